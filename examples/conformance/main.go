@@ -1,0 +1,102 @@
+// Command conformance is the server that the official MCP conformance suite is
+// run against: one MCP endpoint, the suite's fixture tools, and a node that works
+// their tasks in the same process.
+//
+// Tasks are kept in the database that DATABASE_URL names, or else in a SQLite
+// file that is removed at the end. When it listens, the program prints its
+// endpoint on standard output; SIGINT or SIGTERM ends it.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/mcpserver"
+	"github.com/mcptasks/mcptasks/runner"
+	_ "github.com/mcptasks/mcptasks/store/postgres"
+	_ "github.com/mcptasks/mcptasks/store/sqlite"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8765", "address to listen on; port 0 takes a free one")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *addr)
+	stop()
+	if err != nil {
+		slog.Error("server ended", "error", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends. What it opened is closed in reverse order: first no
+// more requests, then the node's runs are drained, then the database goes.
+func run(ctx context.Context, addr string) error {
+	temp, err := os.MkdirTemp("", "mcptasks-conformance-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	url := cmp.Or(os.Getenv("DATABASE_URL"), "sqlite:"+filepath.Join(temp, "tasks.db"))
+
+	server := mcp.NewServer(&mcp.Implementation{Name: "mcptasks-conformance", Version: "1.0.0"}, nil)
+	mcp.AddTool(server, &mcp.Tool{Name: "greet", Description: "Greets by name, at once"}, greet)
+
+	tools := mcptasks.NewTools()
+	addTools(tools)
+	node, err := runner.Open(ctx, url, tools, &runner.Config{Migrate: true})
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	mcpserver.Mount(server, tools, node, nil)
+	if err := node.Start(ctx); err != nil {
+		return err
+	}
+
+	handler := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil)
+	return serve(ctx, addr, handler)
+}
+
+// serve answers at /mcp until ctx ends.
+func serve(ctx context.Context, addr string, handler http.Handler) error {
+	mux := http.NewServeMux()
+	mux.Handle("/mcp", handler)
+	httpServer := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- httpServer.Serve(listener) }()
+	fmt.Printf("listening on http://%s/mcp\n", listener.Addr())
+
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	// Open streams end only with their clients: wait for the others.
+	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	err = httpServer.Shutdown(closing)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return httpServer.Close()
+	}
+	return err
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// A check is an entry of the suite's checks.json, as far as it is read here.
+type check struct {
+	ID           string `json:"id"`
+	Status       string `json:"status"` // SUCCESS, FAILURE, SKIPPED, WARNING, INFO
+	Description  string `json:"description"`
+	ErrorMessage string `json:"errorMessage"`
+}
+
+func readChecks(r io.Reader) ([]check, error) {
+	var checks []check
+	if err := json.NewDecoder(r).Decode(&checks); err != nil {
+		return nil, fmt.Errorf("checks.json: %w", err)
+	}
+	return checks, nil
+}
+
+// A result is what one scenario came to.
+type result struct {
+	scenario
+	passed, failed, skipped int
+	problems                []string // what to print, for a reader
+}
+
+// judge fulfils a scenario only when nothing failed or was skipped and at least
+// the expected number of checks passed. A check that only warns or informs is
+// neither passed nor failed: it is missed by the count. More checks are fine.
+// err is why there are no checks.
+func judge(sc scenario, checks []check, err error) result {
+	res := result{scenario: sc}
+	if err != nil {
+		res.problems = append(res.problems, err.Error())
+	}
+	for _, c := range checks {
+		switch c.Status {
+		case "SUCCESS":
+			res.passed++
+			continue
+		case "SKIPPED":
+			res.skipped++
+		case "WARNING", "INFO":
+		default: // FAILURE, and what this program does not know
+			res.failed++
+		}
+		res.problems = append(res.problems, fmt.Sprintf("%s %s: %s\n%s", c.Status, c.ID, c.Description, c.ErrorMessage))
+	}
+	if res.passed < sc.checks {
+		res.problems = append(res.problems, fmt.Sprintf("%d checks passed, expected %d", res.passed, sc.checks))
+	}
+	return res
+}
+
+func (r result) fulfilled() bool {
+	return r.failed == 0 && r.skipped == 0 && r.passed >= r.checks
+}
+
+// report prints the table, then what went wrong, and says whether all is well.
+func report(w io.Writer, results []result) bool {
+	ok := true
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SCENARIO\tPASSED\tFAILED\tSKIPPED\tEXPECTED\tVERDICT")
+	for _, r := range results {
+		verdict := "ok"
+		if !r.fulfilled() {
+			ok, verdict = false, "FAIL"
+		}
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\n", r.name, r.passed, r.failed, r.skipped, r.checks, verdict)
+	}
+	table.Flush()
+	for _, r := range results {
+		for _, problem := range r.problems {
+			fmt.Fprintf(w, "\n%s: %s\n", r.name, strings.ReplaceAll(strings.TrimSpace(problem), "\n", "\n    "))
+		}
+	}
+	return ok
+}

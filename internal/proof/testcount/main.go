@@ -1,0 +1,38 @@
+// Command testcount reads the output of go test -json, prints what go test prints without -json, and ends with how many
+// tests ran, in all and on each database:
+//
+//	go test -json ./... | go run ./internal/proof/testcount -require postgres,sqlite
+//
+// A test runs on a database when the database's name is an element of its own, as in TestStore/postgres/claim. A test
+// with subtests is counted by them. The exit status is 1 when anything failed, when nothing ran, or when no test ran on
+// a required database.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+)
+
+func main() {
+	require := flag.String("require", "", "comma-separated databases on which tests must have run")
+	flag.Parse()
+
+	c := newCounter(os.Stdout)
+	if err := c.read(os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, "testcount:", err)
+		os.Exit(1)
+	}
+	fmt.Println(c.summary())
+	var required []string
+	if *require != "" {
+		required = strings.Split(*require, ",")
+	}
+	if complaints := c.complaints(required); len(complaints) > 0 {
+		for _, complaint := range complaints {
+			fmt.Fprintln(os.Stderr, "testcount:", complaint)
+		}
+		os.Exit(1)
+	}
+}

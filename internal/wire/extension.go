@@ -1,0 +1,137 @@
+// Package wire holds MCP's spelling of tasks, once for whoever speaks it. This
+// file is the Tasks extension (SEP-2663, protocol 2026-07-28).
+package wire
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+const (
+	// Extension is the name under which clients and servers declare tasks.
+	Extension = "io.modelcontextprotocol/tasks"
+	// ExtensionVersion is the first protocol version that has the extension.
+	ExtensionVersion = "2026-07-28"
+
+	MethodCall   = "tools/call"
+	MethodGet    = "tasks/get"
+	MethodUpdate = "tasks/update"
+	MethodCancel = "tasks/cancel"
+
+	resultTypeTask     = "task"
+	resultTypeComplete = "complete"
+)
+
+// TaskParams are the params of tasks/get and tasks/cancel.
+type TaskParams struct {
+	mcp.ParamsBase
+	TaskID string `json:"taskId"`
+}
+
+// UpdateParams are the params of tasks/update.
+type UpdateParams struct {
+	mcp.ParamsBase
+	TaskID         string                     `json:"taskId"`
+	InputResponses map[string]json.RawMessage `json:"inputResponses"`
+}
+
+// Task is a task as the extension writes it, flat in the result: the answer to a
+// tools/call that became a task, or to tasks/get.
+type Task struct {
+	mcp.ResultBase
+	ResultType     string          `json:"resultType"`
+	TaskID         string          `json:"taskId"`
+	Status         mcptasks.Status `json:"status"`
+	StatusMessage  string          `json:"statusMessage,omitempty"`
+	CreatedAt      time.Time       `json:"createdAt"`
+	LastUpdatedAt  time.Time       `json:"lastUpdatedAt"`
+	TTLMs          *int64          `json:"ttlMs"` // null: unlimited
+	PollIntervalMs int64           `json:"pollIntervalMs,omitempty"`
+	Result         json.RawMessage `json:"result,omitempty"`
+	Error          *jsonrpc.Error  `json:"error,omitempty"`
+}
+
+// Ack is the empty answer to tasks/update and tasks/cancel.
+type Ack struct {
+	mcp.ResultBase
+	ResultType string `json:"resultType"`
+}
+
+// NewAck returns the answer of a method that only acknowledges.
+func NewAck() *Ack { return &Ack{ResultType: resultTypeComplete} }
+
+// Handle renders the answer to a tools/call that became a task.
+func Handle(task *mcptasks.Task) *Task {
+	handle := render(task, resultTypeTask)
+	handle.Result, handle.Error = nil, nil // a handle names the task; tasks/get tells how it ended
+	return handle
+}
+
+// Detailed renders the answer to tasks/get. The result within it carries a
+// resultType of its own, as it would have as an answer.
+func Detailed(task *mcptasks.Task) *Task {
+	detailed := render(task, resultTypeComplete)
+	if task.Outcome != nil && task.Outcome.Result != nil {
+		detailed.Result = withResultType(task.Outcome.Result)
+	}
+	return detailed
+}
+
+func render(task *mcptasks.Task, resultType string) *Task {
+	ttl := task.TTL.Milliseconds()
+	t := &Task{
+		ResultType:     resultType,
+		TaskID:         task.ID,
+		Status:         task.Status,
+		StatusMessage:  task.StatusMessage,
+		CreatedAt:      task.CreatedAt,
+		LastUpdatedAt:  task.UpdatedAt,
+		TTLMs:          &ttl,
+		PollIntervalMs: task.PollInterval.Milliseconds(),
+	}
+	if task.Outcome != nil {
+		t.Error = task.Outcome.Error
+	}
+	return t
+}
+
+// withResultType adds "resultType":"complete" to a stored result, which is an
+// object without one; its bytes are otherwise passed on as they are.
+func withResultType(result json.RawMessage) json.RawMessage {
+	const member = `{"resultType":"complete"`
+	body := result[1:]
+	out := make(json.RawMessage, 0, len(member)+1+len(body))
+	out = append(out, member...)
+	if body[0] != '}' {
+		out = append(out, ',')
+	}
+	return append(out, body...)
+}
+
+// CallResult renders a stored result as the answer to its own tools/call, with a
+// resultType where the protocol version has one. structuredContent keeps its
+// bytes: decoded, its numbers would pass through float64.
+func CallResult(result json.RawMessage, resultType bool) (*mcp.CallToolResult, error) {
+	if resultType {
+		result = withResultType(result)
+	}
+	var raw struct {
+		StructuredContent json.RawMessage `json:"structuredContent"`
+	}
+	if err := json.Unmarshal(result, &raw); err != nil {
+		return nil, err
+	}
+	var answer mcp.CallToolResult
+	if err := json.Unmarshal(result, &answer); err != nil {
+		return nil, err
+	}
+	if raw.StructuredContent != nil {
+		answer.StructuredContent = raw.StructuredContent
+	}
+	return &answer, nil
+}

@@ -1,0 +1,86 @@
+package mcpclient
+
+import (
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
+	"github.com/mcptasks/mcptasks/internal/wire"
+)
+
+// httpTransport does over HTTP what the SDK does not do for tasks: it names the
+// task in the headers of tasks/*, and shows the awaited answer of a tools/call
+// what its response carries. Bodies pass unchanged and as they come.
+type httpTransport struct{ next http.RoundTripper }
+
+func (t *httpTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	// The SDK sets Mcp-Method from the version that has Mcp-Name on.
+	if strings.HasPrefix(req.Header.Get("Mcp-Method"), "tasks/") {
+		req = nameTask(req)
+	}
+	answer := awaited(req.Context())
+	if answer == nil {
+		return t.next.RoundTrip(req)
+	}
+	// A GET with the call's context resumes the stream of its answer.
+	if call := sentRequest(req); call != nil && call.Method == wire.MethodCall {
+		answer.expect(call.ID)
+	}
+	resp, err := t.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	switch mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType {
+	case "application/json":
+		resp.Body = &heardBody{ReadCloser: resp.Body, ear: &document{heard: answer.hear}}
+	case "text/event-stream":
+		resp.Body = &heardBody{ReadCloser: resp.Body, ear: &events{heard: answer.hear}}
+	}
+	return resp, nil
+}
+
+// nameTask returns the request with Mcp-Name, which gateways route by.
+func nameTask(req *http.Request) *http.Request {
+	var params wire.TaskParams
+	call := sentRequest(req)
+	if call == nil || json.Unmarshal(call.Params, &params) != nil {
+		return req
+	}
+	req = req.Clone(req.Context()) // a RoundTripper must not modify its request
+	req.Header.Set("Mcp-Name", params.TaskID)
+	return req
+}
+
+// sentRequest returns the JSON-RPC request in the body, or nil if there is none.
+func sentRequest(req *http.Request) *jsonrpc.Request {
+	if req.GetBody == nil {
+		return nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = body.Close() }()
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return nil
+	}
+	msg, err := jsonrpc.DecodeMessage(data)
+	if err != nil {
+		return nil
+	}
+	request, _ := msg.(*jsonrpc.Request)
+	return request
+}
+
+// hear offers the answer a message as it came. What is malformed is for the SDK to
+// report.
+func (a *answer) hear(data []byte) {
+	if msg, err := jsonrpc.DecodeMessage(data); err == nil {
+		a.offer(msg)
+	}
+}

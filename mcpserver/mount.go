@@ -1,0 +1,151 @@
+// Package mcpserver serves durable tools on a go-sdk server, as the Tasks
+// extension of MCP describes (SEP-2663, protocol 2026-07-28).
+package mcpserver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/wire"
+)
+
+// Options describe how tools are served. Nil works.
+type Options struct {
+	// Owner names the owner of the tasks that a request makes and may see. An
+	// error refuses the request. Defaults to the user id of the bearer token
+	// that go-sdk's auth middleware verified, "" without one.
+	Owner func(ctx context.Context, req mcp.Request) (mcptasks.Owner, error)
+
+	// PlainWait is how long a client that does not know tasks waits for a
+	// tool's result. Beyond it the task is cancelled and the answer is an error
+	// result that says so. Defaults to 30 seconds.
+	PlainWait time.Duration
+
+	// Logger is where errors go that clients are not told. Defaults to
+	// slog.Default().
+	Logger *slog.Logger
+}
+
+// Mount adds the tools to the server, with tasks/get, tasks/update, tasks/cancel
+// and the extension's capability, all answered by runner. Call it after the
+// server's own middleware is added and before it serves: Mount's must be outermost.
+func Mount(server *mcp.Server, tools *mcptasks.Tools, runner mcptasks.Runner, opts *Options) {
+	m := &mount{tools: tools, runner: runner}
+	if opts != nil {
+		m.opts = *opts
+	}
+	if m.opts.Owner == nil {
+		m.opts.Owner = tokenOwner
+	}
+	if m.opts.PlainWait == 0 {
+		m.opts.PlainWait = 30 * time.Second
+	}
+	if m.opts.Logger == nil {
+		m.opts.Logger = slog.Default()
+	}
+
+	for _, tool := range tools.All() {
+		if tool.Options.TaskSupport == mcptasks.TaskForbidden {
+			tool.Mount(server, nil)
+		} else {
+			tool.Mount(server, m.create)
+		}
+	}
+	for _, err := range []error{
+		mcp.AddReceivingCustomMethod(server, wire.MethodGet, m.get),
+		mcp.AddReceivingCustomMethod(server, wire.MethodUpdate, m.update),
+		mcp.AddReceivingCustomMethod(server, wire.MethodCancel, m.cancel),
+	} {
+		if err != nil { // the SDK has come to know the method itself
+			panic("mcptasks: Mount: " + err.Error())
+		}
+	}
+	server.AddReceivingMiddleware(m.middleware)
+}
+
+type mount struct {
+	tools  *mcptasks.Tools
+	runner mcptasks.Runner
+	opts   Options
+}
+
+func tokenOwner(_ context.Context, req mcp.Request) (mcptasks.Owner, error) {
+	if extra := req.GetExtra(); extra != nil && extra.TokenInfo != nil {
+		if extra.TokenInfo.UserID == "" {
+			return "", errors.New("the verified token names no user; set Options.Owner")
+		}
+		return mcptasks.Owner(extra.TokenInfo.UserID), nil
+	}
+	return "", nil
+}
+
+// middleware is the one place where a request's generation and owner are known:
+// the handlers behind it see neither.
+func (m *mount) middleware(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+		switch method {
+		case "server/discover":
+			result, err := next(ctx, method, req)
+			if discovered, ok := result.(*mcp.DiscoverResult); ok {
+				advertise(discovered)
+			}
+			return result, err
+		case wire.MethodCall:
+			return m.call(ctx, next, req)
+		case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel:
+			if generation(req) != extension {
+				return nil, methodNotFound(method)
+			}
+			if !declares(req) {
+				return nil, missingCapability()
+			}
+			owner, err := m.owner(ctx, req)
+			if err != nil {
+				return nil, err
+			}
+			return next(context.WithValue(ctx, ownerKey{}, owner), method, req)
+		default:
+			return next(ctx, method, req)
+		}
+	}
+}
+
+func advertise(discovered *mcp.DiscoverResult) {
+	var capabilities mcp.ServerCapabilities
+	if discovered.Capabilities != nil {
+		capabilities = *discovered.Capabilities
+	}
+	capabilities.Extensions = cloneWith(capabilities.Extensions, wire.Extension, map[string]any{})
+	discovered.Capabilities = &capabilities
+}
+
+func cloneWith(in map[string]any, key string, value any) map[string]any {
+	out := make(map[string]any, len(in)+1)
+	for k, v := range in {
+		out[k] = v
+	}
+	out[key] = value
+	return out
+}
+
+type ownerKey struct{}
+
+func (m *mount) owner(ctx context.Context, req mcp.Request) (mcptasks.Owner, error) {
+	owner, err := m.opts.Owner(ctx, req)
+	if err != nil {
+		m.opts.Logger.WarnContext(ctx, "mcptasks: a request was refused because its owner is not known", "error", err)
+		return "", &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "the request's owner could not be determined"}
+	}
+	return owner, nil
+}
+
+func contextOwner(ctx context.Context) mcptasks.Owner {
+	owner, _ := ctx.Value(ownerKey{}).(mcptasks.Owner)
+	return owner
+}

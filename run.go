@@ -1,0 +1,91 @@
+package mcptasks
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+)
+
+// Run is one execution of a handler. Its methods are safe for concurrent use,
+// and must not be called after the handler has returned.
+type Run struct {
+	taskID  string
+	attempt int
+	journal Journal
+
+	mu    sync.Mutex
+	steps map[string]json.RawMessage
+
+	entered  bool  // the arguments were accepted and the handler called
+	returned error // the handler's own error, before the SDK turned it into an answer
+}
+
+// Journal is where a run's progress and steps are recorded: the database for a
+// worker's run, memory for tasktest's. Its methods are called concurrently.
+type Journal interface {
+	// Report makes p the task's progress. It does not fail: a report that
+	// cannot be recorded is dropped, and the next replaces it.
+	Report(p Progress)
+	// SaveStep records the result of the step of this key, once: it returns
+	// the result recorded under the key, whoever recorded it, or an error when
+	// none could be, ErrSuperseded or ErrCancelled if the run lost its task.
+	SaveStep(ctx context.Context, key string, result json.RawMessage) (json.RawMessage, error)
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Done, Total float64 // Total is 0 when it is not known
+	Message     string
+}
+
+// StatusMessage returns what a client is told: the message, or else 2/5.
+func (p Progress) StatusMessage() string {
+	switch {
+	case p.Message != "":
+		return p.Message
+	case p.Total > 0:
+		return fmt.Sprintf("%g/%g", p.Done, p.Total)
+	default:
+		return fmt.Sprintf("%g", p.Done)
+	}
+}
+
+// NewRun returns the run of a task for a [Caller]: attempt counts from 1, steps
+// are the results recorded so far. It is for the packages that run tools; a
+// tool's author is given a Run.
+func NewRun(taskID string, attempt int, steps map[string]json.RawMessage, journal Journal) *Run {
+	if steps == nil {
+		steps = make(map[string]json.RawMessage)
+	}
+	return &Run{taskID: taskID, attempt: attempt, steps: steps, journal: journal}
+}
+
+// TaskID returns the id of the task, "" for a tool that forbids tasks.
+func (r *Run) TaskID() string { return r.taskID }
+
+// Attempt returns 1 for the first attempt and one more after each error that
+// was retried. Runs after a recovery, a shutdown or a snooze are the same attempt.
+func (r *Run) Attempt() int { return r.attempt }
+
+// Progress tells whoever polls the task how far the work is: the message if
+// there is one, else "done/total". A total of 0 or less means that it is not
+// known. It returns when the report is recorded or dropped; a report is never
+// worth failing a run for.
+func (r *Run) Progress(done, total float64, message string) {
+	r.journal.Report(Progress{Done: done, Total: max(total, 0), Message: message})
+}
+
+// recorded returns the result of the step of this key, if there is one.
+func (r *Run) recorded(key string) (json.RawMessage, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	result, ok := r.steps[key]
+	return result, ok
+}
+
+func (r *Run) record(key string, result json.RawMessage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.steps[key] = result
+}

@@ -1,0 +1,194 @@
+// Package runner is the door to durable tasks: Open a database URL, or New on a
+// pool of your own, and get a node that creates, reads, cancels and works tasks.
+package runner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/migrations"
+	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/workers"
+)
+
+// Config is how a node is made. The zero value, and nil, work.
+type Config struct {
+	// Migrate brings the schema up when the node is opened. Any number of nodes
+	// may do so at once. An SQLite file is brought up by Open in any case.
+	Migrate bool
+
+	// Schema is the Postgres schema for River's tables and ours: lower-case
+	// letters, digits and _. Used by Open; with New it is the driver's. Defaults
+	// to "mcptasks".
+	Schema string
+
+	// Logger is where the node logs. Defaults to slog.Default().
+	Logger *slog.Logger
+
+	// MaxWorkers is how many runs go on at once in this process, in each queue.
+	// Defaults to 100.
+	MaxWorkers int
+
+	// Grace is how long Stop and Close let runs go on. Defaults to 30 seconds.
+	Grace time.Duration
+
+	// MaxResultBytes bounds the JSON of a result; a longer one fails the task.
+	// Defaults to 8 MiB.
+	MaxResultBytes int
+
+	// MinRetention is how long a task that ended is kept at least, whatever its
+	// TTL. Defaults to 10 minutes.
+	MinRetention time.Duration
+
+	// FetchCooldown and FetchPollInterval are River's, for the queues this node
+	// works. They default to 1 ms and to 200 ms on Postgres, 50 ms on SQLite.
+	FetchCooldown, FetchPollInterval time.Duration
+}
+
+// Node is a process's share in the tasks of a database: it serves them, works
+// them, or both. It implements [mcptasks.Runner]. Start, Stop and Close must not
+// be called concurrently with each other; all else is safe for concurrent use.
+type Node struct {
+	id      string
+	tools   *mcptasks.Tools
+	store   store.Backend
+	workers *workers.Workers
+	changes *changes
+}
+
+var _ mcptasks.Runner = (*Node)(nil)
+
+// Open opens the database at url (postgres://…, sqlite:path, sqlite::memory:) and
+// returns a node on it for the tools. The package of the database's driver must be
+// imported. It fails, saying what to do, if the database cannot be reached or its
+// schema is older or newer than this release's. Close the node when done.
+func Open(ctx context.Context, url string, tools *mcptasks.Tools, config *Config) (*Node, error) {
+	changes := newChanges()
+	backend, err := store.Open(ctx, url, config.storeConfig(changes))
+	if err != nil {
+		return nil, err
+	}
+	node, err := newNode(ctx, backend, tools, config, changes)
+	if err != nil {
+		_ = backend.Close()
+	}
+	return node, err
+}
+
+func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, config *Config, changes *changes) (*Node, error) {
+	if config == nil {
+		config = &Config{}
+	}
+	prepare := migrations.Check
+	if config.Migrate {
+		prepare = migrations.Up
+	}
+	if err := prepare(ctx, backend.Migrations()); err != nil {
+		return nil, err
+	}
+	id := rand.Text()
+	return &Node{
+		id:      id,
+		tools:   tools,
+		store:   backend,
+		changes: changes,
+		workers: workers.New(backend, tools, workers.Config{
+			NodeID:            id,
+			Logger:            config.Logger,
+			MaxWorkers:        config.MaxWorkers,
+			FetchCooldown:     config.FetchCooldown,
+			FetchPollInterval: config.FetchPollInterval,
+			Grace:             config.Grace,
+		}),
+	}, nil
+}
+
+func (c *Config) storeConfig(changes *changes) *store.Config {
+	out := &store.Config{Changed: changes.announce}
+	if c != nil {
+		out.Schema = c.Schema
+		out.Logger = c.Logger
+		out.MaxResultBytes = c.MaxResultBytes
+		out.MinRetention = c.MinRetention
+	}
+	return out
+}
+
+// ID returns the node's id, drawn at random when it was opened. River knows the
+// node by it.
+func (n *Node) ID() string { return n.id }
+
+// Create implements [mcptasks.Runner]: the job and the task are inserted in one
+// transaction, which has been committed when Create returns.
+func (n *Node) Create(ctx context.Context, owner mcptasks.Owner, params mcptasks.CreateParams) (*mcptasks.Task, error) {
+	call, err := n.newTask(owner, params)
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := n.store.Create(ctx, []store.NewTask{call})
+	if err != nil {
+		return nil, err
+	}
+	return tasks[0], nil
+}
+
+func (n *Node) newTask(owner mcptasks.Owner, params mcptasks.CreateParams) (store.NewTask, error) {
+	tool, ok := n.tools.Get(params.Tool)
+	if !ok {
+		return store.NewTask{}, &mcptasks.Error{Op: "create", Err: fmt.Errorf("%w: %q", mcptasks.ErrUnknownTool, params.Tool)}
+	}
+	if tool.Options.TaskSupport == mcptasks.TaskForbidden {
+		return store.NewTask{}, &mcptasks.Error{Op: "create", Err: fmt.Errorf("%w: tool %q forbids tasks", mcptasks.ErrInvalid, params.Tool)}
+	}
+	return store.NewTask{Owner: owner, Tool: tool, Params: params}, nil
+}
+
+// Get implements [mcptasks.Runner].
+func (n *Node) Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
+	return n.store.Get(ctx, owner, id)
+}
+
+// Update implements [mcptasks.Runner]. No tool can ask questions yet, so every
+// key is one that no question waits under.
+func (n *Node) Update(ctx context.Context, owner mcptasks.Owner, id string, _ map[string]json.RawMessage) error {
+	_, err := n.store.Get(ctx, owner, id)
+	return err
+}
+
+// Cancel implements [mcptasks.Runner]. A run in this process is told at once; on
+// Postgres one in another process is told by River.
+func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
+	task, err := n.store.Cancel(ctx, owner, id)
+	if err == nil {
+		n.workers.Interrupt(id, mcptasks.ErrCancelled)
+	}
+	return task, err
+}
+
+// Start begins to work tasks in this process and returns. The context bounds the
+// start alone: when it ends later no run is cut short; Stop and Close end the
+// work. It fails if no tool has a handler, and on SQLite if another process works
+// the file; other processes may go on to open, read and cancel there.
+func (n *Node) Start(ctx context.Context) error { return n.workers.Start(ctx) }
+
+// Stop takes no new work, lets runs go on for the grace or until ctx ends, and
+// then ends their contexts with ErrShutdown; their tasks run again elsewhere, or
+// here after the next Start, and no attempt is used. It returns when all runs
+// have, or with an error if handlers ignore the end of their context. A node that
+// was not started stops at once.
+func (n *Node) Stop(ctx context.Context) error { return n.workers.Stop(ctx) }
+
+// Close stops the node as Stop does, with the whole grace, and closes the
+// database if Open opened it.
+func (n *Node) Close() error {
+	err := n.Stop(context.Background())
+	if closeErr := n.store.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

@@ -1,0 +1,53 @@
+package runner
+
+import (
+	"context"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// Runner is a [Node] on the program's own pool, which can join the program's
+// transactions: TTx is pgx.Tx or *sql.Tx.
+type Runner[TTx any] struct {
+	*Node
+	store *store.Store[TTx]
+}
+
+// New returns a runner on the driver, store/postgres.New(pool, schema) for
+// instance, for the tools. The pool stays the program's to close. It fails, saying
+// what to do, if the schema is older or newer than this release's.
+func New[TTx any](ctx context.Context, driver store.Driver[TTx], tools *mcptasks.Tools, config *Config) (*Runner[TTx], error) {
+	changes := newChanges()
+	tasks, err := store.New(driver, config.storeConfig(changes))
+	if err != nil {
+		return nil, err
+	}
+	node, err := newNode(ctx, tasks, tools, config, changes)
+	if err != nil {
+		return nil, err
+	}
+	return &Runner[TTx]{Node: node, store: tasks}, nil
+}
+
+// CreateTx is Create in the caller's transaction: the task and its job exist when
+// it commits, and never did if it is rolled back. Do not give the task's id away
+// before the commit.
+func (r *Runner[TTx]) CreateTx(ctx context.Context, tx TTx, owner mcptasks.Owner, params mcptasks.CreateParams) (*mcptasks.Task, error) {
+	call, err := r.newTask(owner, params)
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := r.store.CreateTx(ctx, tx, []store.NewTask{call})
+	if err != nil {
+		return nil, err
+	}
+	return tasks[0], nil
+}
+
+// CancelTx is Cancel in the caller's transaction. It returns ErrTerminal for a
+// task that has ended. The run's context ends after the commit: at once on
+// Postgres; on SQLite when the run next reports progress or records a step.
+func (r *Runner[TTx]) CancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) error {
+	return r.store.CancelTx(ctx, tx, owner, id)
+}

@@ -1,0 +1,36 @@
+package mcptasks
+
+import "slices"
+
+// Status is where a task stands, in MCP's words.
+type Status string
+
+// The five states of a task. The last three are terminal: a task that reached
+// one keeps it, and its outcome, for ever.
+const (
+	StatusWorking       Status = "working"
+	StatusInputRequired Status = "input_required"
+	StatusCompleted     Status = "completed"
+	StatusFailed        Status = "failed"
+	StatusCancelled     Status = "cancelled"
+)
+
+// transitions is the one table of legal moves. Every write of a status in a
+// driver's SQL names the states it may leave; storetest holds it to this table.
+var transitions = map[Status][]Status{
+	StatusWorking:       {StatusInputRequired, StatusCompleted, StatusFailed, StatusCancelled},
+	StatusInputRequired: {StatusWorking, StatusCompleted, StatusFailed, StatusCancelled},
+}
+
+// Statuses returns every status, in the order a task may meet them.
+func Statuses() []Status {
+	return []Status{StatusWorking, StatusInputRequired, StatusCompleted, StatusFailed, StatusCancelled}
+}
+
+// Terminal reports whether a task in this status has ended.
+func (s Status) Terminal() bool {
+	return s == StatusCompleted || s == StatusFailed || s == StatusCancelled
+}
+
+// CanBecome reports whether a task may move from s to next.
+func (s Status) CanBecome(next Status) bool { return slices.Contains(transitions[s], next) }

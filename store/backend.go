@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/riverqueue/river"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/migrations"
+)
+
+// Backend is a [Store] without its transaction type: what a node needs that was
+// opened by a URL.
+type Backend interface {
+	Migrations() migrations.DB
+	Close() error
+
+	Create(ctx context.Context, calls []NewTask) ([]*mcptasks.Task, error)
+	Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error)
+	Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error)
+
+	BeginWork(ctx context.Context) (end func() error, err error)
+	WorkClient(config *river.Config) (WorkClient, error)
+	Claim(ctx context.Context, taskID string, jobID int64, tools []string) (*Claimed, error)
+	Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (held bool, err error)
+	SaveStep(ctx context.Context, step Step) (result json.RawMessage, held bool, err error)
+	Retry(ctx context.Context, retry Retry) (held bool, err error)
+	Finish(ctx context.Context, fence Fence, outcome *mcptasks.Outcome, event Event) (held bool, err error)
+}
+
+// WorkClient is a River client that fetches and works jobs, without its
+// transaction type.
+type WorkClient interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	StopAndCancel(ctx context.Context) error
+}
+
+// OpenFunc opens the database at url, which has the scheme it was registered for.
+type OpenFunc func(ctx context.Context, url string, config *Config) (Backend, error)
+
+var (
+	schemesMu sync.RWMutex
+	schemes   = make(map[string]OpenFunc)
+)
+
+// Register makes open the way to open URLs of the scheme. A driver package calls
+// it in its init. It panics if the scheme is taken.
+func Register(scheme string, open OpenFunc) {
+	schemesMu.Lock()
+	defer schemesMu.Unlock()
+	if _, taken := schemes[scheme]; taken {
+		panic("mcptasks/store: Register called twice for scheme " + scheme)
+	}
+	schemes[scheme] = open
+}
+
+// known drivers by scheme, so that a missing import can be named.
+var known = map[string]string{
+	"postgres":   "github.com/mcptasks/mcptasks/store/postgres",
+	"postgresql": "github.com/mcptasks/mcptasks/store/postgres",
+	"sqlite":     "github.com/mcptasks/mcptasks/store/sqlite",
+}
+
+// Open opens the database at url: postgres://…, sqlite:path or sqlite::memory:,
+// as far as their drivers are imported. The error for any other names the import
+// or the schemes there are; it never quotes more of the URL than its scheme.
+func Open(ctx context.Context, url string, config *Config) (Backend, error) {
+	scheme, _, ok := strings.Cut(url, ":")
+	if !ok {
+		return nil, &mcptasks.Error{
+			Op:   "open",
+			Err:  fmt.Errorf("%w: the database URL has no scheme", mcptasks.ErrInvalid),
+			Hint: "use postgres://user:password@host/database, sqlite:path/to/file or sqlite::memory:",
+		}
+	}
+	schemesMu.RLock()
+	open := schemes[scheme]
+	names := slices.Sorted(maps.Keys(schemes))
+	schemesMu.RUnlock()
+	if open != nil {
+		return open(ctx, url, config)
+	}
+	hint := "imported drivers serve: " + strings.Join(names, ", ")
+	if path := known[scheme]; path != "" {
+		hint = fmt.Sprintf("add import _ %q to the program", path)
+	}
+	return nil, &mcptasks.Error{
+		Op:   "open",
+		Err:  fmt.Errorf("%w: no driver for database URLs that begin with %q", mcptasks.ErrInvalid, scheme+":"),
+		Hint: hint,
+	}
+}

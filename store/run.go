@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// WorkClient returns a River client that works jobs of this database as config
+// says; a zero FetchPollInterval is set to what suits the database. It does not
+// start it.
+func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
+	config.Schema = s.driver.Schema()
+	if config.FetchPollInterval == 0 {
+		config.FetchPollInterval = 50 * time.Millisecond
+		if s.driver.River().SupportsListener() {
+			config.FetchPollInterval = 200 * time.Millisecond // the net below the notifications
+		}
+	}
+	return river.NewClient(s.driver.River(), config)
+}
+
+// Claim begins a run: it draws the token of its fence and counts it. It returns
+// nil if the task is not this job's to run: it has ended, or has another job now;
+// and ErrUnknownTool if it is, but its tool is none of these.
+func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tools []string) (*Claimed, error) {
+	fence := Fence{TaskID: taskID, JobID: jobID, RunToken: uuid.NewString()}
+	claimed, err := s.driver.Claim(ctx, []Fence{fence}, tools, s.now())
+	if err != nil {
+		return nil, wrap("claim", taskID, err)
+	}
+	if len(claimed) == 1 {
+		return claimed[0], nil
+	}
+	tool, err := s.driver.ToolOf(ctx, taskID, jobID)
+	if errors.Is(err, mcptasks.ErrNotFound) {
+		return nil, nil //nolint:nilnil // no task is an answer, not a failure
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: %q", mcptasks.ErrUnknownTool, tool)
+	}
+	return nil, wrap("claim", taskID, err)
+}
+
+// Report makes progress the task's, and reports whether the run still holds it.
+func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (bool, error) {
+	report := Report{Fence: fence, Progress: progress, Message: clean(progress.StatusMessage(), maxMessageBytes)}
+	held, err := s.driver.Report(ctx, []Report{report}, s.now())
+	return s.written("report", fence.TaskID, held, err)
+}
+
+// SaveStep records a step's result. It returns the result recorded under the
+// key, which is an earlier one's if there was one, and whether the run still
+// holds its task; if not, nothing is recorded.
+func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (json.RawMessage, bool, error) {
+	if !storable(step.Key) {
+		return nil, false, &mcptasks.Error{Op: "save step", TaskID: step.TaskID,
+			Err: fmt.Errorf("%w: the step's key is not text", mcptasks.ErrInvalid)}
+	}
+	step.Result = validUTF8(step.Result)
+	result, held, err := s.driver.SaveStep(ctx, step, s.now())
+	if err != nil {
+		return nil, false, wrap("save step", step.TaskID, err)
+	}
+	return result, held, nil
+}
+
+// Retry counts an error of the handler against its task and ends the run's hold
+// on it, and reports whether it still had it. The caller then has River run the
+// same job again.
+func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (bool, error) {
+	retry.Message = clean(retry.Message, maxMessageBytes)
+	retry.Event.Detail = clean(retry.Event.Detail, maxDetailBytes)
+	held, err := s.driver.Retry(ctx, []Retry{retry}, s.now())
+	return s.written("retry", retry.TaskID, held, err)
+}
+
+// Finish ends the task with the outcome and reports whether the run still held
+// it; if not, nothing is changed. A result over MaxResultBytes fails the task
+// instead, with an error that says so and names the limit. The event, if it has a kind, goes
+// to the timeline.
+func (s *Store[TTx]) Finish(ctx context.Context, fence Fence, outcome *mcptasks.Outcome, event Event) (bool, error) {
+	end := s.finish(fence, outcome, event)
+	held, err := s.driver.Finish(ctx, []Finish{end}, s.now(), s.config.MinRetention)
+	return s.written("finish", fence.TaskID, held, err)
+}
+
+func (s *Store[TTx]) finish(fence Fence, outcome *mcptasks.Outcome, event Event) Finish {
+	data, err := encodeOutcome(outcome)
+	sentence := ""
+	if err != nil {
+		sentence = "The tool's error cannot be sent."
+	} else if len(data) > s.config.MaxResultBytes {
+		sentence = fmt.Sprintf("The tool's result is %d bytes long; this server keeps at most %d.", len(data), s.config.MaxResultBytes)
+	}
+	if sentence != "" {
+		event = Event{Kind: EventFailed, Node: event.Node, Detail: strings.TrimSpace(sentence + " " + event.Detail)}
+		outcome = mcptasks.Failure(sentence)
+		data, _ = encodeOutcome(outcome) // a sentence is always JSON
+	}
+	event.Detail = clean(event.Detail, maxDetailBytes)
+	end := Finish{Fence: fence, Status: outcome.Status(), Outcome: data, IsError: outcome.IsError, Event: event}
+	if outcome.Error != nil {
+		end.Message = clean(outcome.Error.Message, maxMessageBytes)
+	}
+	return end
+}
+
+// written says whether the one task of a joined write was changed.
+func (s *Store[TTx]) written(op, taskID string, held []string, err error) (bool, error) {
+	if err != nil {
+		return false, wrap(op, taskID, err)
+	}
+	if len(held) == 0 {
+		return false, nil
+	}
+	s.config.Changed(taskID)
+	return true, nil
+}

@@ -1,0 +1,102 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// The lock is a file beside the database, never the database itself: to close any
+// descriptor of that drops SQLite's own locks. It stays when it is let go of, since
+// another process may be about to take it. What is written in it is only for the
+// errors of those who find it taken.
+
+const (
+	lockWait  = 10 * time.Second       // for a migration to end
+	lockRetry = 100 * time.Millisecond // between two tries
+
+	working   = "working"
+	migrating = "migrating"
+)
+
+// LockWorker implements store.Exclusive. The lock is the operating system's and is
+// gone with the process. A database in memory needs none.
+func (d *Driver) LockWorker() (func() error, error) {
+	if d.lockPath == "" {
+		return func() error { return nil }, nil
+	}
+	lock := flock.New(d.lockPath, lockMode)
+	locked, err := lock.TryLock()
+	if err != nil {
+		return nil, d.unlockable("start", err)
+	}
+	if !locked {
+		return nil, d.taken("start")
+	}
+	d.sign(working)
+	return lock.Unlock, nil
+}
+
+// LockMigrations implements migrations.DB with the same lock: nobody migrates under
+// a worker. It waits for another migration, 10 seconds at most.
+func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
+	if d.lockPath == "" {
+		d.memoryLock.Lock()
+		return d.memoryLock.Unlock, nil
+	}
+	lock := flock.New(d.lockPath, lockMode)
+	waiting, stop := context.WithTimeout(ctx, lockWait)
+	defer stop()
+	locked, err := lock.TryLockContext(waiting, lockRetry)
+	switch {
+	case ctx.Err() != nil && !locked:
+		return nil, ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, d.taken("migrate")
+	case err != nil:
+		return nil, d.unlockable("migrate", err)
+	}
+	d.sign(migrating)
+	return func() { _ = lock.Unlock() }, nil
+}
+
+// lockMode lets others who may write the database take the lock as well.
+var lockMode = flock.SetPermissions(0o644)
+
+// sign says in the lock file what its holder does. A failure costs an error's
+// precision, nothing else.
+func (d *Driver) sign(doing string) {
+	_ = os.WriteFile(d.lockPath, []byte(doing+"\n"), 0o644)
+}
+
+// taken is the error of who finds the lock held.
+func (d *Driver) taken(op string) error {
+	held, _ := os.ReadFile(d.lockPath)
+	if strings.TrimSpace(string(held)) == migrating {
+		return &mcptasks.Error{
+			Op:   op,
+			Err:  errors.New("the SQLite file is being migrated by another process"),
+			Hint: "try again when it has ended",
+		}
+	}
+	return &mcptasks.Error{
+		Op:   op,
+		Err:  errors.New("the SQLite file is already being worked by another process"),
+		Hint: "one process works a SQLite file: stop it, or use Postgres",
+	}
+}
+
+func (d *Driver) unlockable(op string, err error) error {
+	return &mcptasks.Error{
+		Op:   op,
+		Err:  fmt.Errorf("the lock of the SQLite file cannot be taken: %w", err),
+		Hint: "this process must be allowed to write " + d.lockPath,
+	}
+}

@@ -1,0 +1,152 @@
+// Package sqlite is mcptasks on SQLite: one file, which any number of processes
+// may read and change and one at a time may work. Importing it registers the URL
+// scheme sqlite: sqlite:relative/path.db, sqlite:/absolute/path.db, and
+// sqlite::memory: for trials and tests.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/migrations"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+func init() { store.Register("sqlite", openBackend) }
+
+var (
+	_ store.Driver[*sql.Tx]    = (*Driver)(nil)
+	_ store.Exclusive[*sql.Tx] = (*Driver)(nil)
+)
+
+// Driver is store.Driver on a SQLite file. Safe for concurrent use.
+type Driver struct {
+	writer   *sql.DB // of one connection
+	reader   *sql.DB // of read-only connections; the writer, in memory
+	lockPath string  // "" in memory
+	river    *riversqlite.Driver
+
+	memoryLock sync.Mutex // LockMigrations, in memory
+}
+
+func openBackend(ctx context.Context, url string, config *store.Config) (store.Backend, error) {
+	path, err := pathOf(url)
+	if err != nil {
+		return nil, err
+	}
+	driver, err := Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	err = migrations.Check(ctx, driver)
+	if errors.Is(err, migrations.ErrOldSchema) {
+		err = migrations.Up(ctx, driver)
+	}
+	if err != nil {
+		_ = driver.Close()
+		return nil, err
+	}
+	return store.New(driver, config)
+}
+
+// Close closes the file. A database in memory is gone with it.
+func (d *Driver) Close() error {
+	if d.reader == d.writer {
+		return d.writer.Close()
+	}
+	// The last connection writes the log back into the file: not a read-only one.
+	return errors.Join(d.reader.Close(), d.writer.Close())
+}
+
+// River implements store.Driver.
+func (d *Driver) River() riverdriver.Driver[*sql.Tx] { return d.river }
+
+// Dialect implements migrations.DB.
+func (d *Driver) Dialect() goose.Dialect { return goose.DialectSQLite3 }
+
+// Schema implements migrations.DB: SQLite has none.
+func (d *Driver) Schema() string { return "" }
+
+// OpenSQL implements migrations.DB with the writing connection.
+func (d *Driver) OpenSQL(context.Context) (*sql.DB, func() error, error) {
+	return d.writer, func() error { return nil }, nil
+}
+
+// RiverMigrator implements migrations.DB.
+func (d *Driver) RiverMigrator(logger *slog.Logger) (migrations.RiverMigrator, error) {
+	return rivermigrate.New(d.river, &rivermigrate.Config{Logger: logger})
+}
+
+// maxRepeats bounds how often a transaction is repeated that another process kept
+// from beginning for the whole of busyTimeout.
+const maxRepeats = 3
+
+// InTx implements store.Driver. The transaction has the one connection that
+// writes: fn must do all its writing in tx, and in memory its reading too.
+func (d *Driver) InTx(ctx context.Context, fn func(*sql.Tx) error) error {
+	return repeat(ctx, func() error {
+		tx, err := d.writer.BeginTx(ctx, nil)
+		if err != nil {
+			return interpretError(err)
+		}
+		defer func() { _ = tx.Rollback() }() // no effect after Commit
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return interpretError(tx.Commit())
+	})
+}
+
+func repeat(ctx context.Context, fn func() error) error {
+	for n := 1; ; n++ {
+		err := fn()
+		if err == nil || n == maxRepeats || ctx.Err() != nil || primary(resultCode(err)) != sqlite3.SQLITE_BUSY {
+			return err
+		}
+	}
+}
+
+// resultCode returns SQLite's extended result code, 0 if err is not SQLite's.
+func resultCode(err error) int {
+	var sqliteErr *sqlite.Error
+	if errors.As(err, &sqliteErr) {
+		return sqliteErr.Code()
+	}
+	return sqlite3.SQLITE_OK
+}
+
+// primary returns the kind of failure that an extended code is a case of.
+func primary(code int) int { return code & 0xff }
+
+// interpretError turns the database's errors into ours where there is one.
+func interpretError(err error) error {
+	switch code := resultCode(err); {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return mcptasks.ErrNotFound
+	case code == sqlite3.SQLITE_CONSTRAINT_UNIQUE, code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+		return fmt.Errorf("%w: %w", mcptasks.ErrConflict, err)
+	case code == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "no such table"):
+		return &mcptasks.Error{
+			Op:   "query",
+			Err:  fmt.Errorf("%w: %w", migrations.ErrOldSchema, err),
+			Hint: "set Config.Migrate, or call migrations.Up once before the nodes start",
+		}
+	default:
+		return err
+	}
+}

@@ -1,0 +1,113 @@
+// Package store holds the rules for a task and its job together: what is written
+// in one transaction, under which fence, and what a lost race means. The SQL is in
+// a [Driver] per database, store/postgres and store/sqlite.
+package store
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/migrations"
+)
+
+// Config is how a [Store] behaves. The zero value works.
+type Config struct {
+	// Logger is where the store and River log. Defaults to slog.Default().
+	Logger *slog.Logger
+
+	// Schema is the Postgres schema for River's tables and ours; lower-case
+	// letters, digits and _. Not used on SQLite. Defaults to "mcptasks".
+	Schema string
+
+	// MaxResultBytes bounds the JSON of a task's result. A longer one fails the
+	// task. Defaults to 8 MiB.
+	MaxResultBytes int
+
+	// MinRetention is how long a task that ended is kept at least, whatever its
+	// TTL. Defaults to 10 minutes.
+	MinRetention time.Duration
+
+	// MaxRecoveries is how many times in a row a task's worker may die before
+	// the task fails. Defaults to 3.
+	MaxRecoveries int
+
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+
+	// Changed is called with a task's id after this process has committed a
+	// change of it. It must not block. Defaults to nothing.
+	Changed func(taskID string)
+}
+
+func (c *Config) withDefaults() Config {
+	var out Config
+	if c != nil {
+		out = *c
+	}
+	if out.Logger == nil {
+		out.Logger = slog.Default()
+	}
+	out.Schema = cmp.Or(out.Schema, "mcptasks")
+	out.MaxResultBytes = cmp.Or(out.MaxResultBytes, 8<<20)
+	out.MinRetention = cmp.Or(out.MinRetention, 10*time.Minute)
+	out.MaxRecoveries = cmp.Or(out.MaxRecoveries, 3)
+	if out.Now == nil {
+		out.Now = time.Now
+	}
+	if out.Changed == nil {
+		out.Changed = func(string) {}
+	}
+	return out
+}
+
+// Store is the tasks of one database. Safe for concurrent use.
+type Store[TTx any] struct {
+	driver Driver[TTx]
+	river  *river.Client[TTx] // inserts and cancels; it works nothing
+	config Config
+}
+
+var _ Backend = (*Store[struct{}])(nil)
+
+// New returns a store on the driver, which stays the caller's to close unless the
+// store is. It reads and writes nothing yet.
+func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
+	cfg := config.withDefaults()
+	client, err := river.NewClient(driver.River(), &river.Config{
+		Logger: cfg.Logger,
+		Schema: driver.Schema(),
+	})
+	if err != nil {
+		return nil, &mcptasks.Error{Op: "open", Err: err}
+	}
+	return &Store[TTx]{driver: driver, river: client, config: cfg}, nil
+}
+
+// Migrations returns the database as something to migrate and check.
+func (s *Store[TTx]) Migrations() migrations.DB { return s.driver }
+
+// Close closes the driver.
+func (s *Store[TTx]) Close() error { return s.driver.Close() }
+
+// Get returns the owner's task as it is now, or ErrNotFound.
+func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
+	if !isTaskID(id) || !storable(string(owner)) {
+		return nil, &mcptasks.Error{Op: "get", Err: mcptasks.ErrNotFound}
+	}
+	task, err := s.driver.Get(ctx, owner, id, s.now())
+	if err != nil {
+		return nil, &mcptasks.Error{Op: "get", TaskID: id, Err: err}
+	}
+	if !task.ExpiresAt.IsZero() {
+		task.TTL = task.ExpiresAt.Sub(task.CreatedAt)
+	}
+	return task, nil
+}
+
+// now is the one clock reading of a write, at the precision every database keeps.
+func (s *Store[TTx]) now() time.Time { return s.config.Now().UTC().Truncate(time.Microsecond) }

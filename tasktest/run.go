@@ -1,0 +1,98 @@
+package tasktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// End says how a run ended.
+type End struct {
+	// Again says that the task has not ended: a worker would run it again.
+	Again bool
+	// After is how long the worker would wait before that.
+	After time.Duration
+	// Cause is the error the handler returned, its panic, why its result could
+	// not be used, or what ended the run: [ErrKilled], ErrCancelled,
+	// ErrRunTimeout. Nil when all went well.
+	Cause error
+}
+
+// Run runs the handler once, as a worker would, and returns when it has
+// returned. A task that has ended, or that is running, fails the test.
+func (t *Task) Run() End {
+	t.worker.tb.Helper()
+	journal, run, err := t.begin()
+	if err != nil {
+		t.worker.tb.Fatalf("tasktest: Run %s: %v", t.tool.Name, err)
+	}
+	defer journal.end(nil)
+	verdict := t.worker.caller.Call(journal.ctx, run, t.params)
+	end, failed, missed := t.settle(journal, verdict)
+	if failed > 0 {
+		end.After = t.tool.Options.Backoff(failed)
+	}
+	if missed != nil {
+		t.worker.tb.Errorf("tasktest: %s: the run ended without that step (its end: %v)", missed, end.Cause)
+	}
+	return end
+}
+
+// begin takes hold of the task for a run.
+func (t *Task) begin() (*journal, *mcptasks.Run, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.status.Terminal():
+		return nil, nil, fmt.Errorf("the task has ended: %s", t.status)
+	case t.holder != nil:
+		return nil, nil, errors.New("the task is running")
+	}
+	limited, stop := context.WithTimeoutCause(context.Background(), t.tool.Options.RunTimeout, mcptasks.ErrRunTimeout)
+	ctx, end := context.WithCancelCause(limited)
+	t.holder = &journal{task: t, ctx: ctx, plan: t.plan, end: func(cause error) { end(cause); stop() }}
+	t.plan = nil
+	return t.holder, mcptasks.NewRun(t.id, t.attempts+1, maps.Clone(t.steps), t.holder), nil
+}
+
+// settle makes the verdict the task's, if the run still holds it. It returns the
+// number of errors after which the task waits to be retried, or 0, and the plan
+// the run did not come to, if there was one.
+func (t *Task) settle(j *journal, verdict mcptasks.Verdict) (end End, failed int, missed *plan) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	cause, lost := context.Cause(j.ctx), j.lost
+	j.lose(mcptasks.ErrSuperseded) // a goroutine the handler left behind writes nothing
+	t.holder = nil
+	if j.plan != nil && !j.plan.done {
+		missed = j.plan
+	}
+
+	end.Cause = verdict.Cause
+	switch {
+	case lost != nil:
+		end.Cause = lost
+	case errors.Is(cause, mcptasks.ErrRunTimeout):
+		end.Cause = cause
+		t.finish(mcptasks.Failure(fmt.Sprintf("The tool ran longer than its limit of %s.", t.tool.Options.RunTimeout)))
+	case verdict.Snoozed:
+		end.After = verdict.After
+	case verdict.Retry && errors.Is(cause, mcptasks.ErrShutdown):
+		// The error is the shutdown's, and no attempt.
+	case verdict.Retry:
+		t.attempts++
+		if t.attempts < t.tool.Options.MaxAttempts {
+			failed = t.attempts
+			break
+		}
+		t.finish(verdict.Outcome)
+	default:
+		t.finish(verdict.Outcome)
+	}
+	end.Again = !t.status.Terminal()
+	return end, failed, missed
+}

@@ -1,0 +1,94 @@
+// Package tasktest runs durable tools in a test, in memory: run a tool, kill it
+// after a named step, run it again, and look at what it did twice.
+//
+// A tool runs here as a worker runs it, through the SDK's own tools/call, so
+// that defaults, schema checks and output are the real ones. Nothing waits: a
+// retry or a snooze says how long a worker would have waited, and the next Run
+// is that later run. The one clock is the tool's RunTimeout, which is the
+// deadline of each run's context; in a [testing/synctest] bubble it costs
+// nothing.
+//
+// What is a node's or a database's is left out: the limits on a result's size
+// and on deaths in a row, the task's deadline and its expiry.
+package tasktest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// TB is what this package needs of a test: [testing.TB] has it, and so have the
+// T of other test libraries.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// Worker runs tasks of a set of tools. Safe for concurrent use.
+type Worker struct {
+	tb     TB
+	tools  *mcptasks.Tools
+	caller *mcptasks.Caller
+	tasks  atomic.Int64
+}
+
+// New returns a worker of the tools. Mistakes in how it and its tasks are used
+// fail the test; what a tool does never fails it.
+func New(tb TB, tools *mcptasks.Tools) *Worker {
+	tb.Helper()
+	caller, err := tools.NewCaller()
+	if err != nil {
+		tb.Fatalf("tasktest: %v", err)
+	}
+	tb.Cleanup(func() { _ = caller.Close() })
+	return &Worker{tb: tb, tools: tools, caller: caller}
+}
+
+// Task returns a new working task of the tool, which nothing has run yet.
+// Arguments are anything that encoding/json makes an object of; nil means none.
+// They are checked against the tool's schema when it runs.
+func (w *Worker) Task(tool string, arguments any) *Task {
+	w.tb.Helper()
+	known, ok := w.tools.Get(tool)
+	switch {
+	case !ok:
+		w.tb.Fatalf("tasktest: there is no tool %q", tool)
+	case !known.HasHandler:
+		w.tb.Fatalf("tasktest: tool %q has no handler in this program", tool)
+	case known.Options.TaskSupport == mcptasks.TaskForbidden:
+		w.tb.Fatalf("tasktest: tool %q forbids tasks", tool)
+	}
+	raw, err := object(arguments)
+	if err != nil {
+		w.tb.Fatalf("tasktest: the arguments of %q: %v", tool, err)
+	}
+	return &Task{
+		worker:   w,
+		tool:     known,
+		id:       fmt.Sprintf("task-%d", w.tasks.Add(1)),
+		params:   mcptasks.CreateParams{Tool: tool, Arguments: raw},
+		status:   mcptasks.StatusWorking,
+		steps:    make(map[string]json.RawMessage),
+		stepRuns: make(map[string]int),
+	}
+}
+
+func object(arguments any) (json.RawMessage, error) {
+	if arguments == nil {
+		return nil, nil
+	}
+	raw, err := json.Marshal(arguments)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(raw, []byte("{")) {
+		return nil, fmt.Errorf("%w: %s is not a JSON object", mcptasks.ErrInvalid, raw)
+	}
+	return raw, nil
+}

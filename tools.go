@@ -1,0 +1,234 @@
+package mcptasks
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// Handler does a tool's work. It is a go-sdk tool handler with a [Run] in the
+// request's place; what it returns, and how its result, output and error become
+// the answer, is the SDK's (see [mcp.ToolHandlerFor]), with these additions:
+//
+//   - an error is retried while the tool's MaxAttempts allows, and is the
+//     answer when they are spent; [Permanent] and *jsonrpc.Error end the task;
+//   - [Snooze] runs the handler again later.
+//
+// A handler may run more than once for one task: after a retry, after the
+// death of its node, after a shutdown. Work that must not be repeated belongs
+// in a [Step]. Its context ends when the task is cancelled, times out, or the
+// node stops; [context.Cause] says which.
+type Handler[In, Out any] func(ctx context.Context, run *Run, in In) (*mcp.CallToolResult, Out, error)
+
+// TaskSupport says how a tool may be called, in the words of MCP's
+// execution.taskSupport.
+type TaskSupport string
+
+const (
+	// TaskOptional tools answer clients that know tasks with a handle, and all
+	// others with the result.
+	TaskOptional TaskSupport = "optional"
+	// TaskRequired tools refuse clients that do not know tasks.
+	TaskRequired TaskSupport = "required"
+	// TaskForbidden tools run on the serving node while the client waits; no
+	// task is made and nothing is durable.
+	TaskForbidden TaskSupport = "forbidden"
+)
+
+// ToolOptions describe how a tool's tasks are run. The zero value works.
+type ToolOptions struct {
+	// TaskSupport says who may call the tool. Defaults to TaskOptional.
+	TaskSupport TaskSupport
+
+	// TTL is how long after its creation a task may be asked for. A live task
+	// does not expire, and one that has ended is kept for at least the node's
+	// minimum retention. Defaults to 24 hours.
+	TTL time.Duration
+
+	// PollInterval is how long a client is asked to wait between polls.
+	// Defaults to 1 second.
+	PollInterval time.Duration
+
+	// RunTimeout bounds one run of the handler. A run that reaches it fails the
+	// task. Defaults to 1 hour.
+	RunTimeout time.Duration
+
+	// MaxAttempts is how many errors of the handler end the task: with 1 the
+	// first error is the answer. Defaults to 1.
+	MaxAttempts int
+
+	// Backoff returns how long to wait before the run that follows the given
+	// number of errors (1 or more). Called on the working node; must be safe
+	// for concurrent use. Defaults to 1 second, doubled by each further error,
+	// at most 5 minutes, with a tenth of jitter either way.
+	Backoff func(errors int) time.Duration
+
+	// Queue is the River queue the tool's jobs go to: letters, digits, _ and -.
+	// Defaults to "default".
+	Queue string
+
+	// Priority is the River priority of the tool's jobs, 1 (first) to 4.
+	// Defaults to 1.
+	Priority int
+}
+
+// Tools is a set of tools, to be given to a node and to a server. Safe for
+// concurrent use; tools are normally all added before either sees it.
+type Tools struct {
+	mu     sync.RWMutex
+	byName map[string]*Tool
+
+	// The SDK runs the tools: server holds them with their handlers, and
+	// receive is its own dispatch, captured before anything could wrap it.
+	server  *mcp.Server
+	receive mcp.MethodHandler
+}
+
+// Tool is a tool as [AddTool] was given it, with the options' defaults filled in.
+type Tool struct {
+	Name    string
+	Options ToolOptions
+
+	// HasHandler is false for a tool that is served here and worked elsewhere.
+	HasHandler bool
+
+	// Mount adds the tool to srv with its schemas. A call whose arguments the
+	// SDK has accepted is passed to intercept, whose error ends it as a typed
+	// handler's does; nil intercept runs the handler in the call, with a Run
+	// that nothing records.
+	Mount func(srv *mcp.Server, intercept func(context.Context, *mcp.CallToolRequest) error)
+}
+
+// NewTools returns an empty set.
+func NewTools() *Tools {
+	t := &Tools{
+		byName: make(map[string]*Tool),
+		server: mcp.NewServer(&mcp.Implementation{Name: "mcptasks"}, nil),
+	}
+	t.server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		t.receive = next
+		return next
+	})
+	return t
+}
+
+// AddTool adds a durable tool. Its schemas are derived and checked as by
+// [mcp.AddTool]. A nil handler makes a tool that is served here and worked by
+// other nodes. AddTool panics, with the tool's name, if the tool, its schemas or
+// its options are malformed or the name is already taken: this is a mistake in
+// the program, best found at its start.
+func AddTool[In, Out any](tools *Tools, tool *mcp.Tool, handler Handler[In, Out], opts *ToolOptions) {
+	if tool == nil || tool.Name == "" {
+		panic("mcptasks: AddTool: the tool has no name")
+	}
+	options, err := opts.withDefaults()
+	if err != nil {
+		panic(fmt.Sprintf("mcptasks: AddTool %q: %v", tool.Name, err))
+	}
+	if handler == nil && options.TaskSupport == TaskForbidden {
+		panic(fmt.Sprintf("mcptasks: AddTool %q: a tool that forbids tasks runs where it is served and needs a handler", tool.Name))
+	}
+
+	run := func(ctx context.Context, _ *mcp.CallToolRequest, in In) (*mcp.CallToolResult, Out, error) {
+		return handle(ctx, handler, in)
+	}
+	t := &Tool{
+		Name:       tool.Name,
+		Options:    options,
+		HasHandler: handler != nil,
+		Mount: func(srv *mcp.Server, intercept func(context.Context, *mcp.CallToolRequest) error) {
+			if intercept == nil {
+				mcp.AddTool(srv, tool, run)
+				return
+			}
+			mcp.AddTool(srv, tool, func(ctx context.Context, req *mcp.CallToolRequest, _ In) (*mcp.CallToolResult, Out, error) {
+				var none Out
+				return nil, none, intercept(ctx, req)
+			})
+		},
+	}
+
+	tools.mu.Lock()
+	defer tools.mu.Unlock()
+	if _, taken := tools.byName[tool.Name]; taken {
+		panic(fmt.Sprintf("mcptasks: AddTool %q: there is already a tool of this name", tool.Name))
+	}
+	mcp.AddTool(tools.server, tool, run) // panics with the tool's name if a schema is malformed
+	tools.byName[tool.Name] = t
+}
+
+// Get returns the tool of that name, and whether there is one.
+func (t *Tools) Get(name string) (*Tool, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	tool, ok := t.byName[name]
+	return tool, ok
+}
+
+// All returns the tools by name.
+func (t *Tools) All() []*Tool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(t.byName), func(a, b *Tool) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+}
+
+var queueName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$`)
+
+func (o *ToolOptions) withDefaults() (ToolOptions, error) {
+	var out ToolOptions
+	if o != nil {
+		out = *o
+	}
+	setDefault(&out.TaskSupport, TaskOptional)
+	setDefault(&out.TTL, 24*time.Hour)
+	setDefault(&out.PollInterval, time.Second)
+	setDefault(&out.RunTimeout, time.Hour)
+	setDefault(&out.MaxAttempts, 1)
+	setDefault(&out.Queue, "default")
+	setDefault(&out.Priority, 1)
+	if out.Backoff == nil {
+		out.Backoff = defaultBackoff
+	}
+	switch {
+	case !slices.Contains([]TaskSupport{TaskOptional, TaskRequired, TaskForbidden}, out.TaskSupport):
+		return out, fmt.Errorf("TaskSupport %q is none of optional, required, forbidden", out.TaskSupport)
+	case out.TTL < time.Millisecond, out.PollInterval < time.Millisecond, out.RunTimeout < time.Millisecond:
+		return out, fmt.Errorf("TTL, PollInterval and RunTimeout must be at least a millisecond (got %s, %s, %s)", out.TTL, out.PollInterval, out.RunTimeout)
+	case out.MaxAttempts < 1 || out.MaxAttempts > math.MaxInt16:
+		return out, fmt.Errorf("MaxAttempts %d is not between 1 and %d", out.MaxAttempts, math.MaxInt16)
+	case !queueName.MatchString(out.Queue):
+		return out, fmt.Errorf("Queue %q is not a River queue name: letters, digits, _ and -, at most 64", out.Queue)
+	case out.Priority < 1 || out.Priority > 4:
+		return out, fmt.Errorf("Priority %d is not one of River's, 1 to 4", out.Priority)
+	}
+	return out, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func defaultBackoff(errors int) time.Duration {
+	const first, most = time.Second, 5 * time.Minute
+	wait := most
+	if errors < 10 { // 2^9 seconds is more than most
+		wait = min(first<<(max(errors, 1)-1), most)
+	}
+	return time.Duration(float64(wait) * (0.9 + 0.2*rand.Float64()))
+}

@@ -1,0 +1,161 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// River is told nothing but these: it keeps error texts in its own tables, and
+// some it cannot store.
+var (
+	errInternal  = errors.New("mcptasks: internal error; see the log")
+	errCancelled = errors.New("mcptasks: the task was cancelled")
+)
+
+// elsewhere is how long a job is left alone that this node cannot run now: its
+// tool is another node's, or the database did not answer.
+const elsewhere = time.Second
+
+// worker is the one River worker: every job of ours is a task's.
+type worker struct {
+	river.WorkerDefaults[store.JobArgs]
+	workers *Workers
+}
+
+// Timeout tells River to set none: a run's limit is its task's.
+func (*worker) Timeout(*river.Job[store.JobArgs]) time.Duration { return -1 }
+
+// Work runs the task that the job stands for.
+func (w *worker) Work(ctx context.Context, job *river.Job[store.JobArgs]) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.workers.log.ErrorContext(ctx, "mcptasks: a run failed outside its handler",
+				"task_id", job.Args.TaskID, "job_id", job.ID, "panic", p, "stack", string(debug.Stack()))
+			err = errInternal
+		}
+	}()
+	return w.workers.work(ctx, job.Args.TaskID, job.ID)
+}
+
+// work claims the task, runs its tool once and writes what came of it. What it
+// returns steers River: nil ends the job, JobSnooze runs the same job again, and
+// the context's error at a shutdown makes it available to others at once.
+func (w *Workers) work(ctx context.Context, taskID string, jobID int64) error {
+	claimed, err := w.store.Claim(ctx, taskID, jobID, w.names)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !errors.Is(err, mcptasks.ErrUnknownTool) {
+			w.log.WarnContext(ctx, "mcptasks: a task could not be claimed; trying again", "task_id", taskID, "job_id", jobID, "error", err)
+		}
+		return river.JobSnooze(elsewhere + rand.N(elsewhere/4))
+	}
+	if claimed == nil { // ended, or given to another job: nothing to run
+		return nil
+	}
+	tool, _ := w.tools.Get(claimed.Tool)
+
+	r := w.begin(ctx, claimed)
+	defer w.finished(r)
+	verdict := w.caller.Call(r.ctx, mcptasks.NewRun(taskID, claimed.Attempts+1, claimed.Steps, r), mcptasks.CreateParams{
+		Tool:      claimed.Tool,
+		Arguments: claimed.Arguments,
+		Meta:      claimed.RequestMeta,
+	})
+	return w.settle(ctx, r, tool, verdict)
+}
+
+// settle writes what the verdict means for the task, unless the run's end was
+// not the handler's doing.
+func (w *Workers) settle(ctx context.Context, r *run, tool *mcptasks.Tool, v mcptasks.Verdict) error {
+	switch cause := context.Cause(r.ctx); {
+	case errors.Is(cause, mcptasks.ErrCancelled):
+		return river.JobCancel(errCancelled)
+	case errors.Is(cause, mcptasks.ErrSuperseded):
+		return nil
+	case errors.Is(cause, mcptasks.ErrRunTimeout):
+		return w.finish(ctx, r, timedOut(r), cause)
+	case errors.Is(cause, mcptasks.ErrShutdown) && (v.Snoozed || v.Cause != nil):
+		return ctx.Err()
+	case v.Snoozed:
+		return river.JobSnooze(v.After)
+	case v.Retry && r.Attempts+1 < r.MaxAttempts:
+		return w.retry(ctx, r, tool, v.Cause)
+	default:
+		return w.finish(ctx, r, v.Outcome, v.Cause)
+	}
+}
+
+func (w *Workers) retry(ctx context.Context, r *run, tool *mcptasks.Tool, cause error) error {
+	errs := r.Attempts + 1
+	wait := max(tool.Options.Backoff(errs), 0)
+	w.log.InfoContext(ctx, "mcptasks: the handler failed; another attempt follows", append(r.attrs(), "attempt", errs, "wait", wait, "error", cause)...)
+	return w.write(ctx, r, river.JobSnooze(wait), func(ctx context.Context) (bool, error) {
+		return w.store.Retry(ctx, store.Retry{
+			Fence:   r.Fence,
+			Message: fmt.Sprintf("Attempt %d of %d failed; the next follows in %s.", errs, r.MaxAttempts, wait.Round(100*time.Millisecond)),
+			Event:   store.Event{Kind: store.EventError, Node: w.config.NodeID, Detail: cause.Error()},
+		})
+	})
+}
+
+func (w *Workers) finish(ctx context.Context, r *run, outcome *mcptasks.Outcome, cause error) error {
+	event := store.Event{Node: w.config.NodeID}
+	switch {
+	case cause == nil: // the quiet path writes no event
+	case outcome.Error != nil:
+		event.Kind, event.Detail = store.EventFailed, cause.Error()
+		w.log.WarnContext(ctx, "mcptasks: the task failed", append(r.attrs(), "error", cause)...)
+	default:
+		event.Kind, event.Detail = store.EventError, cause.Error()
+	}
+	return w.write(ctx, r, nil, func(ctx context.Context) (bool, error) {
+		held, err := w.store.Finish(ctx, r.Fence, outcome, event)
+		if errors.Is(err, mcptasks.ErrInvalid) { // the database will never take it
+			w.log.ErrorContext(ctx, "mcptasks: the outcome cannot be stored", append(r.attrs(), "error", err)...)
+			event.Kind, event.Detail = store.EventFailed, "the outcome cannot be stored"
+			return w.store.Finish(ctx, r.Fence, mcptasks.Failure("The tool's result cannot be stored."), event)
+		}
+		return held, err
+	})
+}
+
+// write tries until the write is done or its fence refuses it, however long the
+// database is away: a finished run's outcome is not lost. It gives up when the
+// node is stopping and its grace is over; the task then runs again. It returns
+// then, if the run still held its task, or what ends the job.
+func (w *Workers) write(ctx context.Context, r *run, then error, write func(context.Context) (bool, error)) error {
+	const first, most, each = 50 * time.Millisecond, 5 * time.Second, 30 * time.Second
+	for wait := first; ; wait = min(2*wait, most) {
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), each)
+		held, err := write(once)
+		cancel()
+		if err == nil {
+			if !held {
+				w.log.InfoContext(ctx, "mcptasks: a run that had lost its task ended", r.attrs()...)
+				return nil
+			}
+			return then
+		}
+		w.log.WarnContext(ctx, "mcptasks: the end of a run could not be written; trying again", append(r.attrs(), "wait", wait, "error", err)...)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func timedOut(r *run) *mcptasks.Outcome {
+	return mcptasks.Failure(fmt.Sprintf("The tool ran longer than its limit of %s.", r.RunTimeout))
+}

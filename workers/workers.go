@@ -1,0 +1,173 @@
+// Package workers runs tasks: a River worker that claims a task, runs its tool
+// and writes how it ended.
+package workers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// Config is how a node works. The zero value works, but for NodeID.
+type Config struct {
+	// NodeID is the node's id, drawn at random at each start.
+	NodeID string
+	// Logger is where runs and River log. Defaults to slog.Default().
+	Logger *slog.Logger
+	// MaxWorkers is how many runs go on at once, in each queue the node works.
+	// Defaults to 100.
+	MaxWorkers int
+	// FetchCooldown is the least time between two fetches of a queue. Defaults
+	// to 1 ms.
+	FetchCooldown time.Duration
+	// FetchPollInterval is how often a queue is looked at without having been
+	// notified. Defaults to 200 ms, or 50 ms on a database that notifies nobody.
+	FetchPollInterval time.Duration
+	// Grace is how long Stop lets runs go on. Defaults to 30 seconds.
+	Grace time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.MaxWorkers = cmp.Or(c.MaxWorkers, 100)
+	c.FetchCooldown = cmp.Or(c.FetchCooldown, time.Millisecond)
+	c.Grace = cmp.Or(c.Grace, 30*time.Second)
+	return c
+}
+
+// stopWait is how long Stop waits after it has ended the contexts of the runs
+// that outlasted the grace.
+const stopWait = 10 * time.Second
+
+// Workers works the tasks of one database's tools in this process. Start and
+// Stop must not be called concurrently; all else is safe for concurrent use.
+type Workers struct {
+	store  store.Backend
+	tools  *mcptasks.Tools
+	config Config
+	log    *slog.Logger
+
+	names  []string // the tools this process has a handler for
+	caller *mcptasks.Caller
+	client store.WorkClient
+	end    func() error // ends what BeginWork began
+
+	mu   sync.Mutex
+	runs map[*run]struct{}
+}
+
+// New returns workers for those of the tools that have a handler and do not
+// forbid tasks. They are idle until Start.
+func New(backend store.Backend, tools *mcptasks.Tools, config Config) *Workers {
+	config = config.withDefaults()
+	w := &Workers{store: backend, tools: tools, config: config, log: config.Logger, runs: make(map[*run]struct{})}
+	for _, tool := range tools.All() {
+		if tool.HasHandler && tool.Options.TaskSupport != mcptasks.TaskForbidden {
+			w.names = append(w.names, tool.Name)
+		}
+	}
+	return w
+}
+
+// Start begins to fetch and run jobs and returns. The context bounds the start
+// alone: its end later stops nothing. On SQLite it returns an error if another
+// process works the file, and gives the tasks that an earlier process left
+// unfinished a fresh job.
+func (w *Workers) Start(ctx context.Context) (err error) {
+	if w.client != nil {
+		return &mcptasks.Error{Op: "start", Err: errors.New("the node has been started already")}
+	}
+	if len(w.names) == 0 {
+		return &mcptasks.Error{
+			Op:   "start",
+			Err:  errors.New("there is nothing to work: no tool has a handler"),
+			Hint: "give AddTool a handler, or do not Start a node that only serves",
+		}
+	}
+	if w.caller, err = w.tools.NewCaller(); err != nil {
+		return err
+	}
+	if w.end, err = w.store.BeginWork(ctx); err != nil {
+		_ = w.caller.Close()
+		return err
+	}
+	client, err := w.store.WorkClient(w.riverConfig())
+	if err == nil {
+		err = client.Start(context.WithoutCancel(ctx))
+	}
+	if err != nil {
+		_, _ = w.end(), w.caller.Close()
+		return &mcptasks.Error{Op: "start", Err: err}
+	}
+	w.client = client
+	return nil
+}
+
+func (w *Workers) riverConfig() *river.Config {
+	bundle := river.NewWorkers()
+	river.AddWorker(bundle, &worker{workers: w})
+	queues := make(map[string]river.QueueConfig)
+	for _, name := range w.names {
+		tool, _ := w.tools.Get(name)
+		queues[tool.Options.Queue] = river.QueueConfig{MaxWorkers: w.config.MaxWorkers}
+	}
+	return &river.Config{
+		ID:                w.config.NodeID,
+		Logger:            w.log,
+		Queues:            queues,
+		Workers:           bundle,
+		FetchCooldown:     w.config.FetchCooldown,
+		FetchPollInterval: w.config.FetchPollInterval,
+		JobTimeout:        -1, // a task has its own limit
+	}
+}
+
+// Stop fetches no more jobs, waits for the runs that are going on until the
+// grace is over or ctx ends, whichever is first, and then ends their contexts
+// with ErrShutdown; their tasks run again elsewhere, and no attempt is used. It
+// returns an error if runs are still going on ten seconds after that. It does
+// nothing if the workers were not started.
+func (w *Workers) Stop(ctx context.Context) error {
+	if w.client == nil {
+		return nil
+	}
+	grace, cancel := context.WithTimeout(ctx, w.config.Grace)
+	defer cancel()
+	err := w.client.Stop(grace)
+	if err != nil {
+		hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
+		defer cancel()
+		err = w.client.StopAndCancel(hard)
+	}
+	if err != nil {
+		w.mu.Lock()
+		n := len(w.runs)
+		w.mu.Unlock()
+		w.log.ErrorContext(ctx, "mcptasks: handlers ignore the end of their context", "runs", n)
+		err = &mcptasks.Error{Op: "stop", Err: err, Hint: "a handler must return when its context ends"}
+	}
+	w.client = nil
+	return errors.Join(err, w.end(), w.caller.Close())
+}
+
+// Interrupt ends the context of the task's run with the cause, if it is going on
+// in this process.
+func (w *Workers) Interrupt(taskID string, cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range w.runs {
+		if r.TaskID == taskID {
+			r.cancel(cause)
+		}
+	}
+}
