@@ -137,6 +137,8 @@ func AddTool[In, Out any](tools *Tools, tool *mcp.Tool, handler Handler[In, Out]
 		panic(fmt.Sprintf("mcptasks: AddTool %q: a tool that forbids tasks runs where it is served and needs a handler", tool.Name))
 	}
 
+	given := *tool // as it is now: Mount may come after the program has changed it
+	tool = &given
 	run := func(ctx context.Context, _ *mcp.CallToolRequest, in In) (*mcp.CallToolResult, Out, error) {
 		return handle(ctx, handler, in)
 	}

@@ -2,7 +2,9 @@ package mcptasks_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -159,5 +161,69 @@ func TestDefaultBackoff(t *testing.T) {
 		if len(seen) < 100 {
 			t.Errorf("after %d errors: %d different waits of 200, want jitter", errors, len(seen))
 		}
+	}
+}
+
+// The tool that AddTool was given is the tool, whatever the program does with
+// the struct afterwards.
+func TestMountAfterTheToolWasChanged(t *testing.T) {
+	tools := mcptasks.NewTools()
+	tool := &mcp.Tool{Name: "report", Description: "Writes."}
+	mcptasks.AddTool(tools, tool, idle[nothing, any], nil)
+	tool.Name, tool.Description = "print", "Prints."
+	mcptasks.AddTool(tools, tool, idle[nothing, any], nil)
+
+	server := mcp.NewServer(&mcp.Implementation{Name: "server"}, nil)
+	for _, tool := range tools.All() {
+		tool.Mount(server, nil)
+	}
+	listed, err := dial(t, server).session.ListTools(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]string)
+	for _, tool := range listed.Tools {
+		got[tool.Name] = tool.Description
+	}
+	if want := map[string]string{"report": "Writes.", "print": "Prints."}; !maps.Equal(got, want) {
+		t.Errorf("mounted %v, want %v", got, want)
+	}
+}
+
+func TestMountIntercepts(t *testing.T) {
+	tools := mcptasks.NewTools()
+	mcptasks.AddTool(tools, &mcp.Tool{Name: "report"}, func(context.Context, *mcptasks.Run, page) (*mcp.CallToolResult, any, error) {
+		t.Error("the handler was called")
+		return nil, nil, nil
+	}, nil)
+	created := errors.New("created")
+	var passed []string
+	server := mcp.NewServer(&mcp.Implementation{Name: "server"}, nil)
+	tool, _ := tools.Get("report")
+	tool.Mount(server, func(_ context.Context, req *mcp.CallToolRequest) error {
+		passed = append(passed, string(req.Params.Arguments))
+		return created
+	})
+	var returned error
+	server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			result, err := next(ctx, method, req)
+			if result, ok := result.(*mcp.CallToolResult); ok {
+				returned = result.GetError()
+			}
+			return result, err
+		}
+	})
+	client := dial(t, server)
+	client.call(t, "report", `{"title":7}`)
+	if len(passed) != 0 {
+		t.Errorf("bad arguments were passed on: %s", passed)
+	}
+	client.call(t, "report", `{"title":"Tides","words":1,"tags":[]}`)
+	if !slices.Equal(passed, []string{`{"title":"Tides","words":1,"tags":[]}`}) {
+		t.Errorf("passed on: %s, want the arguments as sent", passed)
+	}
+	if !errors.Is(returned, created) {
+		t.Errorf("the middleware finds %v, want the error of intercept", returned)
 	}
 }

@@ -96,30 +96,35 @@ func (m *mount) create(ctx context.Context, req *mcp.CallToolRequest) error {
 }
 
 // wait answers a client that does not know tasks with its task's result. When
-// the wait is over, or the client has gone, nobody would ever ask for it: the task
-// is cancelled.
+// the wait is over or fails, or the client has gone, nobody would ever ask for it:
+// the task is cancelled.
 func (m *mount) wait(ctx context.Context, req mcp.Request, owner mcptasks.Owner, task *mcptasks.Task) (mcp.Result, error) {
 	waiting, stop := context.WithTimeout(ctx, m.opts.PlainWait)
 	defer stop()
+	if client, ok := ctx.Value(clientKey{}).(context.Context); ok {
+		defer context.AfterFunc(client, stop)()
+	}
+	var failed error
 	for now, err := range m.runner.Watch(waiting, owner, task.ID) {
 		if err != nil {
-			if waiting.Err() != nil {
-				break
+			if waiting.Err() == nil {
+				failed = err
 			}
-			return nil, m.rpcError(ctx, err)
+			break
 		}
 		if now.Status.Terminal() {
 			return m.plainResult(ctx, req, now)
 		}
 	}
 
-	last, stopLast := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx = context.WithoutCancel(ctx)
+	last, stopLast := context.WithTimeout(ctx, 10*time.Second)
 	defer stopLast()
 	ended, err := m.runner.Cancel(last, owner, task.ID)
 	if errors.Is(err, mcptasks.ErrTerminal) { // it ended while it was given up
 		return m.plainResult(ctx, req, ended)
 	}
-	if err != nil {
+	if err = errors.Join(failed, err); err != nil {
 		return nil, m.rpcError(ctx, err)
 	}
 	return m.plainResult(ctx, req, &mcptasks.Task{Outcome: errorOutcome(fmt.Sprintf(

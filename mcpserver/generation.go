@@ -34,8 +34,8 @@ func declares(req mcp.Request) bool {
 	}
 	capabilities, _ := meta(req)[mcp.MetaKeyClientCapabilities].(map[string]any)
 	extensions, _ := capabilities["extensions"].(map[string]any)
-	settings, ok := extensions[wire.Extension]
-	return ok && settings != nil
+	_, ok := extensions[wire.Extension].(map[string]any) // settings are an object, {} if there are none
+	return ok
 }
 
 func meta(req mcp.Request) map[string]any {

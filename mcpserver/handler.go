@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,54 +67,74 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	req.Body = io.NopCloser(bytes.NewReader(body))
-	h.next.ServeHTTP(w, req)
+	h.next.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), clientKey{}, req.Context())))
 }
 
+// clientKey is where the HTTP request's own context is: the SDK's, which derives
+// from it, does not end with it.
+type clientKey struct{}
+
 // refuse returns the error for a tasks/* request that must not reach the SDK. All
-// else is the SDK's to judge.
+// else is the SDK's to judge. The body is read as the SDK reads it: keys match
+// exactly, what follows the first value is ignored, and it may be a batch.
 func refuse(header http.Header, body []byte) (id json.RawMessage, refusal *jsonrpc.Error) {
-	var request struct {
-		ID     json.RawMessage `json:"id"`
-		Method string          `json:"method"`
-		Params *struct {
-			TaskID *string `json:"taskId"`
-		} `json:"params"`
+	var messages []json.RawMessage
+	if decode(body, &messages) != nil {
+		messages = []json.RawMessage{body}
 	}
-	// A taskId that is no string is an error here and, with params, the SDK's.
-	err := json.Unmarshal(body, &request)
-	switch request.Method {
-	case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel:
-	default:
-		return nil, nil
-	}
-	if request.Params == nil {
-		return request.ID, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: `missing required "params"`}
-	}
-	if err != nil || header.Get("Mcp-Protocol-Version") < wire.ExtensionVersion {
-		return nil, nil
-	}
-	if request.Params.TaskID == nil {
-		return request.ID, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: `missing required "taskId"`}
-	}
-	if name := header.Get("Mcp-Name"); name != *request.Params.TaskID {
-		message := "the Mcp-Name header does not match the taskId in the body"
-		if name == "" {
-			message = "the Mcp-Name header is missing: it must be the taskId"
+	for _, message := range messages {
+		if id, refusal := refuseRequest(header, message); refusal != nil {
+			return id, refusal
 		}
-		return request.ID, &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: message}
 	}
 	return nil, nil
 }
 
-// writeError answers with an error and the request's id, left out where there is
-// none to echo: null would not be valid.
+func refuseRequest(header http.Header, message json.RawMessage) (id json.RawMessage, refusal *jsonrpc.Error) {
+	var request map[string]json.RawMessage
+	var method string
+	if decode(message, &request) != nil || decode(request["method"], &method) != nil {
+		return nil, nil
+	}
+	switch method {
+	case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel:
+	default:
+		return nil, nil
+	}
+	id = request["id"]
+
+	var params map[string]json.RawMessage
+	if err := decode(request["params"], &params); err != nil || params == nil {
+		return id, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: `"params" is missing or no object`}
+	}
+	if header.Get("Mcp-Protocol-Version") < wire.ExtensionVersion {
+		return nil, nil
+	}
+	var taskID *string
+	if err := decode(params["taskId"], &taskID); err != nil || taskID == nil {
+		return id, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: `"taskId" is missing or no string`}
+	}
+	switch header.Get("Mcp-Name") {
+	case *taskID:
+		return nil, nil
+	case "":
+		return id, &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header is missing: it must be the taskId"}
+	default:
+		return id, &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header does not match the taskId in the body"}
+	}
+}
+
+func decode(data []byte, v any) error { return json.NewDecoder(bytes.NewReader(data)).Decode(v) }
+
+// writeError answers with an error and the request's id, left out where it is no
+// string or number: null would not be valid.
 func writeError(w http.ResponseWriter, id json.RawMessage, refusal *jsonrpc.Error) {
 	answer := struct {
 		Version string          `json:"jsonrpc"`
 		ID      json.RawMessage `json:"id,omitempty"`
 		Error   *jsonrpc.Error  `json:"error"`
 	}{Version: "2.0", Error: refusal}
-	if trimmed := strings.TrimSpace(string(id)); trimmed != "" && trimmed != "null" {
+	if len(id) > 0 && strings.ContainsRune(`"-0123456789`, rune(id[0])) {
 		answer.ID = id
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -160,11 +160,12 @@ func (n *Node) Update(ctx context.Context, owner mcptasks.Owner, id string, _ ma
 	return err
 }
 
-// Cancel implements [mcptasks.Runner]. A run in this process is told at once; on
-// Postgres one in another process is told by River.
+// Cancel implements [mcptasks.Runner]. A run in this process is told at once, on
+// Postgres also one in another process. A run that was not told finds out by
+// itself within five seconds.
 func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
 	task, err := n.store.Cancel(ctx, owner, id)
-	if err == nil {
+	if task != nil && task.Status == mcptasks.StatusCancelled { // also if another process cancelled it
 		n.workers.Interrupt(id, mcptasks.ErrCancelled)
 	}
 	return task, err

@@ -47,7 +47,7 @@ func (r *Runner[TTx]) CreateTx(ctx context.Context, tx TTx, owner mcptasks.Owner
 
 // CancelTx is Cancel in the caller's transaction. It returns ErrTerminal for a
 // task that has ended. The run's context ends after the commit: at once on
-// Postgres; on SQLite when the run next reports progress or records a step.
+// Postgres, within five seconds on SQLite.
 func (r *Runner[TTx]) CancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) error {
 	return r.store.CancelTx(ctx, tx, owner, id)
 }

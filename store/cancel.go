@@ -35,8 +35,8 @@ func (s *Store[TTx]) Cancel(ctx context.Context, owner mcptasks.Owner, id string
 }
 
 // CancelTx is Cancel in the caller's transaction. It returns ErrTerminal for a
-// task that has ended, and ErrNotFound. The run's context ends when the caller
-// commits, on Postgres; on SQLite when the run next reports or records a step.
+// task that has ended, and ErrNotFound. On Postgres River tells the run when the
+// caller commits.
 func (s *Store[TTx]) CancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) error {
 	changed, err := s.cancelTx(ctx, tx, owner, id)
 	if err == nil && !changed {

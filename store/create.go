@@ -114,7 +114,7 @@ func (t *NewTask) validate() error {
 }
 
 func validObject(name string, data json.RawMessage) error {
-	if data == nil {
+	if data == nil || string(data) == "null" { // the SDK takes null for none
 		return nil
 	}
 	if !json.Valid(data) || !utf8.Valid(data) || bytes.TrimLeft(data, " \t\r\n")[0] != '{' {

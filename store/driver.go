@@ -44,6 +44,9 @@ type Driver[TTx any] interface {
 	// ToolOf returns the tool of the working task whose job this is.
 	ToolOf(ctx context.Context, taskID string, jobID int64) (string, error)
 
+	// Held returns the tokens of those runs whose fence holds. It changes nothing.
+	Held(ctx context.Context, runs []Fence) ([]string, error)
+
 	// Report sets progress and message, and returns the ids of the tasks whose
 	// fence held.
 	Report(ctx context.Context, reports []Report, now time.Time) ([]string, error)

@@ -50,6 +50,15 @@ func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tool
 	return nil, wrap("claim", taskID, err)
 }
 
+// Held returns the tokens of those runs that still hold their task.
+func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) ([]string, error) {
+	held, err := s.driver.Held(ctx, runs)
+	if err != nil {
+		return nil, wrap("sweep", "", err)
+	}
+	return held, nil
+}
+
 // Report makes progress the task's, and reports whether the run still holds it.
 func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (bool, error) {
 	report := Report{Fence: fence, Progress: progress, Message: clean(progress.StatusMessage(), maxMessageBytes)}

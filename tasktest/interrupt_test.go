@@ -72,7 +72,9 @@ func TestCancelOfAKilledRun(t *testing.T) {
 		task.Cancel()
 		return text("late"), nil
 	})
-	if end := task.Run(); end.Again {
+	end := task.Run()
+	wantCause(t, end, tasktest.ErrKilled)
+	if end.Again {
 		t.Errorf("the run ended with %+v", end)
 	}
 	wantStatus(t, task, mcptasks.StatusCancelled)

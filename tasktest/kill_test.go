@@ -76,6 +76,48 @@ func TestKillAfterLastStepLosesTheResult(t *testing.T) {
 	}
 }
 
+func TestKillAfterEachStepInTurn(t *testing.T) {
+	task := newTask(t, nil, twoSteps)
+	for _, key := range []string{"fetch", "write"} {
+		task.KillAfter(key)
+		wantCause(t, task.Run(), tasktest.ErrKilled)
+	}
+	task.Run()
+	wantStatus(t, task, mcptasks.StatusCompleted)
+	if fetched, written := task.StepRuns("fetch"), task.StepRuns("write"); fetched != 1 || written != 1 {
+		t.Errorf("fetched %d times, written %d times: want once each", fetched, written)
+	}
+}
+
+// A tool that heeds the errors of its steps does not go on after its death, not
+// even to the line after the step.
+func TestKilledRunDoesNotGoOn(t *testing.T) {
+	for name, kill := range map[string]func(*tasktest.Task){
+		"after":  func(task *tasktest.Task) { task.KillAfter("fetch") },
+		"during": func(task *tasktest.Task) { task.KillDuring("fetch") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := 0
+			task := newTask(t, nil, func(ctx context.Context, run *mcptasks.Run) (*mcp.CallToolResult, error) {
+				if _, err := mcptasks.Step(ctx, run, "fetch", done); err != nil {
+					return nil, err
+				}
+				sent++
+				return text("sent"), nil
+			})
+			kill(task)
+			task.Run()
+			if sent != 0 {
+				t.Errorf("the dead run sent %d times", sent)
+			}
+			task.Run()
+			if sent != 1 {
+				t.Errorf("sent %d times, want 1", sent)
+			}
+		})
+	}
+}
+
 // A handler that hears nothing of its death does no harm by going on.
 func TestKilledRunCountsForNothing(t *testing.T) {
 	ends := map[string]func(context.Context) (*mcp.CallToolResult, error){

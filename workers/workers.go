@@ -31,6 +31,9 @@ type Config struct {
 	// FetchPollInterval is how often a queue is looked at without having been
 	// notified. Defaults to 200 ms, or 50 ms on a database that notifies nobody.
 	FetchPollInterval time.Duration
+	// SweepInterval is how often runs are looked for whose task has gone
+	// without their having been told. Defaults to 5 seconds.
+	SweepInterval time.Duration
 	// Grace is how long Stop lets runs go on. Defaults to 30 seconds.
 	Grace time.Duration
 }
@@ -41,6 +44,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.MaxWorkers = cmp.Or(c.MaxWorkers, 100)
 	c.FetchCooldown = cmp.Or(c.FetchCooldown, time.Millisecond)
+	c.SweepInterval = cmp.Or(c.SweepInterval, 5*time.Second)
 	c.Grace = cmp.Or(c.Grace, 30*time.Second)
 	return c
 }
@@ -61,6 +65,7 @@ type Workers struct {
 	caller *mcptasks.Caller
 	client store.WorkClient
 	end    func() error // ends what BeginWork began
+	sweep  *sweeper
 
 	mu   sync.Mutex
 	runs map[*run]struct{}
@@ -110,6 +115,7 @@ func (w *Workers) Start(ctx context.Context) (err error) {
 		return &mcptasks.Error{Op: "start", Err: err}
 	}
 	w.client = client
+	w.sweep = w.startSweeper()
 	return nil
 }
 
@@ -157,6 +163,7 @@ func (w *Workers) Stop(ctx context.Context) error {
 		err = &mcptasks.Error{Op: "stop", Err: err, Hint: "a handler must return when its context ends"}
 	}
 	w.client = nil
+	w.sweep.stop()
 	return errors.Join(err, w.end(), w.caller.Close())
 }
 

@@ -90,6 +90,17 @@ func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string
 	return tool, interpretError(err)
 }
 
+const heldSQL = `
+SELECT t.run_token FROM {s}.mcp_task t
+JOIN unnest($1::text[], $2::bigint[], $3::text[]) AS r (id, job_id, run_token)
+  ON t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token AND t.status = 'working'`
+
+// Held implements store.Driver.
+func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error) {
+	ids, jobs, tokens := fences(runs, func(f store.Fence) store.Fence { return f })
+	return d.strings(ctx, heldSQL, ids, jobs, tokens)
+}
+
 const reportSQL = `
 UPDATE {s}.mcp_task t
 SET progress = r.done, total = r.total, status_message = r.message, updated_at = $7
@@ -101,7 +112,7 @@ RETURNING t.id`
 // Report implements store.Driver.
 func (d *Driver) Report(ctx context.Context, reports []store.Report, now time.Time) ([]string, error) {
 	ids, jobs, tokens := fences(reports, func(r store.Report) store.Fence { return r.Fence })
-	return d.held(ctx, reportSQL, ids, jobs, tokens,
+	return d.strings(ctx, reportSQL, ids, jobs, tokens,
 		column(reports, func(r store.Report) float64 { return r.Done }),
 		column(reports, func(r store.Report) float64 { return r.Total }),
 		column(reports, func(r store.Report) string { return r.Message }),
@@ -159,7 +170,7 @@ SELECT id FROM changed`
 // Retry implements store.Driver.
 func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
 	ids, jobs, tokens := fences(retries, func(r store.Retry) store.Fence { return r.Fence })
-	return d.held(ctx, retrySQL, ids, jobs, tokens,
+	return d.strings(ctx, retrySQL, ids, jobs, tokens,
 		column(retries, func(r store.Retry) string { return r.Message }),
 		column(retries, func(r store.Retry) string { return r.Event.Kind }),
 		column(retries, func(r store.Retry) string { return r.Event.Node }),
@@ -172,7 +183,7 @@ WITH changed AS (
     UPDATE {s}.mcp_task t
     SET status = f.status, status_message = f.message, outcome = f.outcome, is_error = f.is_error,
         job_id = NULL, run_token = NULL, updated_at = $11, finished_at = $11,
-        expires_at = greatest(t.created_at + t.ttl * interval '1 millisecond', $11 + $12 * interval '1 millisecond')
+        expires_at = greatest(t.created_at + t.ttl * interval '1 millisecond', $11::timestamptz + $12::bigint * interval '1 millisecond')
     FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
                 $8::text[], $9::text[], $10::text[])
          AS f (id, job_id, run_token, status, message, outcome, is_error, kind, node, detail)
@@ -187,7 +198,7 @@ SELECT id FROM changed`
 // Finish implements store.Driver.
 func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
 	ids, jobs, tokens := fences(ends, func(f store.Finish) store.Fence { return f.Fence })
-	return d.held(ctx, finishSQL, ids, jobs, tokens,
+	return d.strings(ctx, finishSQL, ids, jobs, tokens,
 		column(ends, func(f store.Finish) string { return string(f.Status) }),
 		column(ends, func(f store.Finish) string { return f.Message }),
 		column(ends, func(f store.Finish) *string { return text(f.Outcome) }),
@@ -198,18 +209,18 @@ func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time,
 		now, retention.Milliseconds())
 }
 
-// held runs a statement that returns the ids of the tasks it changed.
-func (d *Driver) held(ctx context.Context, query string, args ...any) ([]string, error) {
-	var ids []string
+// strings runs a statement that returns one text column.
+func (d *Driver) strings(ctx context.Context, query string, args ...any) ([]string, error) {
+	var values []string
 	err := repeat(ctx, func() error {
 		rows, err := d.pool.Query(ctx, d.sql(query), args...)
 		if err != nil {
 			return err
 		}
-		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		values, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
-	return ids, err
+	return values, err
 }
 
 func fences[T any](items []T, fence func(T) store.Fence) (ids []string, jobs []int64, tokens []string) {

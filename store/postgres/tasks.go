@@ -82,7 +82,7 @@ WITH before AS (
     UPDATE {s}.mcp_task t
     SET status = 'cancelled', status_message = '', job_id = NULL, run_token = NULL,
         updated_at = $3, finished_at = $3,
-        expires_at = greatest(t.created_at + t.ttl * interval '1 millisecond', $3 + $4 * interval '1 millisecond')
+        expires_at = greatest(t.created_at + t.ttl * interval '1 millisecond', $3::timestamptz + $4::bigint * interval '1 millisecond')
     FROM before
     WHERE t.id = before.id AND before.status IN ('working', 'input_required')
     RETURNING t.id

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -16,7 +17,7 @@ import (
 // The lock is a file beside the database, never the database itself: to close any
 // descriptor of that drops SQLite's own locks. It stays when it is let go of, since
 // another process may be about to take it. What is written in it is only for the
-// errors of those who find it taken.
+// errors of those who find it held. A database in memory has its process's locks.
 
 const (
 	lockWait  = 10 * time.Second       // for a migration to end
@@ -27,10 +28,14 @@ const (
 )
 
 // LockWorker implements store.Exclusive. The lock is the operating system's and is
-// gone with the process. A database in memory needs none.
+// gone with the process; two nodes of one process exclude each other as well.
 func (d *Driver) LockWorker() (func() error, error) {
 	if d.lockPath == "" {
-		return func() error { return nil }, nil
+		if !d.memory.worker.TryLock() {
+			return nil, d.taken("start")
+		}
+		unlock := sync.OnceFunc(d.memory.worker.Unlock)
+		return func() error { unlock(); return nil }, nil
 	}
 	lock := flock.New(d.lockPath, lockMode)
 	locked, err := lock.TryLock()
@@ -45,11 +50,11 @@ func (d *Driver) LockWorker() (func() error, error) {
 }
 
 // LockMigrations implements migrations.DB with the same lock: nobody migrates under
-// a worker. It waits for another migration, 10 seconds at most.
+// a worker. It waits for another migration to end, 10 seconds at most.
 func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
 	if d.lockPath == "" {
-		d.memoryLock.Lock()
-		return d.memoryLock.Unlock, nil
+		d.memory.migration.Lock()
+		return d.memory.migration.Unlock, nil
 	}
 	lock := flock.New(d.lockPath, lockMode)
 	waiting, stop := context.WithTimeout(ctx, lockWait)
@@ -78,7 +83,7 @@ func (d *Driver) sign(doing string) {
 
 // taken is the error of who finds the lock held.
 func (d *Driver) taken(op string) error {
-	held, _ := os.ReadFile(d.lockPath)
+	held, _ := os.ReadFile(d.lockPath) // it can be missing, and on Windows unreadable
 	if strings.TrimSpace(string(held)) == migrating {
 		return &mcptasks.Error{
 			Op:   op,

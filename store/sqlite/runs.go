@@ -98,6 +98,23 @@ func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string
 	return tool, interpretError(err)
 }
 
+const heldSQL = `SELECT EXISTS (SELECT 1 FROM mcp_task WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working')`
+
+// Held implements store.Driver.
+func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error) {
+	var tokens []string
+	for _, run := range runs {
+		var held bool
+		if err := d.reader.QueryRowContext(ctx, heldSQL, run.TaskID, run.JobID, run.RunToken).Scan(&held); err != nil {
+			return nil, interpretError(err)
+		}
+		if held {
+			tokens = append(tokens, run.RunToken)
+		}
+	}
+	return tokens, nil
+}
+
 const reportSQL = `
 UPDATE mcp_task
 SET progress = ?4, total = ?5, status_message = ?6, updated_at = ?7

@@ -39,7 +39,7 @@ type Driver struct {
 	lockPath string  // "" in memory
 	river    *riversqlite.Driver
 
-	memoryLock sync.Mutex // LockMigrations, in memory
+	memory struct{ worker, migration sync.Mutex } // the locks of a database in memory
 }
 
 func openBackend(ctx context.Context, url string, config *store.Config) (store.Backend, error) {

@@ -1,0 +1,30 @@
+// Package onpostgres runs the end-to-end suite on Postgres.
+package onpostgres
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/mcptasks/mcptasks/internal/e2e"
+	"github.com/mcptasks/mcptasks/internal/testdb"
+	"github.com/mcptasks/mcptasks/migrations"
+	"github.com/mcptasks/mcptasks/store/postgres"
+)
+
+func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
+
+func TestProgram(t *testing.T) {
+	t.Run("postgres", func(t *testing.T) { e2e.Run(t, open) })
+}
+
+func open(t *testing.T) string { return testdb.Postgres(t, migrate) }
+
+func migrate(ctx context.Context, url string) error {
+	driver, err := postgres.Open(ctx, url, "")
+	if err != nil {
+		return err
+	}
+	defer driver.Close()
+	return migrations.Up(ctx, driver)
+}

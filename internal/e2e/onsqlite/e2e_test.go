@@ -1,0 +1,16 @@
+// Package onsqlite runs the end-to-end suite on SQLite.
+package onsqlite
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/mcptasks/mcptasks/internal/e2e"
+	_ "github.com/mcptasks/mcptasks/store/sqlite"
+)
+
+func TestProgram(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { e2e.Run(t, open) })
+}
+
+func open(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "tasks.db") }

@@ -1,0 +1,184 @@
+package mcpserver_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/mcpserver"
+)
+
+var update = flag.Bool("update", false, "rewrite the transcripts in testdata")
+
+// TestTranscripts sends the requests in testdata/*.txtar, in their order, to a
+// server of their own. After each request comes what was answered and what the
+// Runner was asked for.
+//
+// In a request ${declared} and ${undeclared} stand for the _meta of a client that
+// does, or does not, declare the extension, and ${long} for a megabyte.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no transcripts", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := replay(t, string(want))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != string(want) {
+				t.Errorf("the answers are not those of %s (-update rewrites it):\n%s", file, firstDifference(got, string(want)))
+			}
+		})
+	}
+}
+
+var section = regexp.MustCompile(`(?m)^-- (.+) --\n`)
+
+// replay returns the transcript with the answers that its requests get now.
+func replay(t *testing.T, transcript string) string {
+	runner := newFakeRunner()
+	fixtureTasks(runner)
+	server := fixtureServer(t, runner)
+
+	marks := section.FindAllStringSubmatchIndex(transcript, -1)
+	if len(marks) == 0 {
+		t.Fatal("the transcript has no requests")
+	}
+	var out strings.Builder
+	out.WriteString(transcript[:marks[0][0]])
+	for i, mark := range marks {
+		end := len(transcript)
+		if i+1 < len(marks) {
+			end = marks[i+1][0]
+		}
+		name, text := transcript[mark[2]:mark[3]], transcript[mark[1]:end]
+		if name == "answer" || name == "runner" {
+			continue
+		}
+		fmt.Fprintf(&out, "-- %s --\n%s-- answer --\n%s", name, text, exchange(t, server, text))
+		if calls := runner.takeCalls(); len(calls) > 0 {
+			fmt.Fprintf(&out, "-- runner --\n%s\n", strings.Join(calls, "\n"))
+		}
+	}
+	return out.String()
+}
+
+// exchange sends a request, headers and body as they are, and returns the answer.
+func exchange(t *testing.T, server *httptest.Server, text string) string {
+	t.Helper()
+	headers, body, _ := strings.Cut(text, "\n\n")
+	expand := strings.NewReplacer("${declared}", declared, "${undeclared}", undeclared, "${long}", strings.Repeat("x", 1<<20)).Replace
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(expand(strings.TrimSuffix(body, "\n"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	for line := range strings.Lines(headers) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			req.Header.Set(key, expand(strings.TrimSpace(value)))
+		}
+	}
+	res, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s\nContent-Type: %s\n\n", res.Status, res.Header.Get("Content-Type"))
+	for line := range strings.Lines(string(answer)) {
+		data, isData := strings.CutPrefix(line, "data: ")
+		if isData {
+			out.WriteString("data: ")
+		}
+		var pretty bytes.Buffer // only white space differs from what was sent
+		if json.Indent(&pretty, []byte(data), "", "  ") == nil {
+			out.WriteString(strings.TrimRight(pretty.String(), "\n") + "\n")
+		} else if line = strings.TrimRight(line, "\n"); line != "" {
+			out.WriteString(line + "\n")
+		}
+	}
+	return out.String()
+}
+
+func fixtureServer(t *testing.T, runner *fakeRunner) *httptest.Server {
+	tools := mcptasks.NewTools()
+	mcptasks.AddTool(tools, &mcp.Tool{Name: "add"}, add, nil)
+	textTool(tools, "required", mcptasks.TaskRequired)
+	textTool(tools, "forbidden", mcptasks.TaskForbidden)
+	mcptasks.AddTool(tools, &mcp.Tool{Name: "protocol_error"},
+		func(context.Context, *mcptasks.Run, struct{}) (*mcp.CallToolResult, any, error) {
+			return nil, nil, &jsonrpc.Error{Code: -32050, Message: "the tool says no", Data: json.RawMessage(`{"why":1}`)}
+		}, nil)
+	runner.work = worker(t, tools)
+
+	server := newServer()
+	mcp.AddTool(server, &mcp.Tool{Name: "sync"}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
+		return text("sync is done"), nil, nil
+	})
+	mcpserver.Mount(server, tools, runner, nil)
+	return serve(t, endpoint(server))
+}
+
+func fixtureTasks(runner *fakeRunner) {
+	result := func(json string, isError bool) *mcptasks.Outcome {
+		return &mcptasks.Outcome{Result: []byte(json), IsError: isError}
+	}
+	for _, task := range []mcptasks.Task{
+		{ID: "working", Status: mcptasks.StatusWorking},
+		{ID: "progress", Status: mcptasks.StatusWorking, StatusMessage: "2/5", TTL: 90 * 1e9, PollInterval: 250 * 1e6},
+		{ID: "completed", Status: mcptasks.StatusCompleted, Outcome: result(
+			`{"_meta":{"trace":9007199254740993},"content":[{"type":"text","text":"a<b"}],`+
+				`"structuredContent":{"big":9007199254740993,"nul":"a\u0000b","one":1.0,"list":[],"none":null}}`, false)},
+		{ID: "empty", Status: mcptasks.StatusCompleted, Outcome: result(`{"content":[]}`, false)},
+		{ID: "tool-error", Status: mcptasks.StatusCompleted, StatusMessage: "disk full", Outcome: result(
+			`{"content":[{"type":"text","text":"disk full"}],"isError":true}`, true)},
+		{ID: "failed", Status: mcptasks.StatusFailed, StatusMessage: "The tool stopped unexpectedly.", Outcome: mcptasks.Failure("The tool stopped unexpectedly.")},
+		{ID: "failed-data", Status: mcptasks.StatusFailed, StatusMessage: "the tool says no", Outcome: &mcptasks.Outcome{
+			Error: &jsonrpc.Error{Code: -32050, Message: "the tool says no", Data: json.RawMessage(`{"why":9007199254740993}`)},
+		}},
+		{ID: "cancelled", Status: mcptasks.StatusCancelled, StatusMessage: "cancelled by the client"},
+		{ID: "foreign", Owner: "somebody else", Status: mcptasks.StatusCompleted, Outcome: result(`{"content":[]}`, false)},
+	} {
+		runner.add(task)
+	}
+}
+
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return fmt.Sprintf("line %d is\n%s\nand was\n%s", i+1, g[i], w[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, and were %d", len(g), len(w))
+}

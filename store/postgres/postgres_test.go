@@ -1,0 +1,47 @@
+package postgres_test
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mcptasks/mcptasks/internal/testdb"
+	"github.com/mcptasks/mcptasks/migrations"
+	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/store/postgres"
+	"github.com/mcptasks/mcptasks/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
+
+func TestStore(t *testing.T) {
+	t.Run("postgres", func(t *testing.T) {
+		storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) store.Driver[pgx.Tx] {
+			driver, err := postgres.Open(t.Context(), testdb.Postgres(t, migrate), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = driver.Close() })
+			return driver
+		}})
+	})
+}
+
+func migrate(ctx context.Context, url string) error {
+	driver, err := postgres.Open(ctx, url, "")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = driver.Close() }()
+	return migrations.Up(ctx, driver)
+}
+
+func query(ctx context.Context, tx pgx.Tx, sql string) ([][]any, error) {
+	rows, err := tx.Query(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) ([]any, error) { return row.Values() })
+}

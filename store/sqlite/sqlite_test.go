@@ -1,0 +1,94 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/mcptasks/mcptasks/migrations"
+	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/store/sqlite"
+	"github.com/mcptasks/mcptasks/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	template := sync.OnceValue(func() []byte { return migratedFile(t) })
+	t.Run("sqlite", func(t *testing.T) {
+		t.Run("file", func(t *testing.T) {
+			storetest.Run(t, storetest.Harness[*sql.Tx]{Query: query, Open: func(t *testing.T) store.Driver[*sql.Tx] {
+				path := filepath.Join(t.TempDir(), "tasks.db")
+				if err := os.WriteFile(path, template(), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return open(t, path)
+			}})
+		})
+		t.Run("memory", func(t *testing.T) {
+			storetest.Run(t, storetest.Harness[*sql.Tx]{Query: query, Open: func(t *testing.T) store.Driver[*sql.Tx] {
+				driver := open(t, ":memory:")
+				if err := migrations.Up(t.Context(), driver); err != nil {
+					t.Fatal(err)
+				}
+				return driver
+			}})
+		})
+	})
+}
+
+// migratedFile returns a database file without tasks.
+func migratedFile(t *testing.T) []byte {
+	path := filepath.Join(t.TempDir(), "template.db")
+	driver := open(t, path)
+	if err := migrations.Up(t.Context(), driver); err != nil {
+		t.Fatal(err)
+	}
+	if err := driver.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func open(t *testing.T, path string) *sqlite.Driver {
+	t.Helper()
+	driver, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := driver.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return driver
+}
+
+func query(ctx context.Context, tx *sql.Tx, text string) ([][]any, error) {
+	rows, err := tx.QueryContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var all [][]any
+	for rows.Next() {
+		row, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range row {
+			into[i] = &row[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+	return all, rows.Err()
+}

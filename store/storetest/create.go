@@ -1,0 +1,121 @@
+package storetest
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+func createTests[TTx any]() []test[TTx] {
+	return []test[TTx]{
+		{"task and job", func(f *fixture[TTx]) {
+			tasks := f.create(3)
+			equal(f.T, "the number of tasks", len(tasks), 3)
+			jobs := make(map[int64]bool)
+			for _, task := range tasks {
+				want := &mcptasks.Task{
+					ID: task.ID, Owner: alice, Tool: "report", Status: mcptasks.StatusWorking,
+					TTL: f.tool.Options.TTL, PollInterval: f.tool.Options.PollInterval,
+					CreatedAt: f.clock.now(), UpdatedAt: f.clock.now(),
+				}
+				if !reflect.DeepEqual(task, want) {
+					f.Errorf("Create returned %+v, want %+v", task, want)
+				}
+				if got := f.get(task.ID); !reflect.DeepEqual(got, want) {
+					f.Errorf("Get returned %+v, want %+v", got, want)
+				}
+				job := f.job(f.jobOf(task.ID))
+				if job == nil {
+					f.Fatal("the task's job does not exist")
+				}
+				jobs[job.ID] = true
+				var args store.JobArgs
+				f.must(json.Unmarshal(job.EncodedArgs, &args))
+				equal(f.T, "the job's task", args.TaskID, task.ID)
+				equal(f.T, "the job's kind", job.Kind, store.JobArgs{}.Kind())
+				equal(f.T, "the job's state", job.State, rivertype.JobStateAvailable)
+				equal(f.T, "the job's queue", job.Queue, "reports")
+				equal(f.T, "the job's priority", job.Priority, 2)
+			}
+			equal(f.T, "the number of jobs", len(jobs), 3)
+		}},
+		{"without arguments", func(f *fixture[TTx]) {
+			tasks, err := f.store.Create(f.ctx, []store.NewTask{{Tool: f.tool}})
+			f.must(err)
+			claimed := f.claim(tasks[0].ID)
+			if claimed.Owner != "" || claimed.Arguments != nil || claimed.RequestMeta != nil {
+				f.Errorf("claimed %+v, want no owner, no arguments, no _meta", claimed)
+			}
+		}},
+		{"null for none", func(f *fixture[TTx]) {
+			call := f.call()
+			call.Params.Arguments, call.Params.Meta = json.RawMessage(`null`), json.RawMessage(`null`)
+			tasks, err := f.store.Create(f.ctx, []store.NewTask{call})
+			f.must(err)
+			f.claim(tasks[0].ID)
+		}},
+		{"in a transaction", func(f *fixture[TTx]) {
+			rollback := errors.New("roll back")
+			calls := []store.NewTask{f.call(), f.call()}
+			err := f.driver.InTx(f.ctx, func(tx TTx) error {
+				if _, err := f.store.CreateTx(f.ctx, tx, calls); err != nil {
+					return err
+				}
+				return rollback
+			})
+			f.wantError(err, rollback)
+			f.empty()
+
+			var tasks []*mcptasks.Task
+			f.must(f.driver.InTx(f.ctx, func(tx TTx) (err error) {
+				tasks, err = f.store.CreateTx(f.ctx, tx, calls)
+				return err
+			}))
+			for _, task := range tasks {
+				f.claim(task.ID)
+			}
+		}},
+		{"announced after the commit", func(f *fixture[TTx]) {
+			var changed []string
+			s := f.newStore(&store.Config{Changed: func(id string) { changed = append(changed, id) }})
+			tasks, err := s.Create(f.ctx, []store.NewTask{f.call()})
+			f.must(err)
+			if !reflect.DeepEqual(changed, []string{tasks[0].ID}) {
+				f.Errorf("announced %v, want %s", changed, tasks[0].ID)
+			}
+		}},
+		{"refused", func(f *fixture[TTx]) {
+			for name, spoil := range map[string]func(*store.NewTask){
+				"arguments empty":          func(c *store.NewTask) { c.Params.Arguments = json.RawMessage{} },
+				"arguments cut off":        func(c *store.NewTask) { c.Params.Arguments = json.RawMessage(`{"a":`) },
+				"arguments an array":       func(c *store.NewTask) { c.Params.Arguments = json.RawMessage(`[1]`) },
+				"arguments a number":       func(c *store.NewTask) { c.Params.Arguments = json.RawMessage(`1`) },
+				"arguments not UTF-8":      func(c *store.NewTask) { c.Params.Arguments = json.RawMessage("{\"a\":\"\xff\"}") },
+				"arguments with a raw NUL": func(c *store.NewTask) { c.Params.Arguments = json.RawMessage("{\"a\":\"\x00\"}") },
+				"_meta a string":           func(c *store.NewTask) { c.Params.Meta = json.RawMessage(`"a"`) },
+				"_meta not JSON":           func(c *store.NewTask) { c.Params.Meta = json.RawMessage(`{a}`) },
+				"owner with a NUL":         func(c *store.NewTask) { c.Owner = "a\x00b" },
+				"owner not UTF-8":          func(c *store.NewTask) { c.Owner = "a\xff" },
+			} {
+				bad := f.call()
+				spoil(&bad)
+				if _, err := f.store.Create(f.ctx, []store.NewTask{f.call(), bad}); !errors.Is(err, mcptasks.ErrInvalid) {
+					f.Errorf("%s: the error is %v, want %v", name, err, mcptasks.ErrInvalid)
+				}
+			}
+			f.empty()
+		}},
+	}
+}
+
+// empty fails the test if there is a task or a job.
+func (f *fixture[TTx]) empty() {
+	f.Helper()
+	equal(f.T, "the number of tasks", f.value("SELECT count(*) FROM {s}mcp_task"), "0")
+	equal(f.T, "the number of jobs", f.value("SELECT count(*) FROM {s}river_job"), "0")
+}

@@ -1,0 +1,169 @@
+package storetest
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// writes are what a run may do to its task. Each reports whether it held it.
+func (f *fixture[TTx]) writes() map[string]func(store.Fence) (bool, error) {
+	return map[string]func(store.Fence) (bool, error){
+		"Report": func(fence store.Fence) (bool, error) {
+			return f.store.Report(f.ctx, fence, mcptasks.Progress{Done: 3, Total: 4, Message: "late"})
+		},
+		"SaveStep": func(fence store.Fence) (bool, error) {
+			_, held, err := f.store.SaveStep(f.ctx, store.Step{Fence: fence, Key: "late", Result: json.RawMessage(`1`)})
+			return held, err
+		},
+		"SaveStep of a known key": func(fence store.Fence) (bool, error) {
+			_, held, err := f.store.SaveStep(f.ctx, store.Step{Fence: fence, Key: "early", Result: json.RawMessage(`1`)})
+			return held, err
+		},
+		"Retry": func(fence store.Fence) (bool, error) {
+			return f.store.Retry(f.ctx, store.Retry{Fence: fence, Message: "late", Event: store.Event{Kind: store.EventError}})
+		},
+		"Finish": func(fence store.Fence) (bool, error) {
+			return f.store.Finish(f.ctx, fence, result(`{"late":1}`), store.Event{Kind: store.EventError})
+		},
+		"Finish, failed": func(fence store.Fence) (bool, error) {
+			return f.store.Finish(f.ctx, fence, mcptasks.Failure("late"), store.Event{Kind: store.EventFailed})
+		},
+	}
+}
+
+// refused fails the test if any write under the fence is accepted or changes
+// anything.
+func (f *fixture[TTx]) refused(fence store.Fence) {
+	f.Helper()
+	for name, write := range f.writes() {
+		f.unchanged(fence.TaskID, name, func() {
+			if held, err := write(fence); held || err != nil {
+				f.Errorf("%s returned %v, %v, want that the run has lost its task", name, held, err)
+			}
+		})
+	}
+}
+
+func fenceTests[TTx any]() []test[TTx] {
+	// begin is a run that has already reported and recorded a step.
+	begin := func(f *fixture[TTx]) *store.Claimed {
+		run := f.begin()
+		held, err := f.store.Report(f.ctx, run.Fence, mcptasks.Progress{Done: 1, Total: 2})
+		f.must(err)
+		equal(f.T, "held", held, true)
+		f.saveStep(run.Fence, "early", `0`)
+		return run
+	}
+	return []test[TTx]{
+		{"holds", func(f *fixture[TTx]) {
+			for name, write := range f.writes() {
+				if held, err := write(begin(f).Fence); !held || err != nil {
+					f.Errorf("%s returned %v, %v, want that the run holds its task", name, held, err)
+				}
+			}
+		}},
+		{"another run's", func(f *fixture[TTx]) {
+			run := begin(f)
+			f.claim(run.TaskID)
+			f.refused(run.Fence)
+		}},
+		{"another job's", func(f *fixture[TTx]) {
+			run, other := begin(f), f.begin()
+			fence := run.Fence
+			fence.JobID = other.JobID
+			f.refused(fence)
+		}},
+		{"another task's", func(f *fixture[TTx]) {
+			run, other := begin(f), f.begin()
+			fence := other.Fence
+			fence.TaskID = run.TaskID
+			f.refused(fence)
+			f.refused(store.Fence{TaskID: uuid.NewString(), JobID: run.JobID, RunToken: run.RunToken})
+		}},
+		{"nobody's", func(f *fixture[TTx]) {
+			id := f.create(1)[0].ID
+			f.refused(store.Fence{TaskID: id, JobID: f.jobOf(id)})
+			f.refused(store.Fence{TaskID: id, JobID: f.jobOf(id), RunToken: uuid.NewString()})
+			run := begin(f)
+			f.refused(store.Fence{TaskID: run.TaskID, JobID: run.JobID})
+		}},
+		{"of a retried run", func(f *fixture[TTx]) {
+			run := begin(f)
+			f.retry(run.Fence, "once")
+			f.refused(run.Fence)
+		}},
+		{"of a completed task", func(f *fixture[TTx]) {
+			run := begin(f)
+			f.finish(run.Fence, result(`{}`))
+			f.refused(run.Fence)
+		}},
+		{"of a failed task", func(f *fixture[TTx]) {
+			run := begin(f)
+			f.finish(run.Fence, mcptasks.Failure("no"))
+			f.refused(run.Fence)
+		}},
+		{"of a cancelled task", func(f *fixture[TTx]) {
+			run := begin(f)
+			f.cancel(run.TaskID)
+			f.refused(run.Fence)
+		}},
+		{"status alone", func(f *fixture[TTx]) {
+			// Even a row that kept its job's token is not written to.
+			for _, status := range mcptasks.Statuses()[2:] {
+				run := begin(f)
+				f.finish(run.Fence, result(`{}`))
+				f.query("UPDATE {s}mcp_task SET status = '%s', run_token = '%s' WHERE id = '%s'", status, run.RunToken, run.TaskID)
+				f.refused(run.Fence)
+			}
+		}},
+		{"each for itself when joined", func(f *fixture[TTx]) {
+			stale, current := f.begin(), f.begin()
+			f.claim(stale.TaskID)
+			fences := []store.Fence{stale.Fence, current.Fence}
+			for name, write := range map[string]func() ([]string, error){
+				"Report": func() ([]string, error) {
+					return f.driver.Report(f.ctx, each(fences, func(fence store.Fence) store.Report {
+						return store.Report{Fence: fence, Message: "late"}
+					}), f.clock.now())
+				},
+				"Retry": func() ([]string, error) {
+					defer func() { fences[1] = f.claim(current.TaskID).Fence }()
+					return f.driver.Retry(f.ctx, each(fences, func(fence store.Fence) store.Retry {
+						return store.Retry{Fence: fence, Event: store.Event{Kind: store.EventError}}
+					}), f.clock.now())
+				},
+			} {
+				f.joined(name, stale.TaskID, current.TaskID, write)
+			}
+			f.joined("Finish", stale.TaskID, current.TaskID, func() ([]string, error) {
+				return f.driver.Finish(f.ctx, each(fences, func(fence store.Fence) store.Finish {
+					return store.Finish{Fence: fence, Status: mcptasks.StatusCompleted, Outcome: json.RawMessage(`{}`)}
+				}), f.clock.now(), retention)
+			})
+		}},
+	}
+}
+
+// joined fails the test unless a write of both tasks is accepted for current alone.
+func (f *fixture[TTx]) joined(name, stale, current string, write func() ([]string, error)) {
+	f.Helper()
+	f.unchanged(stale, name, func() {
+		held, err := write()
+		if err != nil || !slices.Equal(held, []string{current}) {
+			f.Errorf("%s held %v, %v, want %s", name, held, err, current)
+		}
+	})
+}
+
+func each[T any](fences []store.Fence, item func(store.Fence) T) []T {
+	items := make([]T, len(fences))
+	for i, fence := range fences {
+		items[i] = item(fence)
+	}
+	return items
+}

@@ -1,0 +1,135 @@
+package storetest
+
+import (
+	"errors"
+	"reflect"
+	"sync"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+func statusTests[TTx any]() []test[TTx] {
+	tests := []test[TTx]{{"finish against cancel", finishAgainstCancel[TTx]}}
+	for _, from := range mcptasks.Statuses() {
+		tests = append(tests, test[TTx]{"from " + string(from), func(f *fixture[TTx]) { movesFrom(f, from) }})
+	}
+	return tests
+}
+
+// movesFrom tries every write on a task in the status, each on a task of its own.
+// What moves the status must be a legal move, and every legal move for which there
+// is a write must be made. An answer's and a park's come with questions.
+func movesFrom[TTx any](f *fixture[TTx], from mcptasks.Status) {
+	moves := map[string]struct {
+		to    mcptasks.Status
+		fence bool // only a run may, and only of a working task
+		write func(store.Fence) error
+	}{
+		"Cancel": {mcptasks.StatusCancelled, false, func(fence store.Fence) error {
+			_, err := f.store.Cancel(f.ctx, alice, fence.TaskID)
+			return err
+		}},
+		"CancelTx": {mcptasks.StatusCancelled, false, func(fence store.Fence) error {
+			return f.driver.InTx(f.ctx, func(tx TTx) error { return f.store.CancelTx(f.ctx, tx, alice, fence.TaskID) })
+		}},
+	}
+	for name, write := range f.writes() {
+		move := moves[name]
+		move.fence = true
+		move.write = func(fence store.Fence) error {
+			_, err := write(fence)
+			return err
+		}
+		switch name {
+		case "Finish":
+			move.to = mcptasks.StatusCompleted
+		case "Finish, failed":
+			move.to = mcptasks.StatusFailed
+		default:
+			move.to = from
+		}
+		moves[name] = move
+	}
+
+	for name, move := range moves {
+		run := f.begin()
+		f.put(run, from)
+		before := f.get(run.TaskID)
+		err := move.write(run.Fence)
+		after := f.get(run.TaskID)
+
+		want := from
+		if from.CanBecome(move.to) && (!move.fence || from == mcptasks.StatusWorking) {
+			want = move.to
+		}
+		equal(f.T, name+" makes of "+string(from)+" a status which", after.Status, want)
+		if after.Status != before.Status && !before.Status.CanBecome(after.Status) {
+			f.Errorf("%s moved a task from %s to %s", name, before.Status, after.Status)
+		}
+		if from.Terminal() && !reflect.DeepEqual(after, before) {
+			f.Errorf("%s changed a task that had ended from %+v to %+v", name, before, after)
+		}
+		if err != nil && !(from.Terminal() && errors.Is(err, mcptasks.ErrTerminal)) {
+			f.Errorf("%s from %s: %v", name, from, err)
+		}
+	}
+}
+
+// put brings a run's task into the status.
+func (f *fixture[TTx]) put(run *store.Claimed, status mcptasks.Status) {
+	f.Helper()
+	switch status {
+	case mcptasks.StatusInputRequired:
+		f.park(run.TaskID)
+	case mcptasks.StatusCompleted:
+		f.finish(run.Fence, result(`{}`))
+	case mcptasks.StatusFailed:
+		f.finish(run.Fence, mcptasks.Failure("no"))
+	case mcptasks.StatusCancelled:
+		f.cancel(run.TaskID)
+	}
+}
+
+func finishAgainstCancel[TTx any](f *fixture[TTx]) {
+	const rounds = 200
+	finishes := 0
+	for _, task := range f.create(rounds) {
+		run := f.claim(task.ID)
+		var (
+			start     = make(chan struct{})
+			both      sync.WaitGroup
+			held      bool
+			finishErr error
+			cancelled *mcptasks.Task
+			cancelErr error
+		)
+		both.Go(func() {
+			<-start
+			held, finishErr = f.store.Finish(f.ctx, run.Fence, result(`{"a":1}`), store.Event{})
+		})
+		both.Go(func() {
+			<-start
+			cancelled, cancelErr = f.store.Cancel(f.ctx, alice, task.ID)
+		})
+		close(start)
+		both.Wait()
+
+		f.must(finishErr)
+		want := mcptasks.StatusCancelled
+		if held {
+			finishes++
+			want = mcptasks.StatusCompleted
+			f.wantError(cancelErr, mcptasks.ErrTerminal)
+		} else {
+			f.must(cancelErr)
+		}
+		equal(f.T, "the status Cancel returned", cancelled.Status, want)
+		for range 2 {
+			if got := f.get(task.ID); !reflect.DeepEqual(got, cancelled) {
+				f.Fatalf("the task is %+v, was %+v", got, cancelled)
+			}
+		}
+	}
+	f.Logf("%d of %d were finished first", finishes, rounds)
+}

@@ -1,0 +1,59 @@
+// Package storetest defines what a store is: a driver that passes [Run] keeps the
+// rules of package store on its database.
+package storetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// Harness is how the tests reach a kind of database.
+type Harness[TTx any] struct {
+	// Open returns a driver on a fresh, migrated database. It closes the driver
+	// when the test has ended.
+	Open func(t *testing.T) store.Driver[TTx]
+
+	// Query runs one statement in tx and returns the columns of each row, as the
+	// database's library reads them.
+	Query func(ctx context.Context, tx TTx, sql string) ([][]any, error)
+}
+
+// Run tests the driver. Each test has a database of its own and runs in parallel
+// to the others.
+func Run[TTx any](t *testing.T, harness Harness[TTx]) {
+	for _, group := range []struct {
+		name  string
+		tests []test[TTx]
+	}{
+		{"create", createTests[TTx]()},
+		{"get", getTests[TTx]()},
+		{"claim", claimTests[TTx]()},
+		{"fence", fenceTests[TTx]()},
+		{"report", reportTests[TTx]()},
+		{"step", stepTests[TTx]()},
+		{"retry", retryTests[TTx]()},
+		{"finish", finishTests[TTx]()},
+		{"cancel", cancelTests[TTx]()},
+		{"status", statusTests[TTx]()},
+		{"json", jsonTests[TTx]()},
+		{"time", timeTests[TTx]()},
+		{"work", workTests[TTx]()},
+		{"recover", recoverTests[TTx]()},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			for _, test := range group.tests {
+				t.Run(test.name, func(t *testing.T) {
+					t.Parallel()
+					test.run(open(t, harness))
+				})
+			}
+		})
+	}
+}
+
+type test[TTx any] struct {
+	name string
+	run  func(*fixture[TTx])
+}
