@@ -16,8 +16,14 @@ func TestStatusTable(t *testing.T) {
 		cancelled = mcptasks.StatusCancelled
 	)
 	legal := [][2]mcptasks.Status{
-		{working, input}, {working, completed}, {working, failed}, {working, cancelled},
-		{input, working}, {input, completed}, {input, failed}, {input, cancelled},
+		{working, input},
+		{working, completed},
+		{working, failed},
+		{working, cancelled},
+		{input, working},
+		{input, completed},
+		{input, failed},
+		{input, cancelled},
 	}
 	all := []mcptasks.Status{working, input, completed, failed, cancelled}
 	if got := mcptasks.Statuses(); !slices.Equal(got, all) {

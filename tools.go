@@ -212,9 +212,9 @@ func (o *ToolOptions) withDefaults() (ToolOptions, error) {
 	case out.MaxAttempts < 1 || out.MaxAttempts > math.MaxInt16:
 		return out, fmt.Errorf("MaxAttempts %d is not between 1 and %d", out.MaxAttempts, math.MaxInt16)
 	case !queueName.MatchString(out.Queue):
-		return out, fmt.Errorf("Queue %q is not a River queue name: letters, digits, _ and -, at most 64", out.Queue)
+		return out, fmt.Errorf("the Queue %q is not a River queue name: letters, digits, _ and -, at most 64", out.Queue)
 	case out.Priority < 1 || out.Priority > 4:
-		return out, fmt.Errorf("Priority %d is not one of River's, 1 to 4", out.Priority)
+		return out, fmt.Errorf("the Priority %d is not one of River's, 1 to 4", out.Priority)
 	}
 	return out, nil
 }

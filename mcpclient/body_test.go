@@ -33,7 +33,7 @@ func TestEvents(t *testing.T) {
 		{": comment\n\nid: 1\ndata:\n\ndata: a", []string{"a"}},
 		{"data: " + long + "x\n\ndata: a\n\n", []string{"a"}},
 		{"data: " + long[6:] + "\n\n", []string{long[6:]}},
-		{"data: x\ndata: " + long[6:] + "\n\ndata: a\n\n", []string{"a"}},
+		{"data: xxxxxx\ndata: " + long[6:] + "\n\ndata: a\n\n", []string{"a"}},
 		{"id: " + long + "\ndata: b\n\ndata: a\n\n", []string{"a"}},
 	} {
 		for name, reader := range map[string]func(io.Reader) io.Reader{

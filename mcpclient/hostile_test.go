@@ -120,7 +120,7 @@ func TestHandleInAnUnfinishedEvent(t *testing.T) {
 func TestSilentServer(t *testing.T) {
 	t.Parallel()
 	held := make(chan struct{})
-	t.Cleanup(func() { close(held) })
+	defer close(held)
 	session := connect(t, at(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if method := req.Header.Get("Mcp-Method"); method == wire.MethodCall || method == wire.MethodGet {
 			select {

@@ -140,7 +140,7 @@ func (m *mount) plainResult(ctx context.Context, req mcp.Request, task *mcptasks
 	if outcome.Error != nil {
 		return nil, outcome.Error
 	}
-	answer, err := wire.CallResult(outcome.Result, generation(req) == extension)
+	answer, err := wire.NewCallResult(outcome.Result, generation(req) == extension)
 	if err != nil {
 		return nil, m.rpcError(ctx, err)
 	}

@@ -251,12 +251,13 @@ const (
 	undeclared = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"client","version":"1"},` +
 		`"io.modelcontextprotocol/clientCapabilities":{}}`
 	legacy = `"_meta":{"note":"the client speaks 2025-11-25"}`
+	none   = `"_meta":{}`
 )
 
 // A request is what post sends: its headers are those its body asks for.
 type request struct {
 	method, name string // name is the tool's or the task's
-	meta         string // declared, undeclared or legacy; "" is declared
+	meta         string // "" is declared
 	arguments    string // of a tools/call
 	responses    string // of a tasks/update
 	token        string // bearer token
@@ -280,7 +281,7 @@ func (r request) http(ctx context.Context, url string) *http.Request {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	req.Header.Set("Mcp-Protocol-Version", "2025-11-25")
-	if meta != legacy {
+	if meta != legacy && meta != none {
 		req.Header.Set("Mcp-Protocol-Version", "2026-07-28")
 		req.Header.Set("Mcp-Method", r.method)
 		req.Header.Set("Mcp-Name", r.name)

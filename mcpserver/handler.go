@@ -116,6 +116,10 @@ func refuseRequest(header http.Header, message json.RawMessage) (id json.RawMess
 	}
 	switch header.Get("Mcp-Name") {
 	case *taskID:
+		var responses map[string]json.RawMessage
+		if answers, ok := params["inputResponses"]; ok && method == wire.MethodUpdate && decode(answers, &responses) != nil {
+			return id, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: `"inputResponses" is no object`}
+		}
 		return nil, nil
 	case "":
 		return id, &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header is missing: it must be the taskId"}

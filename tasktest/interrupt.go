@@ -22,8 +22,8 @@ func (t *Task) Kill() {
 }
 
 // Shutdown ends the run in progress as a node does that stops and whose grace is
-// over: its context ends with ErrShutdown. An error the handler then returns uses
-// no attempt; a result is the task's.
+// over: its context ends with ErrShutdown. A result that the handler still returns
+// is the task's; anything else counts for nothing, and the task runs again.
 func (t *Task) Shutdown() {
 	t.worker.tb.Helper()
 	t.interrupt("Shutdown", func(j *journal) { j.end(mcptasks.ErrShutdown) })

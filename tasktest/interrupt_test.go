@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
@@ -107,14 +109,34 @@ func TestShutdownKeepsWhatIsFinished(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		run.Progress(1, 1, "kept")
 		return text("in time"), nil
 	})
 	task.Run()
 	wantStatus(t, task, mcptasks.StatusCompleted)
 	wantSteps(t, task, "fetch")
-	if len(task.Progress()) != 1 {
-		t.Errorf("progress %v", task.Progress())
+}
+
+// Whatever a run makes of its shutdown, short of a result, the task runs again.
+func TestShutdownIsNotTheHandlersDoing(t *testing.T) {
+	ends := map[string]func() (*mcp.CallToolResult, error){
+		"error":          func() (*mcp.CallToolResult, error) { return nil, errors.New("stopped") },
+		"permanent":      func() (*mcp.CallToolResult, error) { return nil, mcptasks.Permanent(errors.New("stopped")) },
+		"JSON-RPC error": func() (*mcp.CallToolResult, error) { return nil, &jsonrpc.Error{Code: 1, Message: "stopped"} },
+		"snooze":         func() (*mcp.CallToolResult, error) { return nil, mcptasks.Snooze(time.Hour) },
+		"panic":          func() (*mcp.CallToolResult, error) { panic("stopped") },
+	}
+	for name, finish := range ends {
+		t.Run(name, func(t *testing.T) {
+			var task *tasktest.Task
+			task = newTask(t, nil, func(context.Context, *mcptasks.Run) (*mcp.CallToolResult, error) {
+				task.Shutdown()
+				return finish()
+			})
+			if end := task.Run(); !end.Again || end.After != 0 || end.Cause == nil || task.Attempts() != 0 {
+				t.Errorf("the run ended with %+v, %d attempts used", end, task.Attempts())
+			}
+			wantStatus(t, task, mcptasks.StatusWorking)
+		})
 	}
 }
 

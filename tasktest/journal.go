@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/mcptasks/mcptasks"
@@ -15,11 +16,12 @@ import (
 // journal is a run's hold on its task: what the run records goes through it, and
 // nothing does once the hold is lost. The task's mu guards it.
 type journal struct {
-	task *Task
-	ctx  context.Context // the run's
-	end  context.CancelCauseFunc
-	plan *plan
-	lost error // why nothing more of this run counts
+	task  *Task
+	ctx   context.Context // the run's
+	end   context.CancelCauseFunc
+	timer *time.Timer // of the run's limit
+	plan  *plan
+	lost  error // why nothing more of this run counts
 }
 
 var _ mcptasks.Journal = (*journal)(nil)
@@ -27,7 +29,7 @@ var _ mcptasks.Journal = (*journal)(nil)
 func (j *journal) Report(p mcptasks.Progress) {
 	j.task.mu.Lock()
 	defer j.task.mu.Unlock()
-	if j.refusal() == nil {
+	if j.ctx.Err() == nil {
 		j.task.progress = append(j.task.progress, p)
 	}
 }
@@ -37,11 +39,12 @@ func (j *journal) SaveStep(_ context.Context, key string, result json.RawMessage
 	defer j.task.mu.Unlock()
 	j.task.stepRuns[key]++
 	j.reached(key, false)
-	if err := j.refusal(); err != nil {
-		return nil, err
+	if j.lost != nil {
+		return nil, j.lost
 	}
+	// A shutdown is no reason to lose a step that is done.
 	if !utf8.ValidString(key) || strings.ContainsRune(key, 0) {
-		return nil, fmt.Errorf("%w: the step's key is not text", mcptasks.ErrInvalid)
+		return nil, mcptasks.Permanent(fmt.Errorf("%w: the step's key is not text", mcptasks.ErrInvalid))
 	}
 	if _, ok := j.task.steps[key]; !ok {
 		j.task.steps[key] = slices.Clone(result)
@@ -54,24 +57,24 @@ func (j *journal) SaveStep(_ context.Context, key string, result json.RawMessage
 	return slices.Clone(j.task.steps[key]), nil
 }
 
-// refusal is why the run may not write. A shutdown is no reason: the run holds
-// its task until it returns.
-func (j *journal) refusal() error {
-	if j.lost != nil {
-		return j.lost
-	}
-	if cause := context.Cause(j.ctx); errors.Is(cause, mcptasks.ErrRunTimeout) {
-		return cause
-	}
-	return nil
-}
-
 // lose ends the run and takes its task away from it.
 func (j *journal) lose(cause error) {
 	if j.lost == nil {
 		j.lost = cause
 	}
 	j.end(cause)
+}
+
+// timeout fails the task at once, whether or not the handler heeds its context.
+func (j *journal) timeout() {
+	j.task.mu.Lock()
+	defer j.task.mu.Unlock()
+	if j.ctx.Err() != nil {
+		return
+	}
+	limit := j.task.tool.Options.RunTimeout
+	j.task.finish(mcptasks.Failure(fmt.Sprintf("The tool ran longer than its limit of %s.", limit)))
+	j.lose(mcptasks.ErrRunTimeout)
 }
 
 // reached does what is planned for this point of the run, once.

@@ -18,7 +18,7 @@ type End struct {
 	After time.Duration
 	// Cause is the error the handler returned, its panic, why its result could
 	// not be used, or what ended the run: [ErrKilled], ErrCancelled,
-	// ErrRunTimeout. Nil when all went well.
+	// ErrRunTimeout, ErrShutdown. Nil when all went well.
 	Cause error
 }
 
@@ -30,11 +30,10 @@ func (t *Task) Run() End {
 	if err != nil {
 		t.worker.tb.Fatalf("tasktest: Run %s: %v", t.tool.Name, err)
 	}
-	defer journal.end(nil)
 	verdict := t.worker.caller.Call(journal.ctx, run, t.params)
 	end, failed, missed := t.settle(journal, verdict)
 	if failed > 0 {
-		end.After = t.tool.Options.Backoff(failed)
+		end.After = max(t.tool.Options.Backoff(failed), 0)
 	}
 	if missed != nil {
 		t.worker.tb.Errorf("tasktest: %s: the run ended without that step (its end: %v)", missed, end.Cause)
@@ -52,11 +51,11 @@ func (t *Task) begin() (*journal, *mcptasks.Run, error) {
 	case t.holder != nil:
 		return nil, nil, errors.New("the task is running")
 	}
-	limited, stop := context.WithTimeoutCause(context.Background(), t.tool.Options.RunTimeout, mcptasks.ErrRunTimeout)
-	ctx, end := context.WithCancelCause(limited)
-	t.holder = &journal{task: t, ctx: ctx, plan: t.plan, end: func(cause error) { end(cause); stop() }}
-	t.plan = nil
-	return t.holder, mcptasks.NewRun(t.id, t.attempts+1, maps.Clone(t.steps), t.holder), nil
+	j := &journal{task: t, plan: t.plan}
+	j.ctx, j.end = context.WithCancelCause(context.Background())
+	j.timer = time.AfterFunc(t.tool.Options.RunTimeout, j.timeout)
+	t.holder, t.plan = j, nil
+	return j, mcptasks.NewRun(t.id, t.attempts+1, maps.Clone(t.steps), j), nil
 }
 
 // settle makes the verdict the task's, if the run still holds it. It returns the
@@ -66,6 +65,7 @@ func (t *Task) settle(j *journal, verdict mcptasks.Verdict) (end End, failed int
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	cause, lost := context.Cause(j.ctx), j.lost
+	j.timer.Stop()
 	j.lose(mcptasks.ErrSuperseded) // a goroutine the handler left behind writes nothing
 	t.holder = nil
 	if j.plan != nil && !j.plan.done {
@@ -76,13 +76,12 @@ func (t *Task) settle(j *journal, verdict mcptasks.Verdict) (end End, failed int
 	switch {
 	case lost != nil:
 		end.Cause = lost
-	case errors.Is(cause, mcptasks.ErrRunTimeout):
-		end.Cause = cause
-		t.finish(mcptasks.Failure(fmt.Sprintf("The tool ran longer than its limit of %s.", t.tool.Options.RunTimeout)))
+	case errors.Is(cause, mcptasks.ErrShutdown) && (verdict.Snoozed || verdict.Cause != nil):
+		if end.Cause == nil {
+			end.Cause = cause
+		}
 	case verdict.Snoozed:
 		end.After = verdict.After
-	case verdict.Retry && errors.Is(cause, mcptasks.ErrShutdown):
-		// The error is the shutdown's, and no attempt.
 	case verdict.Retry:
 		t.attempts++
 		if t.attempts < t.tool.Options.MaxAttempts {

@@ -159,11 +159,15 @@ func TestSnooze(t *testing.T) {
 
 func TestRunTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		task := newTask(t, &mcptasks.ToolOptions{MaxAttempts: 3, RunTimeout: 10 * time.Minute},
+		var task *tasktest.Task
+		task = newTask(t, &mcptasks.ToolOptions{MaxAttempts: 3, RunTimeout: 10 * time.Minute},
 			func(ctx context.Context, run *mcptasks.Run) (*mcp.CallToolResult, error) {
 				<-ctx.Done()
 				if cause := context.Cause(ctx); !errors.Is(cause, mcptasks.ErrRunTimeout) {
 					t.Errorf("the run's context ended with %v", cause)
+				}
+				if got := task.Status(); got != mcptasks.StatusFailed {
+					t.Errorf("a run over its limit is still going on and the status is %s", got)
 				}
 				run.Progress(1, 1, "late")
 				if _, err := mcptasks.Step(context.WithoutCancel(ctx), run, "late", done); !errors.Is(err, mcptasks.ErrRunTimeout) {
@@ -243,11 +247,12 @@ func TestLeftoverGoroutineWritesNothing(t *testing.T) {
 
 func TestStepKeyMustBeText(t *testing.T) {
 	for _, key := range []string{"a\x00b", "\xff"} {
-		task := newTask(t, nil, func(ctx context.Context, run *mcptasks.Run) (*mcp.CallToolResult, error) {
+		task := newTask(t, &mcptasks.ToolOptions{MaxAttempts: 3}, func(ctx context.Context, run *mcptasks.Run) (*mcp.CallToolResult, error) {
 			_, err := mcptasks.Step(ctx, run, key, done)
 			return nil, err
 		})
 		wantCause(t, task.Run(), mcptasks.ErrInvalid)
+		wantStatus(t, task, mcptasks.StatusCompleted)
 		wantSteps(t, task)
 	}
 }

@@ -4,9 +4,8 @@
 // A tool runs here as a worker runs it, through the SDK's own tools/call, so
 // that defaults, schema checks and output are the real ones. Nothing waits: a
 // retry or a snooze says how long a worker would have waited, and the next Run
-// is that later run. The one clock is the tool's RunTimeout, which is the
-// deadline of each run's context; in a [testing/synctest] bubble it costs
-// nothing.
+// is that later run. The one clock is the tool's RunTimeout: in a
+// [testing/synctest] bubble it costs nothing.
 //
 // What is a node's or a database's is left out: the limits on a result's size
 // and on deaths in a row, the task's deadline and its expiry.

@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -113,25 +114,28 @@ func withResultType(result json.RawMessage) json.RawMessage {
 	return append(out, body...)
 }
 
-// CallResult renders a stored result as the answer to its own tools/call, with a
-// resultType where the protocol version has one. structuredContent keeps its
-// bytes: decoded, its numbers would pass through float64.
-func CallResult(result json.RawMessage, resultType bool) (*mcp.CallToolResult, error) {
+// CallResult is a tool's stored result as the answer to its own tools/call. It
+// keeps the bytes of what it holds: decoded into the SDK's type, numbers would pass
+// through float64.
+type CallResult struct {
+	mcp.ResultBase
+	Content           json.RawMessage `json:"content"`
+	StructuredContent json.RawMessage `json:"structuredContent,omitempty"`
+	IsError           bool            `json:"isError,omitempty"`
+	ResultType        string          `json:"resultType,omitempty"`
+}
+
+// NewCallResult reads a stored result. The answer gets a resultType where the
+// protocol version has one.
+func NewCallResult(result json.RawMessage, resultType bool) (*CallResult, error) {
+	var answer CallResult
+	decoder := json.NewDecoder(bytes.NewReader(result))
+	decoder.UseNumber() // for _meta
+	if err := decoder.Decode(&answer); err != nil {
+		return nil, err
+	}
 	if resultType {
-		result = withResultType(result)
-	}
-	var raw struct {
-		StructuredContent json.RawMessage `json:"structuredContent"`
-	}
-	if err := json.Unmarshal(result, &raw); err != nil {
-		return nil, err
-	}
-	var answer mcp.CallToolResult
-	if err := json.Unmarshal(result, &answer); err != nil {
-		return nil, err
-	}
-	if raw.StructuredContent != nil {
-		answer.StructuredContent = raw.StructuredContent
+		answer.ResultType = resultTypeComplete
 	}
 	return &answer, nil
 }

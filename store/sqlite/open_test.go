@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"os"
@@ -24,7 +23,6 @@ func TestOpen(t *testing.T) {
 		t.Run("read-only", testReadOnly)
 		t.Run("by several at once", testOpenedAtOnce)
 		t.Run("schema", testSchema)
-		t.Run("memory outlives a cancelled query", testMemoryOutlives)
 		t.Run("settings", testSettings)
 	})
 }
@@ -223,32 +221,6 @@ func testSchema(t *testing.T) {
 	}
 	if _, err := store.Open(t.Context(), "sqlite:"+path, nil); !errors.Is(err, migrations.ErrNewSchema) {
 		t.Errorf("the error is %v, want %v", err, migrations.ErrNewSchema)
-	}
-}
-
-func testMemoryOutlives(t *testing.T) {
-	t.Parallel()
-	driver := open(t, ":memory:")
-	if err := migrations.Up(t.Context(), driver); err != nil {
-		t.Fatal(err)
-	}
-	err := driver.InTx(t.Context(), func(tx *sql.Tx) error {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		rows, err := tx.QueryContext(ctx, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n")
-		if err != nil {
-			return err
-		}
-		cancel()
-		for rows.Next() { // for ever, were it not cancelled
-		}
-		return rows.Err()
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("the error is %v, want %v", err, context.Canceled)
-	}
-	if err := migrations.Check(t.Context(), driver); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -17,24 +17,13 @@ import (
 func TestStore(t *testing.T) {
 	template := sync.OnceValue(func() []byte { return migratedFile(t) })
 	t.Run("sqlite", func(t *testing.T) {
-		t.Run("file", func(t *testing.T) {
-			storetest.Run(t, storetest.Harness[*sql.Tx]{Query: query, Open: func(t *testing.T) store.Driver[*sql.Tx] {
-				path := filepath.Join(t.TempDir(), "tasks.db")
-				if err := os.WriteFile(path, template(), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return open(t, path)
-			}})
-		})
-		t.Run("memory", func(t *testing.T) {
-			storetest.Run(t, storetest.Harness[*sql.Tx]{Query: query, Open: func(t *testing.T) store.Driver[*sql.Tx] {
-				driver := open(t, ":memory:")
-				if err := migrations.Up(t.Context(), driver); err != nil {
-					t.Fatal(err)
-				}
-				return driver
-			}})
-		})
+		storetest.Run(t, storetest.Harness[*sql.Tx]{Query: query, Open: func(t *testing.T) store.Driver[*sql.Tx] {
+			path := filepath.Join(t.TempDir(), "tasks.db")
+			if err := os.WriteFile(path, template(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return open(t, path)
+		}})
 	})
 }
 

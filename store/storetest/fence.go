@@ -112,8 +112,8 @@ func fenceTests[TTx any]() []test[TTx] {
 			f.cancel(run.TaskID)
 			f.refused(run.Fence)
 		}},
-		{"status alone", func(f *fixture[TTx]) {
-			// Even a row that kept its job's token is not written to.
+		{"of an ended task that kept its token", func(f *fixture[TTx]) {
+			// The token is not all that keeps an ended task as it is.
 			for _, status := range mcptasks.Statuses()[2:] {
 				run := begin(f)
 				f.finish(run.Fence, result(`{}`))

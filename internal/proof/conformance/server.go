@@ -76,7 +76,7 @@ func startServer(ctx context.Context, dir string) (*server, error) {
 	case <-ended:
 		stop()
 		text, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("the server ended before it listened: %v\n%s", waitErr, tail(text))
+		return nil, fmt.Errorf("the server ended before it listened: %w\n%s", waitErr, tail(text))
 	case <-time.After(startTimeout):
 		stop()
 		return nil, fmt.Errorf("the server did not listen within %s", startTimeout)

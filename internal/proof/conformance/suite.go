@@ -98,7 +98,7 @@ func (s suite) run(ctx context.Context, url, name, out string) ([]check, error) 
 		return nil, err
 	}
 	if len(files) != 1 {
-		return nil, fmt.Errorf("the suite wrote %d checks.json, want one (%v)\n%s", len(files), runErr, tail(output))
+		return nil, fmt.Errorf("the suite wrote %d checks.json, want one (%w)\n%s", len(files), runErr, tail(output))
 	}
 	f, err := os.Open(files[0])
 	if err != nil {

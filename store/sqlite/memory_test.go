@@ -1,0 +1,97 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/migrations"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+func TestMemory(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Run("one connection for all", testOneConnection)
+		t.Run("outlives a cancelled query", testOutlivesCancelledQuery)
+	})
+}
+
+// testOneConnection calls everything: what would wait for a second connection
+// would wait for ever.
+func testOneConnection(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	backend, err := store.Open(ctx, "sqlite::memory:", nil)
+	must(err)
+	defer func() { must(backend.Close()) }()
+	end, err := backend.BeginWork(ctx)
+	must(err)
+	defer func() { must(end()) }()
+
+	tools := mcptasks.NewTools()
+	mcptasks.AddTool[map[string]any, any](tools, &mcp.Tool{Name: "report"}, nil, nil)
+	tool, _ := tools.Get("report")
+	tasks, err := backend.Create(ctx, []store.NewTask{{Tool: tool}, {Tool: tool}})
+	must(err)
+	_, err = backend.Cancel(ctx, "", tasks[1].ID)
+	must(err)
+
+	// The first jobs of a database are numbered from 1.
+	run, err := backend.Claim(ctx, tasks[0].ID, 1, []string{"report"})
+	must(err)
+	_, err = backend.Report(ctx, run.Fence, mcptasks.Progress{Done: 1})
+	must(err)
+	_, _, err = backend.SaveStep(ctx, store.Step{Fence: run.Fence, Key: "a", Result: json.RawMessage(`1`)})
+	must(err)
+	_, err = backend.Retry(ctx, store.Retry{Fence: run.Fence, Event: store.Event{Kind: store.EventError}})
+	must(err)
+	if _, err = backend.Claim(ctx, tasks[0].ID, 1, nil); !errors.Is(err, mcptasks.ErrUnknownTool) {
+		t.Errorf("the error is %v, want %v", err, mcptasks.ErrUnknownTool)
+	}
+	run, err = backend.Claim(ctx, tasks[0].ID, 1, []string{"report"})
+	must(err)
+	_, err = backend.Finish(ctx, run.Fence, mcptasks.Failure("no"), store.Event{})
+	must(err)
+	task, err := backend.Get(ctx, "", tasks[0].ID)
+	must(err)
+	if task.Status != mcptasks.StatusFailed || string(run.Steps["a"]) != `1` {
+		t.Errorf("the task is %+v, its last run %+v", task, run)
+	}
+}
+
+func testOutlivesCancelledQuery(t *testing.T) {
+	t.Parallel()
+	driver := open(t, ":memory:")
+	if err := migrations.Up(t.Context(), driver); err != nil {
+		t.Fatal(err)
+	}
+	err := driver.InTx(t.Context(), func(tx *sql.Tx) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		rows, err := tx.QueryContext(ctx, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n")
+		if err != nil {
+			return err
+		}
+		cancel()
+		for rows.Next() { // for ever, were it not cancelled
+		}
+		return rows.Err()
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v, want %v", err, context.Canceled)
+	}
+	if err := migrations.Check(t.Context(), driver); err != nil {
+		t.Error(err)
+	}
+}
