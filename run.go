@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"sync"
 )
 
@@ -73,7 +74,15 @@ func (r *Run) Attempt() int { return r.attempt }
 // known. It returns when the report is recorded or dropped; a report is never
 // worth failing a run for.
 func (r *Run) Progress(done, total float64, message string) {
-	r.journal.Report(Progress{Done: done, Total: max(total, 0), Message: message})
+	r.journal.Report(Progress{Done: finite(done), Total: max(finite(total), 0), Message: message})
+}
+
+// finite makes zero of what is no number: a handler's 0/0.
+func finite(f float64) float64 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0
+	}
+	return f
 }
 
 // recorded returns the result of the step of this key, if there is one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -76,6 +77,22 @@ func TestErrorsOfTheRunner(t *testing.T) {
 	}
 }
 
+// A result that the database spoilt is an error of its own request only.
+func TestStoredResultIsUnreadable(t *testing.T) {
+	runner := newFakeRunner()
+	server := mounted(t, ownedTools(), runner, nil)
+	for _, result := range []string{``, `{`, `{"content":`, `null`, `[]`} {
+		runner.add(mcptasks.Task{ID: "task", Status: mcptasks.StatusCompleted, Outcome: &mcptasks.Outcome{Result: json.RawMessage(result)}})
+		res, err := server.Client().Do(request{method: "tasks/get", name: "task"}.http(t.Context(), server.URL))
+		if err != nil {
+			t.Fatalf("%q: %v", result, err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		t.Logf("%q: HTTP %s with %s", result, res.Status, body)
+	}
+}
+
 // A tool that forbids tasks runs on the server: its panic is the call's alone.
 func TestForbiddenToolPanics(t *testing.T) {
 	log := new(log)
@@ -116,8 +133,9 @@ func TestDurableToolDoesNotRunInTheCall(t *testing.T) {
 
 // The request's _meta goes with the task.
 func TestCreateGetsTheMeta(t *testing.T) {
-	runner := newFakeRunner()
-	server := mounted(t, ownedTools(), runner, nil)
+	runner, tools := newFakeRunner(), ownedTools()
+	runner.work = worker(t, tools)
+	server := mounted(t, tools, runner, nil)
 	meta := strings.Replace(declared, `"_meta":{`, `"_meta":{"claudecode/toolUseId":"toolu_1","progressToken":7,`, 1)
 	post(t, server, request{method: "tools/call", name: "add", arguments: `{"a":1}`, meta: meta})
 	var got map[string]any

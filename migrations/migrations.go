@@ -110,7 +110,7 @@ func Down(ctx context.Context, db DB) error {
 func Check(ctx context.Context, db DB) error {
 	sqldb, closeSQL, err := db.OpenSQL(ctx)
 	if err != nil {
-		return &mcptasks.Error{Op: "check schema", Err: err}
+		return wrap("check schema", err)
 	}
 	defer func() { _ = closeSQL() }()
 	return check(ctx, db, sqldb)
@@ -119,27 +119,30 @@ func Check(ctx context.Context, db DB) error {
 func locked(ctx context.Context, db DB, op string, fn func(context.Context, *sql.DB) error) error {
 	unlock, err := db.LockMigrations(ctx)
 	if err != nil {
-		return &mcptasks.Error{Op: op, Err: err}
+		return wrap(op, err)
 	}
 	defer unlock()
 	sqldb, closeSQL, err := db.OpenSQL(ctx)
 	if err != nil {
-		return &mcptasks.Error{Op: op, Err: err}
+		return wrap(op, err)
 	}
 	defer func() { _ = closeSQL() }()
+	return wrap(op, fn(ctx, sqldb))
+}
 
+// wrap names the operation, unless the error already names one.
+func wrap(op string, err error) error {
 	var ours *mcptasks.Error
-	if err := fn(ctx, sqldb); err == nil || errors.As(err, &ours) {
+	if err == nil || errors.As(err, &ours) {
 		return err
-	} else { //nolint:revive // the error's scope
-		return &mcptasks.Error{Op: op, Err: err}
 	}
+	return &mcptasks.Error{Op: op, Err: err}
 }
 
 func check(ctx context.Context, db DB, sqldb *sql.DB) error {
 	current, err := currentVersion(ctx, db, sqldb)
 	if err != nil {
-		return &mcptasks.Error{Op: "check schema", Err: err}
+		return wrap("check schema", err)
 	}
 	provider, err := provider(db, sqldb)
 	if err != nil {
@@ -160,7 +163,7 @@ func check(ctx context.Context, db DB, sqldb *sql.DB) error {
 	}
 	valid, err := river.Validate(ctx, nil)
 	if err != nil {
-		return &mcptasks.Error{Op: "check schema", Err: err}
+		return wrap("check schema", err)
 	}
 	if current < target || !valid.OK {
 		return &mcptasks.Error{

@@ -86,7 +86,8 @@ func Open(ctx context.Context, url string, config *Config) (Backend, error) {
 	names := slices.Sorted(maps.Keys(schemes))
 	schemesMu.RUnlock()
 	if open != nil {
-		return open(ctx, url, config)
+		defaults := config.withDefaults()
+		return open(ctx, url, &defaults)
 	}
 	hint := "imported drivers serve: " + strings.Join(names, ", ")
 	if path := known[scheme]; path != "" {

@@ -19,7 +19,7 @@ func (s *Store[TTx]) Cancel(ctx context.Context, owner mcptasks.Owner, id string
 		return err
 	})
 	if err != nil {
-		return nil, wrap("cancel", id, err)
+		return nil, wrap("cancel", quotable(id), err)
 	}
 	if changed {
 		s.config.Changed(id)
@@ -43,7 +43,7 @@ func (s *Store[TTx]) CancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner,
 		err = mcptasks.ErrTerminal
 	}
 	if err != nil {
-		return wrap("cancel", id, err)
+		return wrap("cancel", quotable(id), err)
 	}
 	return nil
 }

@@ -51,6 +51,9 @@ func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) ([]*mcptasks.T
 // CreateTx is Create in the caller's transaction: the tasks exist when it
 // commits, and never did if it is rolled back.
 func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) ([]*mcptasks.Task, error) {
+	if len(calls) == 0 {
+		return nil, nil
+	}
 	now := s.now()
 	rows := make([]*Row, len(calls))
 	jobs := make([]river.InsertManyParams, len(calls))

@@ -79,7 +79,10 @@ func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (json.RawMessage, 
 	if err != nil {
 		return nil, false, wrap("save step", step.TaskID, err)
 	}
-	return result, held, nil
+	if !held {
+		return nil, false, nil
+	}
+	return result, true, nil
 }
 
 // Retry counts an error of the handler against its task and ends the run's hold

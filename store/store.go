@@ -97,7 +97,7 @@ func (s *Store[TTx]) Close() error { return s.driver.Close() }
 // Get returns the owner's task as it is now, or ErrNotFound.
 func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
 	if !isTaskID(id) || !storable(string(owner)) {
-		return nil, &mcptasks.Error{Op: "get", Err: mcptasks.ErrNotFound}
+		return nil, wrap("get", quotable(id), mcptasks.ErrNotFound)
 	}
 	task, err := s.driver.Get(ctx, owner, id, s.now())
 	if err != nil {

@@ -27,6 +27,14 @@ func isTaskID(id string) bool {
 	return err == nil && parsed.String() == id
 }
 
+// quotable is the id as errors may quote it: nothing if it cannot be one of ours.
+func quotable(id string) string {
+	if isTaskID(id) {
+		return id
+	}
+	return ""
+}
+
 // storable says whether every database takes s as text.
 func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 

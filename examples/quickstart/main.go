@@ -1,5 +1,5 @@
 // Command quickstart serves one durable tool. Kill it in mid-report, however hard,
-// start it again, and ask for the same task: it goes on where it was.
+// start it again and ask for the same task: the report goes on where it was.
 package main
 
 import (
@@ -21,50 +21,46 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/mcpserver"
 	"github.com/mcptasks/mcptasks/runner"
-	_ "github.com/mcptasks/mcptasks/store/postgres" // databases that -db may name
+	_ "github.com/mcptasks/mcptasks/store/postgres" // what -db may name
 	_ "github.com/mcptasks/mcptasks/store/sqlite"
 )
 
-type Input struct {
+type input struct {
 	Topic string `json:"topic" jsonschema:"what to report on"`
-	Steps int    `json:"steps,omitempty" jsonschema:"how many steps of a second each; 5 if omitted"`
+	Steps int    `json:"steps,omitempty" jsonschema:"how many steps, of a second each; 5 if omitted"`
 }
 
-type Output struct {
-	Lines []string `json:"lines"`
-}
-
-// report runs again from the top after a crash. A step that was recorded is then
-// not run again: Step returns what it returned the first time.
-func report(ctx context.Context, run *mcptasks.Run, in Input) (*mcp.CallToolResult, Output, error) {
-	var out Output
+// report runs again, from the top, if its process dies. A step that was recorded is
+// then not run again: Step returns what it returned before.
+func report(ctx context.Context, run *mcptasks.Run, in input) (*mcp.CallToolResult, any, error) {
+	var lines []string
 	steps := cmp.Or(in.Steps, 5)
 	for i := 1; i <= steps; i++ {
-		line, err := mcptasks.Step(ctx, run, fmt.Sprintf("step %d", i), func(ctx context.Context) (string, error) {
+		line, err := mcptasks.Step(ctx, run, fmt.Sprint("step ", i), func(ctx context.Context) (string, error) {
 			log.Printf("process %d runs step %d of task %s", os.Getpid(), i, run.TaskID())
 			select {
-			case <-time.After(time.Second): // your work here
-				return fmt.Sprintf("step %d on %s: done at %s by process %d", i, in.Topic, time.Now().Format(time.TimeOnly), os.Getpid()), nil
+			case <-time.After(time.Second): // the work
 			case <-ctx.Done():
-				return "", context.Cause(ctx)
+				return "", ctx.Err()
 			}
+			return fmt.Sprintf("step %d on %s: done at %s by process %d", i, in.Topic, time.Now().Format(time.TimeOnly), os.Getpid()), nil
 		})
 		if err != nil {
-			return nil, out, err
+			return nil, nil, err
 		}
-		out.Lines = append(out.Lines, line)
+		lines = append(lines, line)
 		run.Progress(float64(i), float64(steps), fmt.Sprintf("%d of %d steps done", i, steps))
 	}
-	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: strings.Join(out.Lines, "\n")}}}, out, nil
+	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: strings.Join(lines, "\n")}}}, nil, nil
 }
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on; port 0 takes a free one")
-	db := flag.String("db", cmp.Or(os.Getenv("DATABASE_URL"), "sqlite:quickstart.db"), "where tasks are kept: sqlite:path or postgres://…")
+	db := flag.String("db", "", "where tasks are kept, sqlite:path or postgres://…; empty takes DATABASE_URL, or else sqlite:quickstart.db")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := serve(ctx, *addr, *db); err != nil {
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := serve(ctx, *addr, cmp.Or(*db, os.Getenv("DATABASE_URL"), "sqlite:quickstart.db")); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -76,24 +72,29 @@ func serve(ctx context.Context, addr, db string) error {
 	if err != nil {
 		return err
 	}
-	defer node.Close() // lets running tasks end, then closes the database
+	defer node.Close() // lets running tasks end, or gives them up to the next process
 	server := mcp.NewServer(&mcp.Implementation{Name: "quickstart", Version: "v0.1.0"}, nil)
 	mcpserver.Mount(server, tools, node, nil)
 	if err := node.Start(ctx); err != nil { // work in this process too
 		return err
 	}
-
-	mux := http.NewServeMux()
-	mux.Handle("/mcp", mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil))
-	httpServer := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	http.Handle("/mcp", mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil))
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
-	context.AfterFunc(ctx, func() { _ = httpServer.Shutdown(context.Background()) })
-	fmt.Printf("listening on http://%s/mcp\n%s", listener.Addr(), "")
-	if err := httpServer.Serve(listener); err != http.ErrServerClosed {
+	fmt.Printf(`listening on http://%[1]s/mcp
+try: curl http://%[1]s/mcp -H 'Content-Type: application/json' -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: report' \
+ -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"report","arguments":{"topic":"tides"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}}}'
+`, listener.Addr())
+	httpServer := &http.Server{ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- httpServer.Serve(listener) }()
+	select {
+	case err := <-served:
 		return err
+	case <-ctx.Done():
 	}
-	return nil
+	time.AfterFunc(5*time.Second, func() { _ = httpServer.Close() }) // streams that clients keep open
+	return httpServer.Shutdown(context.Background())
 }

@@ -104,14 +104,15 @@ func render(task *mcptasks.Task, resultType string) *Task {
 // withResultType adds "resultType":"complete" to a stored result, which is an
 // object without one; its bytes are otherwise passed on as they are.
 func withResultType(result json.RawMessage) json.RawMessage {
-	const member = `{"resultType":"complete"`
-	body := result[1:]
-	out := make(json.RawMessage, 0, len(member)+1+len(body))
-	out = append(out, member...)
-	if body[0] != '}' {
+	members, ok := bytes.CutPrefix(bytes.TrimSpace(result), []byte("{"))
+	if !ok {
+		return result
+	}
+	out := append(json.RawMessage(nil), `{"resultType":"complete"`...)
+	if members = bytes.TrimSpace(members); !bytes.HasPrefix(members, []byte("}")) {
 		out = append(out, ',')
 	}
-	return append(out, body...)
+	return append(out, members...)
 }
 
 // CallResult is a tool's stored result as the answer to its own tools/call. It

@@ -3,11 +3,14 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/sqlite"
@@ -24,6 +27,34 @@ func TestStore(t *testing.T) {
 			}
 			return open(t, path)
 		}})
+	})
+}
+
+// JSON is text for SQL as well: bytes would become a blob, which its functions
+// take for something else.
+func TestJSONIsText(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tasks.db")
+		if err := os.WriteFile(path, migratedFile(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		driver := open(t, path)
+		object := json.RawMessage(`{"a":1}`)
+		var rows [][]any
+		err := driver.InTx(t.Context(), func(tx *sql.Tx) error {
+			err := driver.Insert(t.Context(), tx, []*store.Row{{
+				Task:      mcptasks.Task{ID: "a", Status: mcptasks.StatusWorking},
+				Arguments: object, RequestMeta: object, JobID: 1,
+			}})
+			if err != nil {
+				return err
+			}
+			rows, err = query(t.Context(), tx, "SELECT typeof(args), typeof(request_meta), typeof(job_id) FROM mcp_task")
+			return err
+		})
+		if got := fmt.Sprint(rows); err != nil || got != "[[text text integer]]" {
+			t.Errorf("the columns hold %s, %v, want text and an integer", got, err)
+		}
 	})
 }
 

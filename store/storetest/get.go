@@ -17,7 +17,6 @@ func getTests[TTx any]() []test[TTx] {
 			f.finish(expired.Fence, result(`{}`))
 			f.clock.advance(ttl + time.Second)
 			tasks := f.create(2)
-			// Locked or waiting, another owner's task does not show.
 			f.claim(tasks[1].ID)
 
 			for way, ask := range f.waysToAsk() {
@@ -27,12 +26,12 @@ func getTests[TTx any]() []test[TTx] {
 					owner mcptasks.Owner
 					id    string
 				}{
-					"unknown":          {alice, unknown},
-					"expired":          {alice, expired.TaskID},
-					"another owner's":  {bob, tasks[0].ID},
-					"another's at run": {bob, tasks[1].ID},
-					"nobody's":         {"", tasks[0].ID},
-					"another case":     {"Alice", tasks[0].ID},
+					"unknown":            {alice, unknown},
+					"expired":            {alice, expired.TaskID},
+					"another owner's":    {bob, tasks[0].ID},
+					"another's, at work": {bob, tasks[1].ID},
+					"nobody's":           {"", tasks[0].ID},
+					"another case":       {"Alice", tasks[0].ID},
 				} {
 					err := ask(tc.owner, tc.id)
 					if !errors.Is(err, mcptasks.ErrNotFound) {

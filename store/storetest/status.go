@@ -70,7 +70,7 @@ func movesFrom[TTx any](f *fixture[TTx], from mcptasks.Status) {
 		if from.Terminal() && !reflect.DeepEqual(after, before) {
 			f.Errorf("%s changed a task that had ended from %+v to %+v", name, before, after)
 		}
-		if err != nil && !(from.Terminal() && errors.Is(err, mcptasks.ErrTerminal)) {
+		if refused := from.Terminal() && errors.Is(err, mcptasks.ErrTerminal); err != nil && !refused {
 			f.Errorf("%s from %s: %v", name, from, err)
 		}
 	}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// observations are what was seen from outside: the client's answers, and the log
+// lines of the two processes.
+type observations struct {
+	steps         int // that the task has, a second each
+	first, second int // the processes' ids
+
+	answeredIn         time.Duration // from the call to its handle
+	startedID, endedID string
+
+	statusAtKill mcptasks.Status // in the last answer before the kill
+	doneAtKill   int             // steps that it said were done
+	killed       bool            // the first process was ended by the kill
+
+	endedAs mcptasks.Status
+	isError bool
+	text    string
+
+	mu   sync.Mutex
+	runs []stepRun // in the order of the logs
+}
+
+// A stepRun is one line of a process's log: it began to run a step.
+type stepRun struct {
+	pid, step int
+	task      string
+}
+
+var (
+	stepLine   = regexp.MustCompile(`process (\d+) runs step (\d+) of task (\S+)$`)
+	resultLine = regexp.MustCompile(`^step (\d+) on .* by process (\d+)$`)
+)
+
+func parseStepRun(line string) (stepRun, bool) {
+	m := stepLine.FindStringSubmatch(line)
+	if m == nil {
+		return stepRun{}, false
+	}
+	pid, err1 := strconv.Atoi(m[1])
+	step, err2 := strconv.Atoi(m[2])
+	return stepRun{pid: pid, step: step, task: m[3]}, err1 == nil && err2 == nil
+}
+
+// note is called while the processes run, from the goroutines that read their logs.
+func (o *observations) note(run stepRun) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.runs = append(o.runs, run)
+}
+
+// ranIn returns the processes that ran the step of the task, once for each time.
+func (o *observations) ranIn(step int) []int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var pids []int
+	for _, run := range o.runs {
+		if run.step == step && run.task == o.startedID {
+			pids = append(pids, run.pid)
+		}
+	}
+	return pids
+}
+
+// recordedIn returns, for each step, the process whose work the result holds.
+func (o *observations) recordedIn() (map[int]int, error) {
+	recorded := make(map[int]int)
+	for line := range strings.Lines(o.text) {
+		m := resultLine.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			return nil, fmt.Errorf("the result has a line that is no step's: %q", line)
+		}
+		step, err1 := strconv.Atoi(m[1])
+		pid, err2 := strconv.Atoi(m[2])
+		if _, twice := recorded[step]; twice || err1 != nil || err2 != nil || step < 1 || step > o.steps {
+			return nil, fmt.Errorf("the result has a line too many: %q", line)
+		}
+		recorded[step] = pid
+	}
+	return recorded, nil
+}
+
+// complaints returns what does not bear out the claim. None means that it holds.
+func (o *observations) complaints() []error {
+	var found []error
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			found = append(found, fmt.Errorf(format, args...))
+		}
+	}
+	must(o.steps >= 5, "a task of %d seconds is too short to show anything", o.steps)
+	must(o.answeredIn > 0 && o.answeredIn < time.Second, "the handle took %s, want less than a second", o.answeredIn)
+
+	must(o.killed, "the first process was not ended by the kill")
+	must(o.first > 0 && o.second > 0 && o.first != o.second, "the processes are %d and %d, want two", o.first, o.second)
+	must(o.statusAtKill == mcptasks.StatusWorking, "the task was %s when its process was killed, want working", o.statusAtKill)
+	must(o.doneAtKill > 0, "no progress was seen before the kill")
+	must(o.doneAtKill < o.steps, "all %d steps were done before the kill", o.steps)
+
+	must(o.startedID != "" && o.endedID == o.startedID, "task %q was started, task %q ended", o.startedID, o.endedID)
+	must(o.endedAs == mcptasks.StatusCompleted, "the task ended as %s, want completed", o.endedAs)
+	must(!o.isError, "the result is an error: %s", o.text)
+
+	recorded, err := o.recordedIn()
+	if err != nil {
+		return append(found, err)
+	}
+	var repeated []int
+	for step := 1; step <= o.steps; step++ {
+		ran := o.ranIn(step)
+		by, ok := recorded[step]
+		must(ok, "the result does not name step %d", step)
+		must(slices.Contains(ran, by), "step %d: the result is of process %d, the logs say it ran in %v", step, by, ran)
+		must(step > o.doneAtKill || by == o.first, "step %d was done before the kill, but its result is of process %d", step, by)
+		must(by != o.first || len(ran) == 1, "step %d was recorded by process %d and ran in %v", step, o.first, ran)
+		if len(ran) > 1 {
+			repeated = append(repeated, step)
+			must(slices.Equal(ran, []int{o.first, o.second}), "step %d ran in %v", step, ran)
+		}
+	}
+	must(len(repeated) <= 1, "steps %v ran twice, and only one can have been in flight at the kill", repeated)
+	must(slices.ContainsFunc(o.runs, func(run stepRun) bool { return run.pid == o.second }), "the second process ran no step: the kill was not in mid-task")
+	return found
+}

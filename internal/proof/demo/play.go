@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks/mcpclient"
+)
+
+const (
+	steps      = 6 // of a second each
+	killAfter  = 2 // steps that the client has been told of
+	maxPolling = 30 * time.Second
+)
+
+// play does what is to be seen and returns what was seen. No process that it
+// started outlives it.
+func play(ctx context.Context, s *screen, binary, db string) (*observations, error) {
+	seen := &observations{steps: steps}
+
+	server, err := startServer(ctx, s, seen, binary, db)
+	if err != nil {
+		return nil, err
+	}
+	defer server.kill()
+	seen.first = server.pid()
+	session, err := connect(ctx, server.url)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = session.Close() }()
+
+	s.say("client", "tools/call report, %d steps of a second each", steps)
+	called := time.Now()
+	started, err := session.Start(ctx, &mcp.CallToolParams{
+		Name:      "report",
+		Arguments: map[string]any{"topic": "tides", "steps": steps},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if started.Task == nil {
+		return nil, errors.New("the tool answered without a task")
+	}
+	seen.answeredIn = time.Since(called)
+	seen.startedID = started.Task.ID
+	s.say("client", "has task %s after %s", seen.startedID, seen.answeredIn.Round(time.Millisecond))
+
+	task, err := follow(ctx, s, session, seen.startedID, func(task *mcpclient.Task) bool {
+		return doneSteps(task) >= killAfter
+	})
+	if err != nil {
+		return nil, err
+	}
+	seen.statusAtKill, seen.doneAtKill = task.Status, doneSteps(task)
+
+	s.say("demo", "kill -9 %d", server.pid())
+	seen.killed = server.kill()
+	if server, err = startServer(ctx, s, seen, binary, db); err != nil {
+		return nil, err
+	}
+	defer server.kill()
+	seen.second = server.pid()
+
+	// Of the first session only the task's id is used.
+	again, err := connect(ctx, server.url)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = again.Close() }()
+	if task, err = follow(ctx, s, again, seen.startedID, func(*mcpclient.Task) bool { return false }); err != nil {
+		return nil, err
+	}
+	seen.endedID, seen.endedAs = task.ID, task.Status
+	if err := server.stop(); err != nil {
+		return nil, err
+	}
+	result, err := task.CallToolResult()
+	if err != nil {
+		return nil, err
+	}
+	seen.isError, seen.text = result.IsError, textOf(result)
+	for line := range strings.Lines(seen.text) {
+		s.say("result", "%s", strings.TrimSpace(line))
+	}
+	return seen, nil
+}
+
+func connect(ctx context.Context, url string) (*mcpclient.Session, error) {
+	client := mcpclient.NewClient(&mcp.Implementation{Name: "mcptasks-demo", Version: "v1"}, nil)
+	return client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url}, nil)
+}
+
+// follow polls until the task has ended or enough says so.
+func follow(ctx context.Context, s *screen, session *mcpclient.Session, id string, enough func(*mcpclient.Task) bool) (*mcpclient.Task, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxPolling)
+	defer cancel()
+	for {
+		task, err := session.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		s.say("client", "tasks/get: %-9s  %s", task.Status, task.StatusMessage)
+		if task.Status.Terminal() || enough(task) {
+			return task, nil
+		}
+		select {
+		case <-time.After(min(task.PollInterval, time.Second)):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("task %s was still %s after %s", id, task.Status, maxPolling)
+		}
+	}
+}
+
+// doneSteps reads the tool's progress.
+func doneSteps(task *mcpclient.Task) int {
+	var done, of int
+	if n, _ := fmt.Sscanf(task.StatusMessage, "%d of %d steps done", &done, &of); n != 2 || of != steps {
+		return 0
+	}
+	return done
+}
+
+func textOf(result *mcp.CallToolResult) string {
+	var b strings.Builder
+	for _, c := range result.Content {
+		if text, ok := c.(*mcp.TextContent); ok {
+			b.WriteString(text.Text)
+		}
+	}
+	return b.String()
+}

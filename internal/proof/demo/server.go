@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+const (
+	listenTimeout = 15 * time.Second
+	stopTimeout   = 10 * time.Second
+)
+
+// A server is the quickstart program, running as a process of its own.
+type server struct {
+	url   string
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when the process is gone and all it wrote was read
+}
+
+// startServer starts the program on a free port, which the program picks itself,
+// and returns when it listens. Its steps are shown and noted. When ctx ends the
+// process is killed.
+func startServer(ctx context.Context, s *screen, seen *observations, binary, db string) (*server, error) {
+	listening := make(chan string, 1)
+	log := &lines{each: func(line string) {
+		if run, ok := parseStepRun(line); ok {
+			seen.note(run)
+			s.say("server", "process %d runs step %d", run.pid, run.step)
+		}
+	}}
+	out := &lines{each: func(line string) {
+		if url, ok := strings.CutPrefix(line, "listening on "); ok && len(listening) == 0 {
+			listening <- url
+		}
+	}}
+	srv := &server{cmd: exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-db", db), ended: make(chan struct{})}
+	srv.cmd.Stdout, srv.cmd.Stderr = out, log
+	srv.cmd.WaitDelay = time.Second
+	if err := srv.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = srv.cmd.Wait() // how it ended is in ProcessState
+		close(srv.ended)
+	}()
+
+	select {
+	case srv.url = <-listening:
+		s.say("demo", "process %d listens on %s", srv.pid(), srv.url)
+		return srv, nil
+	case <-srv.ended:
+		return nil, fmt.Errorf("the server ended before it listened: %s\n%s", srv.cmd.ProcessState, log.text())
+	case <-time.After(listenTimeout):
+		srv.kill()
+		return nil, fmt.Errorf("the server did not listen within %s\n%s", listenTimeout, log.text())
+	}
+}
+
+func (s *server) pid() int { return s.cmd.Process.Pid }
+
+// kill ends the process at once and reports whether it was that, and not the
+// process itself, that ended it.
+func (s *server) kill() bool {
+	err := s.cmd.Process.Kill()
+	<-s.ended
+	return err == nil && !s.cmd.ProcessState.Exited()
+}
+
+// stop lets the process end by itself.
+func (s *server) stop() error {
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		return fmt.Errorf("the server was to be stopped: %w", err)
+	}
+	select {
+	case <-s.ended:
+	case <-time.After(stopTimeout):
+		s.kill()
+		return fmt.Errorf("the server did not stop within %s", stopTimeout)
+	}
+	if !s.cmd.ProcessState.Success() {
+		return errors.New("the server did not stop in good order: " + s.cmd.ProcessState.String())
+	}
+	return nil
+}
+
+// lines is a writer that hands on each whole line. One goroutine writes; what was
+// written may be read when the process has ended.
+type lines struct {
+	each func(string)
+	all  []byte
+	read int
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.all = append(l.all, p...)
+	for {
+		i := bytes.IndexByte(l.all[l.read:], '\n')
+		if i < 0 {
+			return len(p), nil
+		}
+		l.each(string(l.all[l.read : l.read+i]))
+		l.read += i + 1
+	}
+}
+
+func (l *lines) text() string { return string(l.all) }
