@@ -51,7 +51,6 @@ func event(result string) (contentType, answer string) {
 
 func TestMalformedHandles(t *testing.T) {
 	t.Parallel()
-	huge := strings.Repeat("x", 2<<20)
 	for name, test := range map[string]struct{ result, want string }{
 		"no id":            {`{"resultType":"task","status":"working"}`, "no taskId"},
 		"id is null":       {`{"resultType":"task","taskId":null,"status":"working"}`, "no taskId"},
@@ -63,7 +62,6 @@ func TestMalformedHandles(t *testing.T) {
 		"bad interval":     {`{"resultType":"task","taskId":"a","status":"working","pollIntervalMs":"1s"}`, "malformed"},
 		"content":          {`{"resultType":"task","taskId":"a","status":"working","content":5}`, "content"},
 		"type is a number": {`{"resultType":1,"taskId":"a"}`, "resultType"},
-		"huge":             {`{"resultType":"task","taskId":"a","status":"working","statusMessage":"` + huge + `"}`, "handle is lost"},
 		"a list":           {`[]`, "unmarshal"},
 	} {
 		for form, answer := range map[string]func(string) (string, string){"json": jsonAnswer, "sse": event} {
@@ -113,6 +111,48 @@ func TestHandleInAnUnfinishedEvent(t *testing.T) {
 	t.Parallel()
 	answer := "event: message\r\ndata: {\"jsonrpc\":\"2.0\",\"id\":%d,\r\ndata: \"result\":{\"resultType\":\"task\",\"taskId\":\"a\",\"status\":\"working\"}}"
 	if err := start(t, saying(wire.MethodCall, "text/event-stream", answer)); err != nil {
+		t.Error(err)
+	}
+}
+
+// An answer to another request on the call's stream is not the call's.
+func TestAnotherHandleFirst(t *testing.T) {
+	t.Parallel()
+	_, own := event(`{"resultType":"task","taskId":"own","status":"working"}`)
+	other := `data: {"jsonrpc":"2.0","id":99%d,"result":{"resultType":"task","taskId":"other","status":"working"}}` + "\n\n"
+	session := connect(t, at(t, saying(wire.MethodCall, "text/event-stream", other+own)), nil)
+	started, err := session.Start(t.Context(), &mcp.CallToolParams{Name: "report"})
+	if err != nil || started.Task == nil || started.Task.ID != "own" {
+		t.Errorf("started %+v, %v", started, err)
+	}
+}
+
+// The bound on a handle holds on every transport.
+func TestHugeHandle(t *testing.T) {
+	t.Parallel()
+	onEveryWire(t, func(t *testing.T, s *server, transport mcp.Transport) {
+		s.task.StatusMessage = strings.Repeat("x", 2<<20)
+		_, err := connect(t, transport, nil).Start(t.Context(), &mcp.CallToolParams{Name: "report"})
+		if err == nil || !strings.Contains(err.Error(), "handle is lost") {
+			t.Errorf("error %.1000v", err)
+		}
+	})
+}
+
+// A stream that breaks off after an event with an id is resumed by the SDK.
+func TestHandleOnAResumedStream(t *testing.T) {
+	t.Parallel()
+	first := saying(wire.MethodCall, "text/event-stream", "retry: 1\nid: %d\ndata:\n\n")
+	err := start(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method != http.MethodGet {
+			first.ServeHTTP(w, req)
+			return
+		}
+		_, answer := event(`{"resultType":"task","taskId":"a","status":"working"}`)
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, strings.ReplaceAll(answer, "%d", req.Header.Get("Last-Event-ID")))
+	}))
+	if err != nil {
 		t.Error(err)
 	}
 }

@@ -46,7 +46,7 @@ func (s *Session) Start(ctx context.Context, params *mcp.CallToolParams) (*Start
 		p.Meta = maps.Clone(p.Meta) // the SDK writes to it
 	}
 	var answer answer
-	result, err := s.ClientSession.CallTool(withAnswer(ctx, &answer), &p)
+	result, err := s.CallTool(withAnswer(ctx, &answer), &p)
 	if err != nil {
 		return nil, &mcptasks.Error{Op: "start", Err: err}
 	}

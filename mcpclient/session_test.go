@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -289,6 +290,33 @@ func TestTasksAreNamedInTheHeader(t *testing.T) {
 		if named[method] != want {
 			t.Errorf("Mcp-Name of %s is %q, want %q", method, named[method], want)
 		}
+	}
+}
+
+type countingTransport struct{ requests atomic.Int32 }
+
+func (c *countingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	c.requests.Add(1)
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+// The transport of the caller's HTTP client carries every request; the client itself is left as it was.
+func TestTheCallersHTTPClientIsUsed(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	transport := wires["json"](t, s).(*mcp.StreamableClientTransport)
+	counting := new(countingTransport)
+	own := &http.Client{Transport: counting}
+	transport.HTTPClient = own
+	session := connect(t, transport, nil)
+	if _, err := session.Start(t.Context(), &mcp.CallToolParams{Name: "report"}); err != nil {
+		t.Fatal(err)
+	}
+	if n := counting.requests.Load(); n != 2 { // server/discover and tools/call
+		t.Errorf("%d requests were sent through the caller's transport, want 2", n)
+	}
+	if own.Transport != counting || transport.HTTPClient != own {
+		t.Error("Connect changed the caller's transport")
 	}
 }
 

@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -124,7 +125,7 @@ func (m *mount) wait(ctx context.Context, req mcp.Request, owner mcptasks.Owner,
 	if errors.Is(err, mcptasks.ErrTerminal) { // it ended while it was given up
 		return m.plainResult(ctx, req, ended)
 	}
-	if err = errors.Join(failed, err); err != nil {
+	if err = cmp.Or(failed, err); err != nil {
 		return nil, m.rpcError(ctx, err)
 	}
 	return m.plainResult(ctx, req, &mcptasks.Task{Outcome: errorOutcome(fmt.Sprintf(

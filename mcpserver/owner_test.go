@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -192,5 +193,33 @@ func TestOwnersOfConcurrentRequests(t *testing.T) {
 	}
 	if created != users*users {
 		t.Errorf("%d tasks were made, want %d", created, users*users)
+	}
+}
+
+// Nothing but the request's own id tells apart the answers to ids that a client
+// may not ask for.
+func TestUnknownIDsAnswerAlike(t *testing.T) {
+	runner := newFakeRunner()
+	runner.add(mcptasks.Task{ID: "foreign", Owner: "somebody else", Status: mcptasks.StatusCompleted})
+	server := mounted(t, ownedTools(), runner, nil)
+	answers := make(map[string][]string)
+	for _, method := range []string{"tasks/get", "tasks/update", "tasks/cancel"} {
+		for _, id := range []string{"0198f000-0000-7000-8000-000000000000", "foreign", "'; --", "%00", strings.Repeat("x", 1<<20)} {
+			res, err := server.Client().Do(request{method: method, name: id}.http(t.Context(), server.URL))
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Header.Del("Date")
+			body, err := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer := fmt.Sprint(res.Status, res.Header, string(body))
+			answers[answer] = append(answers[answer], fmt.Sprintf("%s %.20s", method, id))
+		}
+	}
+	if len(answers) != 1 {
+		t.Errorf("the answers differ: %q", answers)
 	}
 }

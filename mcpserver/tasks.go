@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -19,6 +20,9 @@ func (m *mount) get(ctx context.Context, _ *mcp.ServerSession, params *wire.Task
 	task, err := m.runner.Get(ctx, contextOwner(ctx), params.TaskID)
 	if err != nil {
 		return nil, m.rpcError(ctx, err)
+	}
+	if o := task.Outcome; o != nil && o.Error == nil && !json.Valid(o.Result) { // the SDK would never answer
+		return nil, m.rpcError(ctx, &mcptasks.Error{Op: "get", TaskID: task.ID, Err: errors.New("the stored result is not JSON")})
 	}
 	return wire.Detailed(task), nil
 }

@@ -1,5 +1,5 @@
-// Command quickstart serves one durable tool. Kill it in mid-report, however hard,
-// start it again and ask for the same task: the report goes on where it was.
+// Command quickstart serves one durable tool, whose tasks are in a SQLite file: kill it
+// in mid-report, however hard, start it again, and the same task goes on where it was.
 package main
 
 import (

@@ -92,12 +92,24 @@ func (o *observations) recordedIn() (map[int]int, error) {
 	return recorded, nil
 }
 
+// recordedBy returns how many steps' results are of the process.
+func (o *observations) recordedBy(pid int) int {
+	count := 0
+	recorded, _ := o.recordedIn() // complaints reports the error
+	for _, by := range recorded {
+		if by == pid {
+			count++
+		}
+	}
+	return count
+}
+
 // complaints returns what does not bear out the claim. None means that it holds.
-func (o *observations) complaints() []error {
-	var found []error
+func (o *observations) complaints() []string {
+	var found []string
 	must := func(ok bool, format string, args ...any) {
 		if !ok {
-			found = append(found, fmt.Errorf(format, args...))
+			found = append(found, fmt.Sprintf(format, args...))
 		}
 	}
 	must(o.steps >= 5, "a task of %d seconds is too short to show anything", o.steps)
@@ -115,7 +127,7 @@ func (o *observations) complaints() []error {
 
 	recorded, err := o.recordedIn()
 	if err != nil {
-		return append(found, err)
+		return append(found, err.Error())
 	}
 	var repeated []int
 	for step := 1; step <= o.steps; step++ {

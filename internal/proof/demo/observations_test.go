@@ -89,11 +89,7 @@ func TestBadDemoFails(t *testing.T) {
 	} {
 		o := good()
 		spoil(o)
-		var said []string
-		for _, complaint := range o.complaints() {
-			said = append(said, complaint.Error())
-		}
-		if !strings.Contains(strings.Join(said, "\n"), want) {
+		if said := strings.Join(o.complaints(), "; "); !strings.Contains(said, want) {
 			t.Errorf("want a complaint with %q, got %q", want, said)
 		}
 	}

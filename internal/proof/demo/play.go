@@ -14,20 +14,29 @@ import (
 
 const (
 	steps      = 6 // of a second each
-	killAfter  = 2 // steps that the client has been told of
+	killAfter  = 2 // steps that the client has been told of, and half a second
 	maxPolling = 30 * time.Second
 )
 
 // play does what is to be seen and returns what was seen. No process that it
 // started outlives it.
-func play(ctx context.Context, s *screen, binary, db string) (*observations, error) {
+func play(ctx context.Context, s *screen, binary, db string) (_ *observations, err error) {
 	seen := &observations{steps: steps}
+	var servers []*server
+	defer func() {
+		for _, server := range servers {
+			server.kill()
+			if err != nil {
+				s.log(server)
+			}
+		}
+	}()
 
 	server, err := startServer(ctx, s, seen, binary, db)
 	if err != nil {
 		return nil, err
 	}
-	defer server.kill()
+	servers = append(servers, server)
 	seen.first = server.pid()
 	session, err := connect(ctx, server.url)
 	if err != nil {
@@ -59,12 +68,14 @@ func play(ctx context.Context, s *screen, binary, db string) (*observations, err
 	}
 	seen.statusAtKill, seen.doneAtKill = task.Status, doneSteps(task)
 
+	// Polls and steps both take a second: away from the step's end, the kill hits work.
+	time.Sleep(time.Second / 2)
 	s.say("demo", "kill -9 %d", server.pid())
 	seen.killed = server.kill()
 	if server, err = startServer(ctx, s, seen, binary, db); err != nil {
 		return nil, err
 	}
-	defer server.kill()
+	servers = append(servers, server)
 	seen.second = server.pid()
 
 	// Of the first session only the task's id is used.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -21,30 +22,37 @@ func newScreen(out io.Writer) *screen { return &screen{out: out, start: time.Now
 func (s *screen) say(who, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.out, "%5.1f s  %-6s  %s\n", time.Since(s.start).Seconds(), who, fmt.Sprintf(format, args...))
+	line := fmt.Sprintf("%5.1f s  %-6s  ", time.Since(s.start).Seconds(), who) + fmt.Sprintf(format, args...)
+	fmt.Fprintln(s.out, strings.TrimRight(line, " "))
 }
 
-// table shows which process ran which step, as their logs say.
+// log shows all that a server that has ended wrote to its log.
+func (s *screen) log(server *server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.out, "\nthe log of process %d:\n%s\n", server.pid(), server.log.text())
+}
+
+// table shows which process ran which step, as their logs say, and whose work the
+// result holds.
 func (s *screen) table(seen *observations) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.out, "\n%-6s  process %-8d process %-8d\n", "", seen.first, seen.second)
+	recorded, _ := seen.recordedIn() // complaints reports the error
+	fmt.Fprintf(s.out, "\n%-6s  process %-8d process %d\n", "", seen.first, seen.second)
 	for step := 1; step <= seen.steps; step++ {
 		ran := seen.ranIn(step)
-		first, second := "", ""
-		if slices.Contains(ran, seen.first) {
-			first = "ran"
+		cell := func(pid int) string {
+			switch {
+			case !slices.Contains(ran, pid):
+				return "not run"
+			case recorded[step] != pid:
+				return "begun"
+			default:
+				return "recorded"
+			}
 		}
-		if slices.Contains(ran, seen.second) {
-			second = "ran"
-		}
-		switch {
-		case first != "" && second != "":
-			first, second = "cut off", "ran again"
-		case first != "":
-			second = "not run"
-		}
-		fmt.Fprintf(s.out, "step %d  %-16s %s\n", step, first, second)
+		fmt.Fprintf(s.out, "step %d  %-16s %s\n", step, cell(seen.first), cell(seen.second))
 	}
 	fmt.Fprintln(s.out)
 }

@@ -20,6 +20,7 @@ const (
 type server struct {
 	url   string
 	cmd   *exec.Cmd
+	log   *lines        // what it wrote to stderr
 	ended chan struct{} // closed when the process is gone and all it wrote was read
 }
 
@@ -28,19 +29,23 @@ type server struct {
 // process is killed.
 func startServer(ctx context.Context, s *screen, seen *observations, binary, db string) (*server, error) {
 	listening := make(chan string, 1)
-	log := &lines{each: func(line string) {
+	stderr := &lines{each: func(line string) {
 		if run, ok := parseStepRun(line); ok {
 			seen.note(run)
 			s.say("server", "process %d runs step %d", run.pid, run.step)
 		}
 	}}
-	out := &lines{each: func(line string) {
+	stdout := &lines{each: func(line string) {
 		if url, ok := strings.CutPrefix(line, "listening on "); ok && len(listening) == 0 {
 			listening <- url
 		}
 	}}
-	srv := &server{cmd: exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-db", db), ended: make(chan struct{})}
-	srv.cmd.Stdout, srv.cmd.Stderr = out, log
+	srv := &server{
+		cmd:   exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-db", db),
+		log:   stderr,
+		ended: make(chan struct{}),
+	}
+	srv.cmd.Stdout, srv.cmd.Stderr = stdout, stderr
 	srv.cmd.WaitDelay = time.Second
 	if err := srv.cmd.Start(); err != nil {
 		return nil, err
@@ -55,10 +60,12 @@ func startServer(ctx context.Context, s *screen, seen *observations, binary, db 
 		s.say("demo", "process %d listens on %s", srv.pid(), srv.url)
 		return srv, nil
 	case <-srv.ended:
-		return nil, fmt.Errorf("the server ended before it listened: %s\n%s", srv.cmd.ProcessState, log.text())
+		s.log(srv)
+		return nil, fmt.Errorf("the server ended before it listened: %s", srv.cmd.ProcessState)
 	case <-time.After(listenTimeout):
 		srv.kill()
-		return nil, fmt.Errorf("the server did not listen within %s\n%s", listenTimeout, log.text())
+		s.log(srv)
+		return nil, fmt.Errorf("the server did not listen within %s", listenTimeout)
 	}
 }
 

@@ -1,0 +1,116 @@
+// Package imports holds the module to what its packages may depend on, however
+// many imports lie between: the linter sees only those that a file names.
+package imports
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mcptasks/mcptasks"
+
+// Packages by what a program takes in with them. A name stands for the packages
+// below it, too.
+var (
+	sqlite = []string{
+		module + "/store/sqlite", "modernc.org", "github.com/riverqueue/river/riverdriver/riversqlite",
+		"github.com/mattn/go-sqlite3", "github.com/ncruces/go-sqlite3", "zombiezen.com/go/sqlite",
+	}
+	postgres       = []string{module + "/store/postgres", "github.com/jackc", "github.com/lib/pq", "github.com/riverqueue/river/riverdriver/riverpgxv5"}
+	database       = slices.Concat(sqlite, postgres, []string{"database/sql", "github.com/pressly/goose", "github.com/riverqueue"})
+	testcontainers = []string{"github.com/testcontainers", "github.com/docker", "github.com/moby"}
+)
+
+// never says what a package must not depend on.
+var never = map[string][]string{
+	"":                 database,
+	"/internal/wire":   database,
+	"/mcpclient":       database,
+	"/mcpserver":       database,
+	"/tasktest":        database,
+	"/migrations":      slices.Concat(sqlite, postgres),
+	"/runner":          slices.Concat(sqlite, postgres),
+	"/store":           slices.Concat(sqlite, postgres),
+	"/store/storetest": slices.Concat(sqlite, postgres),
+	"/workers":         slices.Concat(sqlite, postgres),
+	"/store/postgres":  sqlite,
+	"/store/sqlite":    postgres,
+}
+
+// A listed package is one of the module's, without its tests.
+type listed struct {
+	ImportPath                               string
+	Imports, TestImports, XTestImports, Deps []string
+}
+
+func TestImports(t *testing.T) {
+	packages := list(t)
+	for name, forbidden := range never {
+		if !slices.ContainsFunc(packages, func(p listed) bool { return p.ImportPath == module+name }) {
+			t.Errorf("there is no package %q", module+name)
+		}
+		for _, p := range packages {
+			if p.ImportPath != module+name {
+				continue
+			}
+			for _, dep := range p.Deps {
+				if dep != p.ImportPath && below(dep, forbidden) {
+					t.Errorf("%s depends on %s", p.ImportPath, dep)
+				}
+			}
+		}
+	}
+}
+
+// Testcontainers come with internal/testdb, which is for tests.
+func TestTestcontainersStayInTests(t *testing.T) {
+	const testdb = module + "/internal/testdb"
+	for _, p := range list(t) {
+		if p.ImportPath == testdb {
+			continue
+		}
+		for _, dep := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			if below(dep, testcontainers) {
+				t.Errorf("%s imports %s itself: ask internal/testdb", p.ImportPath, dep)
+			}
+		}
+		for _, dep := range p.Deps {
+			if dep == testdb || below(dep, testcontainers) {
+				t.Errorf("%s depends on %s outside its tests", p.ImportPath, dep)
+			}
+		}
+	}
+}
+
+func below(path string, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return path == name || strings.HasPrefix(path, name+"/")
+	})
+}
+
+func list(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", module+"/...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	var packages []listed
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}

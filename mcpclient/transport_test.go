@@ -1,0 +1,55 @@
+package mcpclient
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks/internal/wire"
+)
+
+// mute takes requests and never answers.
+type mute struct {
+	mcp.Connection
+	refusal error
+}
+
+func (m mute) Write(context.Context, jsonrpc.Message) error { return m.refusal }
+
+func (m mute) Read(context.Context) (jsonrpc.Message, error) { return nil, io.EOF }
+
+// A call that was abandoned, or never sent, is not remembered.
+func TestCallsAreForgotten(t *testing.T) {
+	t.Parallel()
+	id, err := jsonrpc.MakeID("1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := &jsonrpc.Request{ID: id, Method: wire.MethodCall}
+	synctest.Test(t, func(t *testing.T) {
+		c := &messageConnection{Connection: mute{}, calls: make(map[jsonrpc.ID]sentCall)}
+		ctx, cancel := context.WithCancel(withAnswer(t.Context(), new(answer)))
+		if err := c.Write(ctx, request); err != nil || len(c.calls) != 1 {
+			t.Errorf("sent: %v, %d calls", err, len(c.calls))
+		}
+		if msg, err := c.Read(ctx); msg != nil || !errors.Is(err, io.EOF) {
+			t.Errorf("read %v, %v", msg, err)
+		}
+		cancel()
+		synctest.Wait()
+		if len(c.calls) != 0 {
+			t.Errorf("%d calls after the cancellation", len(c.calls))
+		}
+
+		c.Connection = mute{refusal: io.ErrClosedPipe}
+		ctx = withAnswer(t.Context(), new(answer))
+		if err := c.Write(ctx, request); !errors.Is(err, io.ErrClosedPipe) || len(c.calls) != 0 {
+			t.Errorf("refused: %v, %d calls", err, len(c.calls))
+		}
+	})
+}
