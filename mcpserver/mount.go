@@ -17,8 +17,8 @@ import (
 
 // Options describe how tools are served. Nil works.
 type Options struct {
-	// Owner names the owner of the tasks that a request makes and may see. An
-	// error refuses the request. Defaults to the user id of the bearer token
+	// Owner names the owner of the tasks that a request makes and may see; it is
+	// asked where a task is concerned. An error refuses the request. Defaults to the user id of the bearer token
 	// that go-sdk's auth middleware verified, "" without one.
 	Owner func(ctx context.Context, req mcp.Request) (mcptasks.Owner, error)
 

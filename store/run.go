@@ -71,8 +71,10 @@ func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.
 // holds its task; if not, nothing is recorded.
 func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (json.RawMessage, bool, error) {
 	if !storable(step.Key) {
-		return nil, false, &mcptasks.Error{Op: "save step", TaskID: step.TaskID,
-			Err: fmt.Errorf("%w: the step's key is not text", mcptasks.ErrInvalid)}
+		return nil, false, &mcptasks.Error{
+			Op: "save step", TaskID: step.TaskID,
+			Err: fmt.Errorf("%w: the step's key is not text", mcptasks.ErrInvalid),
+		}
 	}
 	step.Result = validUTF8(step.Result)
 	result, held, err := s.driver.SaveStep(ctx, step, s.now())
