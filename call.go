@@ -91,6 +91,13 @@ func (c *Caller) Call(ctx context.Context, run *Run, params CreateParams) (v Ver
 	}
 }
 
+// Interrupted reports whether the verdict is the doing of the node's shutdown, if
+// that is the cause with which the run's context ended: only a result counts then,
+// and all else is run again without an attempt being used.
+func (v Verdict) Interrupted(cause error) bool {
+	return errors.Is(cause, ErrShutdown) && (v.Snoozed || v.Cause != nil)
+}
+
 type runKey struct{}
 
 // handle calls the handler with the context's run, or, in a call that no Caller
@@ -98,7 +105,7 @@ type runKey struct{}
 func handle[In, Out any](ctx context.Context, handler Handler[In, Out], in In) (*mcp.CallToolResult, Out, error) {
 	run, ok := ctx.Value(runKey{}).(*Run)
 	if !ok {
-		run = NewRun("", 1, nil, unrecorded{})
+		run = NewRun("", 1, Recorded{}, unrecorded{})
 	}
 	if handler == nil {
 		var none Out
@@ -156,6 +163,10 @@ func (unrecorded) Report(Progress) {}
 
 func (unrecorded) SaveStep(_ context.Context, _ string, result json.RawMessage) (json.RawMessage, error) {
 	return result, nil
+}
+
+func (unrecorded) Park(context.Context, map[string]Question) error {
+	return Permanent(errors.New("mcptasks: a tool that forbids tasks cannot ask questions"))
 }
 
 // wireless is a transport on which nothing is ever said: the session it carries

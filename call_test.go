@@ -18,7 +18,7 @@ import (
 // verdictOf runs a handler once, with these steps recorded.
 func verdictOf[In, Out any](t *testing.T, steps map[string]json.RawMessage, handler mcptasks.Handler[In, Out]) mcptasks.Verdict {
 	t.Helper()
-	return call(t, newCaller(t, handler), mcptasks.NewRun("t1", 1, steps, &memory{}))
+	return call(t, newCaller(t, handler), mcptasks.NewRun("t1", 1, mcptasks.Recorded{Steps: steps}, &memory{}))
 }
 
 func newCaller[In, Out any](t *testing.T, handler mcptasks.Handler[In, Out]) *mcptasks.Caller {
@@ -138,7 +138,7 @@ func TestVerdictOfOutputAgainstItsSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = caller.Close() })
-	verdict := call(t, caller, mcptasks.NewRun("t1", 1, nil, &memory{}))
+	verdict := call(t, caller, mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{}))
 	if entered != 1 || verdict.Retry || verdict.Cause == nil || verdict.Outcome.Status() != mcptasks.StatusFailed {
 		t.Errorf("verdict %+v after %d calls, want failed for good", verdict, entered)
 	}
@@ -149,7 +149,7 @@ func TestVerdictOfBadArguments(t *testing.T) {
 		t.Error("the handler was called")
 		return nil, nil, nil
 	})
-	verdict := caller.Call(t.Context(), mcptasks.NewRun("t1", 1, nil, &memory{}),
+	verdict := caller.Call(t.Context(), mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{}),
 		mcptasks.CreateParams{Tool: "report", Arguments: json.RawMessage(`{"title":7}`)})
 	if verdict.Retry || !verdict.Outcome.IsError {
 		t.Errorf("verdict %+v, want an answer that is not retried", verdict)
@@ -158,7 +158,7 @@ func TestVerdictOfBadArguments(t *testing.T) {
 
 func TestVerdictOfAnUnknownTool(t *testing.T) {
 	caller := newCaller(t, idle[nothing, any])
-	verdict := caller.Call(t.Context(), mcptasks.NewRun("t1", 1, nil, &memory{}), mcptasks.CreateParams{Tool: "nothing"})
+	verdict := caller.Call(t.Context(), mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{}), mcptasks.CreateParams{Tool: "nothing"})
 	if verdict.Outcome.Error == nil || verdict.Outcome.Error.Code != jsonrpc.CodeInvalidParams {
 		t.Errorf("outcome %+v", verdict.Outcome)
 	}
@@ -209,8 +209,8 @@ func TestCallerAfterAPanic(t *testing.T) {
 		}
 		return nil, map[string]any{"task": run.TaskID(), "attempt": run.Attempt()}, nil
 	})
-	call(t, caller, mcptasks.NewRun("t1", 1, nil, &memory{}))
-	verdict := call(t, caller, mcptasks.NewRun("t2", 3, nil, &memory{}))
+	call(t, caller, mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{}))
+	verdict := call(t, caller, mcptasks.NewRun("t2", 3, mcptasks.Recorded{}, &memory{}))
 	if got := string(verdict.Outcome.Result); !strings.Contains(got, `{"attempt":3,"task":"t2"}`) {
 		t.Errorf("the handler was given another run: %s", got)
 	}
@@ -222,7 +222,7 @@ func TestCallPassesTheContextAndItsCause(t *testing.T) {
 	caller := newCaller(t, func(ctx context.Context, _ *mcptasks.Run, _ nothing) (*mcp.CallToolResult, any, error) {
 		return nil, nil, context.Cause(ctx)
 	})
-	verdict := caller.Call(ctx, mcptasks.NewRun("t1", 1, nil, &memory{}), mcptasks.CreateParams{Tool: "report"})
+	verdict := caller.Call(ctx, mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{}), mcptasks.CreateParams{Tool: "report"})
 	if !errors.Is(verdict.Cause, mcptasks.ErrShutdown) {
 		t.Errorf("the handler's context ended with %v", verdict.Cause)
 	}

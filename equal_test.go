@@ -194,7 +194,7 @@ func TestDurableAnswersAreInlineAnswers(t *testing.T) {
 			}
 			want.equal(t, "in the call", onMounted.call(t, shape.name, shape.arguments))
 
-			run := mcptasks.NewRun("t1", 1, nil, &memory{})
+			run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{})
 			params := mcptasks.CreateParams{Tool: shape.name, Arguments: json.RawMessage(shape.arguments)}
 			verdict := caller.Call(t.Context(), run, params)
 			want.equal(t, "durably", newAnswer(t, verdict.Outcome.Result, verdict.Outcome.Error))

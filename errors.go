@@ -19,6 +19,9 @@ var (
 	// ErrUnknownTool is returned by Create for a tool that is not among the
 	// node's Tools.
 	ErrUnknownTool = errors.New("unknown tool")
+	// ErrLimit is returned by Create when a limit of the node is reached. The
+	// error's text names it and may be shown to the client.
+	ErrLimit = errors.New("limit reached")
 	// ErrInvalid is returned for input that cannot be stored or understood. The
 	// error's text says what is wrong with it and may be shown to the client.
 	ErrInvalid = errors.New("invalid input")
@@ -34,10 +37,17 @@ var (
 	// ErrRunTimeout: the run took longer than the tool's RunTimeout. The task
 	// has failed.
 	ErrRunTimeout = errors.New("the run took longer than its limit")
+	// ErrParked: the handler asked a question that has no answer yet. It runs
+	// again, from the top, when the answer is there.
+	ErrParked = errors.New("the task waits for an answer")
 	// ErrShutdown: the node is stopping and its grace is over. The task runs
 	// again elsewhere; no attempt is used.
 	ErrShutdown = errors.New("the node is shutting down")
 )
+
+// ErrUnanswered is returned by [Run].Elicit, Sample and Ask when the question's
+// deadline has passed without an answer. It is not the end: the handler decides.
+var ErrUnanswered = errors.New("the question was not answered in time")
 
 // Error says what failed, on which task, and what to do about it. Its Err is
 // one of this package's errors or a cause for the log; Hint is for the operator.

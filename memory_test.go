@@ -8,12 +8,15 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// memory is a journal in memory. Its error, if set, refuses every step.
+// memory is a journal in memory. Its error, if set, refuses every step and
+// question.
 type memory struct {
-	mu      sync.Mutex
-	steps   map[string]json.RawMessage
-	reports []mcptasks.Progress
-	err     error
+	mu        sync.Mutex
+	steps     map[string]json.RawMessage
+	questions map[string]mcptasks.Question
+	parks     int
+	reports   []mcptasks.Progress
+	err       error
 }
 
 func (m *memory) Report(p mcptasks.Progress) {
@@ -35,4 +38,22 @@ func (m *memory) SaveStep(_ context.Context, key string, result json.RawMessage)
 		m.steps[key] = result
 	}
 	return m.steps[key], nil
+}
+
+func (m *memory) Park(_ context.Context, questions map[string]mcptasks.Question) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err != nil {
+		return m.err
+	}
+	if m.questions == nil {
+		m.questions = make(map[string]mcptasks.Question)
+	}
+	for key, question := range questions {
+		if _, ok := m.questions[key]; !ok {
+			m.questions[key] = question
+		}
+	}
+	m.parks++
+	return mcptasks.ErrParked
 }

@@ -15,8 +15,9 @@ type Run struct {
 	attempt int
 	journal Journal
 
-	mu    sync.Mutex
-	steps map[string]json.RawMessage
+	mu        sync.Mutex
+	steps     map[string]json.RawMessage
+	questions map[string]Question
 
 	entered  bool  // the arguments were accepted and the handler called
 	returned error // the handler's own error, before the SDK turned it into an answer
@@ -32,6 +33,16 @@ type Journal interface {
 	// the result recorded under the key, whoever recorded it, or an error when
 	// none could be, ErrSuperseded or ErrCancelled if the run lost its task.
 	SaveStep(ctx context.Context, key string, result json.RawMessage) (json.RawMessage, error)
+	// Park stores those of the questions, all open, that are not stored yet,
+	// makes the task wait for their answers and ends the run. It returns
+	// ErrParked, or else why the run ended or could not be parked.
+	Park(ctx context.Context, questions map[string]Question) error
+}
+
+// Recorded is what earlier runs of a task left behind.
+type Recorded struct {
+	Steps     map[string]json.RawMessage // results by key
+	Questions map[string]Question        // by key
 }
 
 // Progress is how far a run has come.
@@ -52,14 +63,14 @@ func (p Progress) StatusMessage() string {
 	}
 }
 
-// NewRun returns the run of a task for a [Caller]: attempt counts from 1, steps
-// are the results recorded so far. It is for the packages that run tools; a
-// tool's author is given a Run.
-func NewRun(taskID string, attempt int, steps map[string]json.RawMessage, journal Journal) *Run {
-	if steps == nil {
-		steps = make(map[string]json.RawMessage)
+// NewRun returns the run of a task for a [Caller]: attempt counts from 1. It is for
+// the packages that run tools; a tool's author is given a Run. The run adds to
+// recorded's maps.
+func NewRun(taskID string, attempt int, recorded Recorded, journal Journal) *Run {
+	if recorded.Steps == nil {
+		recorded.Steps = make(map[string]json.RawMessage)
 	}
-	return &Run{taskID: taskID, attempt: attempt, steps: steps, journal: journal}
+	return &Run{taskID: taskID, attempt: attempt, steps: recorded.Steps, questions: recorded.Questions, journal: journal}
 }
 
 // TaskID returns the id of the task, "" for a tool that forbids tasks.

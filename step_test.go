@@ -25,7 +25,9 @@ func never[T any](t *testing.T) func(context.Context) (T, error) {
 
 func TestStepReturnsTheRecordedResult(t *testing.T) {
 	journal := &memory{}
-	run := mcptasks.NewRun("t1", 1, map[string]json.RawMessage{"fetch": json.RawMessage(`{"title":"Tides"}`)}, journal)
+	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{
+		Steps: map[string]json.RawMessage{"fetch": json.RawMessage(`{"title":"Tides"}`)},
+	}, journal)
 	got, err := mcptasks.Step(t.Context(), run, "fetch", never[page](t))
 	if err != nil || got.Title != "Tides" {
 		t.Errorf("got %+v, %v", got, err)
@@ -36,7 +38,7 @@ func TestStepReturnsTheRecordedResult(t *testing.T) {
 }
 
 func TestStepIsRunOnceInARun(t *testing.T) {
-	run := mcptasks.NewRun("t1", 1, nil, &memory{})
+	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{})
 	first, err := mcptasks.Step(t.Context(), run, "draw", func(context.Context) (int, error) { return 7, nil })
 	if err != nil || first != 7 {
 		t.Fatalf("got %d, %v", first, err)
@@ -57,7 +59,7 @@ func TestStepGoesThroughJSONOnTheFirstRun(t *testing.T) {
 		hidden int
 	}
 	journal := &memory{}
-	run := mcptasks.NewRun("t1", 1, nil, journal)
+	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, journal)
 	first, err := mcptasks.Step(t.Context(), run, "write", func(context.Context) (draft, error) {
 		return draft{Title: "Tides", Any: 7, Secret: "s", hidden: 1}, nil
 	})
@@ -67,7 +69,7 @@ func TestStepGoesThroughJSONOnTheFirstRun(t *testing.T) {
 	if want := (draft{Title: "Tides", Any: 7.0}); !reflect.DeepEqual(first, want) {
 		t.Errorf("the first run got %#v, want %#v", first, want)
 	}
-	later, err := mcptasks.Step(t.Context(), mcptasks.NewRun("t1", 1, journal.steps, journal), "write", never[draft](t))
+	later, err := mcptasks.Step(t.Context(), mcptasks.NewRun("t1", 1, mcptasks.Recorded{Steps: journal.steps}, journal), "write", never[draft](t))
 	if err != nil || !reflect.DeepEqual(first, later) {
 		t.Errorf("a later run got %#v (%v), the first %#v", later, err, first)
 	}
@@ -75,7 +77,7 @@ func TestStepGoesThroughJSONOnTheFirstRun(t *testing.T) {
 
 func TestStepReturnsWhatTheJournalHolds(t *testing.T) {
 	journal := &memory{steps: map[string]json.RawMessage{"draw": json.RawMessage("1")}}
-	run := mcptasks.NewRun("t1", 1, nil, journal) // loaded before the other run recorded
+	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, journal) // loaded before the other run recorded
 	got, err := mcptasks.Step(t.Context(), run, "draw", func(context.Context) (int, error) { return 2, nil })
 	if err != nil || got != 1 {
 		t.Errorf("got %d, %v: want the result recorded first", got, err)
@@ -87,7 +89,7 @@ func TestStepReturnsWhatTheJournalHolds(t *testing.T) {
 
 func TestStepErrorIsNotRecorded(t *testing.T) {
 	journal := &memory{}
-	run := mcptasks.NewRun("t1", 1, nil, journal)
+	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, journal)
 	failed := errors.New("no paper left")
 	if _, err := mcptasks.Step(t.Context(), run, "print", func(context.Context) (int, error) { return 3, failed }); !errors.Is(err, failed) {
 		t.Errorf("got %v, want the function's error", err)
@@ -105,7 +107,7 @@ func TestStepReturnsTheCauseOfAnEndedContext(t *testing.T) {
 	for _, cause := range []error{mcptasks.ErrCancelled, mcptasks.ErrSuperseded, mcptasks.ErrShutdown, mcptasks.ErrRunTimeout} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(cause)
-		_, err := mcptasks.Step(ctx, mcptasks.NewRun("t1", 1, nil, &memory{}), "fetch", never[int](t))
+		_, err := mcptasks.Step(ctx, mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{}), "fetch", never[int](t))
 		if !errors.Is(err, cause) {
 			t.Errorf("got %v, want %v", err, cause)
 		}
@@ -113,7 +115,7 @@ func TestStepReturnsTheCauseOfAnEndedContext(t *testing.T) {
 }
 
 func TestStepOfARunThatLostItsTask(t *testing.T) {
-	run := mcptasks.NewRun("t1", 1, nil, &memory{err: mcptasks.ErrSuperseded})
+	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{err: mcptasks.ErrSuperseded})
 	for range 2 { // what was refused is not remembered either
 		_, err := mcptasks.Step(t.Context(), run, "fetch", func(context.Context) (int, error) { return 1, nil })
 		if !errors.Is(err, mcptasks.ErrSuperseded) || !strings.Contains(err.Error(), `"fetch"`) {
@@ -123,7 +125,7 @@ func TestStepOfARunThatLostItsTask(t *testing.T) {
 }
 
 func TestStepNeedsAKey(t *testing.T) {
-	if _, err := mcptasks.Step(t.Context(), mcptasks.NewRun("t1", 1, nil, &memory{}), "", never[int](t)); err == nil {
+	if _, err := mcptasks.Step(t.Context(), mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{}), "", never[int](t)); err == nil {
 		t.Error("a step without a key was taken")
 	}
 }
@@ -160,7 +162,7 @@ func TestStepMistakesArePermanent(t *testing.T) {
 // Both run, and both return the first result recorded.
 func TestConcurrentStepsOfOneKey(t *testing.T) {
 	const steps = 8
-	run := mcptasks.NewRun("t1", 1, nil, &memory{})
+	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{})
 	var started, ended sync.WaitGroup
 	started.Add(steps)
 	var got [steps]int
@@ -187,7 +189,7 @@ func TestConcurrentStepsOfOneKey(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	journal := &memory{}
-	run := mcptasks.NewRun("t1", 1, nil, journal)
+	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, journal)
 	run.Progress(2, 5, "")
 	run.Progress(2, 5, "reading")
 	run.Progress(1.5, -1, "")

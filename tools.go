@@ -48,6 +48,24 @@ type ToolOptions struct {
 	// TaskSupport says who may call the tool. Defaults to TaskOptional.
 	TaskSupport TaskSupport
 
+	// Before, if not nil, is called on the serving node for each call whose
+	// arguments the SDK has accepted, before there is a task. A result that is
+	// not nil is the answer, and no task is made: one with InputRequests asks the
+	// client (on protocol 2026-07-28, SEP-2322) and is called again with the
+	// answers in req.Params.InputResponses. When it returns nil, answers given so
+	// are kept for the task: run.Elicit, Sample and Ask return them under the same
+	// keys without asking. An error is answered as a handler's.
+	Before func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error)
+
+	// InlineWait is how long a client that knows tasks is kept waiting for a
+	// result before it gets the handle: a quick tool then answers plainly. The
+	// task is made all the same. Defaults to none.
+	InlineWait time.Duration
+
+	// PlainWait is how long a client that does not know tasks waits for the
+	// result. Defaults to mcpserver's Options.PlainWait.
+	PlainWait time.Duration
+
 	// TTL is how long after its creation a task may be asked for. A live task
 	// does not expire, and one that has ended is kept for at least the node's
 	// minimum retention. Defaults to 24 hours.
@@ -60,6 +78,14 @@ type ToolOptions struct {
 	// RunTimeout bounds one run of the handler. A run that reaches it fails the
 	// task. Defaults to 1 hour.
 	RunTimeout time.Duration
+
+	// Deadline bounds the whole task, from its creation, with its retries and
+	// the waiting for answers. A task that reaches it fails. Defaults to none.
+	Deadline time.Duration
+
+	// QuestionDeadline is how long a question waits for its answer. Defaults to
+	// 7 days.
+	QuestionDeadline time.Duration
 
 	// MaxAttempts is how many errors of the handler end the task: with 1 the
 	// first error is the answer. Defaults to 1.
@@ -198,6 +224,7 @@ func (o *ToolOptions) withDefaults() (ToolOptions, error) {
 	setDefault(&out.TTL, 24*time.Hour)
 	setDefault(&out.PollInterval, time.Second)
 	setDefault(&out.RunTimeout, time.Hour)
+	setDefault(&out.QuestionDeadline, 7*24*time.Hour)
 	setDefault(&out.MaxAttempts, 1)
 	setDefault(&out.Queue, "default")
 	setDefault(&out.Priority, 1)
@@ -209,6 +236,10 @@ func (o *ToolOptions) withDefaults() (ToolOptions, error) {
 		return out, fmt.Errorf("TaskSupport %q is none of optional, required, forbidden", out.TaskSupport)
 	case out.TTL < time.Millisecond, out.PollInterval < time.Millisecond, out.RunTimeout < time.Millisecond:
 		return out, fmt.Errorf("TTL, PollInterval and RunTimeout must be at least a millisecond (got %s, %s, %s)", out.TTL, out.PollInterval, out.RunTimeout)
+	case out.InlineWait < 0 || out.PlainWait < 0:
+		return out, fmt.Errorf("InlineWait and PlainWait must not be negative (%s, %s)", out.InlineWait, out.PlainWait)
+	case out.Deadline < 0 || out.QuestionDeadline < time.Millisecond:
+		return out, fmt.Errorf("a Deadline must not be negative (%s) and a QuestionDeadline at least a millisecond (%s)", out.Deadline, out.QuestionDeadline)
 	case out.MaxAttempts < 1 || out.MaxAttempts > math.MaxInt16:
 		return out, fmt.Errorf("MaxAttempts %d is not between 1 and %d", out.MaxAttempts, math.MaxInt16)
 	case !queueName.MatchString(out.Queue):

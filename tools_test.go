@@ -78,6 +78,8 @@ func TestAddToolPanics(t *testing.T) {
 		{"negative TTL", []string{`"report"`, "TTL"}, withOptions(mcptasks.ToolOptions{TTL: -1})},
 		{"PollInterval in milliseconds", []string{`"report"`, "PollInterval"}, withOptions(mcptasks.ToolOptions{PollInterval: 500})},
 		{"negative RunTimeout", []string{`"report"`, "RunTimeout"}, withOptions(mcptasks.ToolOptions{RunTimeout: -time.Hour})},
+		{"negative Deadline", []string{`"report"`, "Deadline"}, withOptions(mcptasks.ToolOptions{Deadline: -1})},
+		{"QuestionDeadline in days", []string{`"report"`, "QuestionDeadline"}, withOptions(mcptasks.ToolOptions{QuestionDeadline: 7})},
 		{"negative MaxAttempts", []string{`"report"`, "MaxAttempts"}, withOptions(mcptasks.ToolOptions{MaxAttempts: -1})},
 		{"huge MaxAttempts", []string{`"report"`, "MaxAttempts"}, withOptions(mcptasks.ToolOptions{MaxAttempts: math.MaxInt16 + 1})},
 		{"Queue that River refuses", []string{`"report"`, "Queue"}, withOptions(mcptasks.ToolOptions{Queue: "a queue"})},
@@ -124,7 +126,7 @@ func TestToolOptionsDefaults(t *testing.T) {
 	got.Backoff = nil
 	want := mcptasks.ToolOptions{
 		TaskSupport: mcptasks.TaskOptional, TTL: 24 * time.Hour, PollInterval: time.Second, RunTimeout: time.Hour,
-		MaxAttempts: 1, Queue: "default", Priority: 1,
+		QuestionDeadline: 7 * 24 * time.Hour, MaxAttempts: 1, Queue: "default", Priority: 1,
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) || b.Options.Backoff == nil || !b.HasHandler {
 		t.Errorf("got %+v, want %+v with a Backoff and a handler", b, want)

@@ -2,9 +2,11 @@ package tasktest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
+	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
@@ -58,4 +60,68 @@ func Example() {
 	// completed [fetch write]
 	// fetched 1 time
 	// map[report:3 pages about tides]
+}
+
+type printIn struct {
+	Pages int `json:"pages"`
+}
+
+type printOut struct {
+	Printed int `json:"printed"`
+}
+
+func approvedPrint(ctx context.Context, run *mcptasks.Run, in printIn) (*mcp.CallToolResult, printOut, error) {
+	answer, err := run.Elicit(ctx, "approve", &mcp.ElicitParams{
+		Message: fmt.Sprintf("Print %d pages?", in.Pages),
+		RequestedSchema: &jsonschema.Schema{
+			Type:       "object",
+			Properties: map[string]*jsonschema.Schema{"copies": {Type: "integer"}},
+			Required:   []string{"copies"},
+		},
+	})
+	switch {
+	case errors.Is(err, mcptasks.ErrUnanswered):
+		return nil, printOut{}, errors.New("nobody approved it")
+	case err != nil:
+		return nil, printOut{}, err
+	case answer.Action != "accept":
+		return nil, printOut{}, nil
+	}
+	copies := int(answer.Content["copies"].(float64)) // the schema has seen to it
+
+	printed, err := mcptasks.Step(ctx, run, "print", func(context.Context) (int, error) {
+		fmt.Println("printing", copies, "copies")
+		return copies * in.Pages, nil
+	})
+	return nil, printOut{printed}, err
+}
+
+// A tool that asks a person: its first run ends with the question, and a run
+// after the answer does the work.
+func Example_question() {
+	t := new(testing.T) // your test's
+
+	tools := mcptasks.NewTools()
+	mcptasks.AddTool(tools, &mcp.Tool{Name: "print"}, approvedPrint, nil)
+	worker := tasktest.New(t, tools)
+
+	task := worker.Task("print", map[string]any{"pages": 30})
+	end := task.Run()
+	fmt.Println(task.Status(), "-", end.Cause)
+	fmt.Println(task.Questions()["approve"].Method)
+
+	task.Answer("approve", &mcp.ElicitResult{Action: "accept", Content: map[string]any{"copies": 2}})
+	task.Run()
+	fmt.Println(task.Status(), task.Result().StructuredContent)
+
+	late := worker.Task("print", map[string]any{"pages": 30})
+	late.Run()
+	late.Expire("approve")
+	fmt.Println(late.Run().Cause)
+	// Output:
+	// input_required - the task waits for an answer
+	// elicitation/create
+	// printing 2 copies
+	// completed map[printed:60]
+	// nobody approved it
 }

@@ -43,8 +43,8 @@ func (j *journal) SaveStep(_ context.Context, key string, result json.RawMessage
 		return nil, j.lost
 	}
 	// A shutdown is no reason to lose a step that is done.
-	if !utf8.ValidString(key) || strings.ContainsRune(key, 0) {
-		return nil, mcptasks.Permanent(fmt.Errorf("%w: the step's key is not text", mcptasks.ErrInvalid))
+	if err := wantText("step", key); err != nil {
+		return nil, err
 	}
 	if _, ok := j.task.steps[key]; !ok {
 		j.task.steps[key] = slices.Clone(result)
@@ -55,6 +55,35 @@ func (j *journal) SaveStep(_ context.Context, key string, result json.RawMessage
 		return nil, ErrKilled // a dead process does not go on, not even to its next line
 	}
 	return slices.Clone(j.task.steps[key]), nil
+}
+
+func (j *journal) Park(_ context.Context, questions map[string]mcptasks.Question) error {
+	j.task.mu.Lock()
+	defer j.task.mu.Unlock()
+	if j.lost != nil {
+		return j.lost
+	}
+	for key := range questions {
+		if err := wantText("question", key); err != nil {
+			return err
+		}
+	}
+	for key, question := range questions {
+		if _, ok := j.task.questions[key]; !ok {
+			j.task.questions[key] = question
+		}
+	}
+	j.task.status = mcptasks.StatusInputRequired
+	j.lose(mcptasks.ErrParked)
+	return context.Cause(j.ctx)
+}
+
+// wantText refuses what a database does not take as text.
+func wantText(what, key string) error {
+	if utf8.ValidString(key) && !strings.ContainsRune(key, 0) {
+		return nil
+	}
+	return mcptasks.Permanent(fmt.Errorf("%w: the %s's key is not text", mcptasks.ErrInvalid, what))
 }
 
 // lose ends the run and takes its task away from it.
@@ -72,8 +101,7 @@ func (j *journal) timeout() {
 	if j.ctx.Err() != nil {
 		return
 	}
-	limit := j.task.tool.Options.RunTimeout
-	j.task.finish(mcptasks.Failure(fmt.Sprintf("The tool ran longer than its limit of %s.", limit)))
+	j.task.finish(mcptasks.TimedOut(j.task.tool.Options.RunTimeout))
 	j.lose(mcptasks.ErrRunTimeout)
 }
 

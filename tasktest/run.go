@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/mcptasks/mcptasks"
@@ -12,18 +13,19 @@ import (
 
 // End says how a run ended.
 type End struct {
-	// Again says that the task has not ended: a worker would run it again.
+	// Again says that the task is still working: a worker would run it again.
 	Again bool
 	// After is how long the worker would wait before that.
 	After time.Duration
 	// Cause is the error the handler returned, its panic, why its result could
-	// not be used, or what ended the run: [ErrKilled], ErrCancelled,
+	// not be used, or what ended the run: [ErrKilled], ErrCancelled, ErrParked,
 	// ErrRunTimeout, ErrShutdown. Nil when all went well.
 	Cause error
 }
 
 // Run runs the handler once, as a worker would, and returns when it has
-// returned. A task that has ended, or that is running, fails the test.
+// returned. A task that has ended, that waits for an answer, or that is running,
+// fails the test.
 func (t *Task) Run() End {
 	t.worker.tb.Helper()
 	journal, run, err := t.begin()
@@ -50,12 +52,15 @@ func (t *Task) begin() (*journal, *mcptasks.Run, error) {
 		return nil, nil, fmt.Errorf("the task has ended: %s", t.status)
 	case t.holder != nil:
 		return nil, nil, errors.New("the task is running")
+	case t.status == mcptasks.StatusInputRequired:
+		return nil, nil, fmt.Errorf("the task waits for answers to %q", slices.Sorted(maps.Keys(t.open())))
 	}
 	j := &journal{task: t, plan: t.plan}
 	j.ctx, j.end = context.WithCancelCause(context.Background())
 	j.timer = time.AfterFunc(t.tool.Options.RunTimeout, j.timeout)
 	t.holder, t.plan = j, nil
-	return j, mcptasks.NewRun(t.id, t.attempts+1, maps.Clone(t.steps), j), nil
+	recorded := mcptasks.Recorded{Steps: maps.Clone(t.steps), Questions: maps.Clone(t.questions)}
+	return j, mcptasks.NewRun(t.id, t.attempts+1, recorded, j), nil
 }
 
 // settle makes the verdict the task's, if the run still holds it. It returns the
@@ -74,9 +79,14 @@ func (t *Task) settle(j *journal, verdict mcptasks.Verdict) (end End, failed int
 
 	end.Cause = verdict.Cause
 	switch {
+	case errors.Is(cause, mcptasks.ErrParked) && !errors.Is(verdict.Cause, mcptasks.ErrParked):
+		end.Cause = fmt.Errorf("%w, but the handler did not return the error of its question", lost)
+		if verdict.Cause != nil {
+			end.Cause = fmt.Errorf("%w: it returned: %w", end.Cause, verdict.Cause)
+		}
 	case lost != nil:
 		end.Cause = lost
-	case errors.Is(cause, mcptasks.ErrShutdown) && (verdict.Snoozed || verdict.Cause != nil):
+	case verdict.Interrupted(cause):
 		if end.Cause == nil {
 			end.Cause = cause
 		}
@@ -92,6 +102,6 @@ func (t *Task) settle(j *journal, verdict mcptasks.Verdict) (end End, failed int
 	default:
 		t.finish(verdict.Outcome)
 	}
-	end.Again = !t.status.Terminal()
+	end.Again = t.status == mcptasks.StatusWorking
 	return end, failed, missed
 }

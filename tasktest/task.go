@@ -18,14 +18,15 @@ type Task struct {
 	id     string
 	params mcptasks.CreateParams
 
-	mu       sync.Mutex
-	status   mcptasks.Status
-	outcome  *mcptasks.Outcome
-	attempts int
-	steps    map[string]json.RawMessage
-	order    []string
-	stepRuns map[string]int
-	progress []mcptasks.Progress
+	mu        sync.Mutex
+	status    mcptasks.Status
+	outcome   *mcptasks.Outcome
+	attempts  int
+	steps     map[string]json.RawMessage
+	order     []string
+	stepRuns  map[string]int
+	questions map[string]mcptasks.Question // all that were ever asked
+	progress  []mcptasks.Progress
 
 	holder *journal // of the run in progress
 	plan   *plan    // for the next run

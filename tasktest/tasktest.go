@@ -1,14 +1,14 @@
-// Package tasktest runs durable tools in a test, in memory: run a tool, kill it
-// after a named step, run it again, and look at what it did twice.
+// Package tasktest runs durable tools in a test, in memory: run a tool, answer its
+// questions, kill it after a named step, run it again, and look at what it did twice.
 //
 // A tool runs here as a worker runs it, through the SDK's own tools/call, so
 // that defaults, schema checks and output are the real ones. Nothing waits: a
 // retry or a snooze says how long a worker would have waited, and the next Run
-// is that later run. The one clock is the tool's RunTimeout: in a
+// is that later run; a question's deadline passes when the test says so. The one clock is the tool's RunTimeout: in a
 // [testing/synctest] bubble it costs nothing.
 //
-// What is a node's or a database's is left out: the limits on a result's size
-// and on deaths in a row, the task's deadline and its expiry.
+// What is a node's or a database's is left out: the limits on a result's size,
+// on steps and questions, on deaths in a row, the task's deadline and its expiry.
 package tasktest
 
 import (
@@ -68,13 +68,14 @@ func (w *Worker) Task(tool string, arguments any) *Task {
 		w.tb.Fatalf("tasktest: the arguments of %q: %v", tool, err)
 	}
 	return &Task{
-		worker:   w,
-		tool:     known,
-		id:       fmt.Sprintf("task-%d", w.tasks.Add(1)),
-		params:   mcptasks.CreateParams{Tool: tool, Arguments: raw},
-		status:   mcptasks.StatusWorking,
-		steps:    make(map[string]json.RawMessage),
-		stepRuns: make(map[string]int),
+		worker:    w,
+		tool:      known,
+		id:        fmt.Sprintf("task-%d", w.tasks.Add(1)),
+		params:    mcptasks.CreateParams{Tool: tool, Arguments: raw},
+		status:    mcptasks.StatusWorking,
+		steps:     make(map[string]json.RawMessage),
+		stepRuns:  make(map[string]int),
+		questions: make(map[string]mcptasks.Question),
 	}
 }
 

@@ -1,0 +1,111 @@
+package tasktest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// Questions returns the open questions by their keys, while the task's status is
+// input_required: what a client is shown.
+func (t *Task) Questions() map[string]mcptasks.Question {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open()
+}
+
+func (t *Task) open() map[string]mcptasks.Question {
+	open := make(map[string]mcptasks.Question)
+	if t.status != mcptasks.StatusInputRequired {
+		return open
+	}
+	for key, question := range t.questions {
+		if question.Open() {
+			question.Params = slices.Clone(question.Params)
+			open[key] = question
+		}
+	}
+	return open
+}
+
+// Answer answers the open question of this key, as the client does. The response
+// is anything that encoding/json makes a result of the question's method of: an
+// *mcp.ElicitResult, an *mcp.CreateMessageResult, a json.RawMessage. After the last
+// open question's answer the status is working, and the next Run gets the
+// answers. The test fails if no question of this key is open, and if the response
+// is not an answer to it.
+func (t *Task) Answer(key string, response any) {
+	t.worker.tb.Helper()
+	if err := t.answer(key, response); err != nil {
+		t.worker.tb.Fatalf("tasktest: Answer(%q): %v", key, err)
+	}
+}
+
+func (t *Task) answer(key string, response any) error {
+	raw, err := json.Marshal(response)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	question, err := t.openQuestion(key)
+	if err != nil {
+		return err
+	}
+	if err := question.Check(raw); err != nil {
+		return err
+	}
+	question.Response = raw
+	t.questions[key] = question
+	if len(t.open()) == 0 {
+		t.status = mcptasks.StatusWorking
+	}
+	return nil
+}
+
+// Expire lets the deadline of the open question of this key pass. The status is
+// working then, even if other questions are open: the next Run is told
+// ErrUnanswered. The test fails if no question of this key is open.
+func (t *Task) Expire(key string) {
+	t.worker.tb.Helper()
+	if err := t.expire(key); err != nil {
+		t.worker.tb.Fatalf("tasktest: Expire(%q): %v", key, err)
+	}
+}
+
+func (t *Task) expire(key string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	question, err := t.openQuestion(key)
+	if err != nil {
+		return err
+	}
+	question.Expired = true
+	t.questions[key] = question
+	t.status = mcptasks.StatusWorking
+	return nil
+}
+
+// openQuestion returns the question that a client may answer now, or an error
+// that says why there is none.
+func (t *Task) openQuestion(key string) (mcptasks.Question, error) {
+	question, asked := t.questions[key]
+	switch {
+	case !asked && len(t.questions) == 0:
+		return question, errors.New("the task has asked nothing")
+	case !asked:
+		return question, fmt.Errorf("there is no such question; the task has asked %q", slices.Sorted(maps.Keys(t.questions)))
+	case question.Expired:
+		return question, errors.New("the question's deadline has passed")
+	case question.Response != nil:
+		return question, fmt.Errorf("the question has been answered: %s", question.Response)
+	case t.status != mcptasks.StatusInputRequired:
+		return question, fmt.Errorf("the task is %s and waits for no answer", t.status)
+	default:
+		return question, nil
+	}
+}
