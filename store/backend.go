@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/riverqueue/river"
 
@@ -16,13 +17,15 @@ import (
 )
 
 // Backend is a [Store] without its transaction type: what a node needs that was
-// opened by a URL.
+// opened by a URL. Each method is documented there.
 type Backend interface {
 	Migrations() migrations.DB
 	Close() error
 
 	Create(ctx context.Context, calls []NewTask) ([]*mcptasks.Task, error)
 	Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error)
+	List(ctx context.Context, owner mcptasks.Owner, cursor string, limit int) (*mcptasks.Page, error)
+	Update(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error
 	Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error)
 
 	BeginWork(ctx context.Context) (end func() error, err error)
@@ -31,8 +34,23 @@ type Backend interface {
 	Held(ctx context.Context, runs []Fence) ([]string, error)
 	Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (held bool, err error)
 	SaveStep(ctx context.Context, step Step) (result json.RawMessage, held bool, err error)
+	Park(ctx context.Context, fence Fence, questions map[string]mcptasks.Question, within time.Duration) (parked, held bool, err error)
 	Retry(ctx context.Context, retry Retry) (held bool, err error)
 	Finish(ctx context.Context, fence Fence, outcome *mcptasks.Outcome, event Event) (held bool, err error)
+
+	Beat(ctx context.Context, node Node) error
+	Forget(ctx context.Context, nodeID string) error
+	Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (int, error)
+	RunningOn(ctx context.Context, nodeID string) ([]Job, error)
+	RecoverLost(ctx context.Context, lost Job, by string) (bool, error)
+	DiscardLost(ctx context.Context, lost Job) error
+	Sweep(ctx context.Context, settled time.Duration) error
+	Prune(ctx context.Context, age time.Duration) error
+
+	Tell(ctx context.Context, ids []string) error
+	Listen(ctx context.Context, ready func(), heard func(ids []string)) error
+
+	Operator() Operator
 }
 
 // WorkClient is a River client that fetches and works jobs, without its

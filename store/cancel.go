@@ -2,9 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
-
-	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
 )
@@ -48,18 +45,17 @@ func (s *Store[TTx]) CancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner,
 	return nil
 }
 
-// cancelTx locks the task before its job, as every writer of both does.
 func (s *Store[TTx]) cancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) (bool, error) {
+	task, err := s.lockOwned(ctx, tx, owner, id)
+	if err != nil || task.Status.Terminal() {
+		return false, err
+	}
+	return true, s.endTx(ctx, tx, task, cancelled(id))
+}
+
+func (s *Store[TTx]) lockOwned(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) (*Locked, error) {
 	if !isTaskID(id) || !storable(string(owner)) {
-		return false, mcptasks.ErrNotFound
+		return nil, mcptasks.ErrNotFound
 	}
-	jobID, changed, err := s.driver.Cancel(ctx, tx, owner, id, s.now(), s.config.MinRetention)
-	if err != nil || !changed || jobID == 0 {
-		return changed, err
-	}
-	_, err = s.river.JobCancelTx(ctx, tx, jobID)
-	if errors.Is(err, rivertype.ErrNotFound) { // somebody deleted it; there is nothing to run
-		err = nil
-	}
-	return changed, err
+	return s.driver.LockOwned(ctx, tx, owner, id, s.now())
 }

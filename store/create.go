@@ -3,9 +3,12 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -19,6 +22,8 @@ type NewTask struct {
 	Owner  mcptasks.Owner
 	Tool   *mcptasks.Tool
 	Params mcptasks.CreateParams
+	// RetryOf is the task that this one does again, "" for none.
+	RetryOf string
 }
 
 // JobArgs are the arguments of every River job of ours: the task's id and
@@ -32,7 +37,8 @@ type JobArgs struct {
 func (JobArgs) Kind() string { return "mcptask" }
 
 // Create inserts each task with its job, all in one transaction, and returns the
-// tasks once it has committed.
+// tasks once it has committed. A call whose idempotency key a task has already gets
+// that task.
 func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) ([]*mcptasks.Task, error) {
 	var tasks []*mcptasks.Task
 	err := s.driver.InTx(ctx, func(tx TTx) (err error) {
@@ -51,50 +57,158 @@ func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) ([]*mcptasks.T
 // CreateTx is Create in the caller's transaction: the tasks exist when it
 // commits, and never did if it is rolled back.
 func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) ([]*mcptasks.Task, error) {
-	if len(calls) == 0 {
-		return nil, nil
-	}
-	now := s.now()
-	rows := make([]*Row, len(calls))
-	jobs := make([]river.InsertManyParams, len(calls))
+	tasks := make([]*mcptasks.Task, len(calls))
+	var rows []*Row
+	var jobs []river.InsertManyParams
 	for i, call := range calls {
-		if err := call.validate(); err != nil {
-			return nil, &mcptasks.Error{Op: "create", Err: err}
+		row, err := s.newRow(call)
+		switch {
+		case err != nil:
+		case row.IdempotencyKey != "":
+			tasks[i], err = s.createKeyedTx(ctx, tx, row)
+		default:
+			err = s.checkLimits(ctx, tx, row, 0)
 		}
-		options := call.Tool.Options
-		rows[i] = &Row{
-			Task: mcptasks.Task{
-				ID:           uuid.NewString(), // version 4: 122 random bits, the id may be the only secret
-				Owner:        call.Owner,
-				Tool:         call.Tool.Name,
-				Status:       mcptasks.StatusWorking,
-				TTL:          options.TTL,
-				PollInterval: options.PollInterval,
-				CreatedAt:    now,
-				UpdatedAt:    now,
-			},
-			Queue:       options.Queue,
-			Priority:    options.Priority,
-			Arguments:   call.Params.Arguments,
-			RequestMeta: call.Params.Meta,
-			MaxAttempts: options.MaxAttempts,
-			RunTimeout:  options.RunTimeout,
+		if err != nil {
+			return nil, wrap("create", "", err)
 		}
-		jobs[i] = job(rows[i].ID, options.Queue, options.Priority)
+		if tasks[i] == nil {
+			tasks[i] = &row.Task
+			rows = append(rows, row)
+			jobs = append(jobs, job(row.ID, row.Queue, row.Priority))
+		}
+	}
+	if len(rows) == 0 {
+		return tasks, nil
 	}
 	inserted, err := s.river.InsertManyTx(ctx, tx, jobs)
 	if err != nil {
 		return nil, wrap("create", "", err)
 	}
-	tasks := make([]*mcptasks.Task, len(rows))
 	for i, row := range rows {
 		row.JobID = inserted[i].Job.ID
-		tasks[i] = &row.Task
 	}
 	if err := s.driver.Insert(ctx, tx, rows); err != nil {
 		return nil, wrap("create", "", err)
 	}
+	for _, row := range rows {
+		if err := s.insertAnswersTx(ctx, tx, row); err != nil {
+			return nil, wrap("create", "", err)
+		}
+	}
 	return tasks, nil
+}
+
+func (s *Store[TTx]) insertAnswersTx(ctx context.Context, tx TTx, row *Row) error {
+	if len(row.Responses) == 0 {
+		return nil
+	}
+	return s.driver.InsertAnswers(ctx, tx, row.ID, row.Responses, row.CreatedAt)
+}
+
+func (s *Store[TTx]) newRow(call NewTask) (*Row, error) {
+	if err := call.validate(s.config.MaxArgumentBytes); err != nil {
+		return nil, err
+	}
+	now, options := s.now(), call.Tool.Options
+	row := &Row{
+		Task: mcptasks.Task{
+			ID:           uuid.NewString(), // version 4: 122 random bits, the id may be the only secret
+			Owner:        call.Owner,
+			Tool:         call.Tool.Name,
+			Status:       mcptasks.StatusWorking,
+			TTL:          options.TTL,
+			PollInterval: options.PollInterval,
+			CreatedAt:    now,
+			UpdatedAt:    now,
+		},
+		Queue:          options.Queue,
+		Priority:       options.Priority,
+		Arguments:      call.Params.Arguments,
+		RequestMeta:    call.Params.Meta,
+		MaxAttempts:    options.MaxAttempts,
+		RunTimeout:     options.RunTimeout,
+		Responses:      call.Params.Responses,
+		IdempotencyKey: call.Params.IdempotencyKey,
+		RetryOf:        call.RetryOf,
+	}
+	if ttl := call.Params.TTL; ttl > 0 {
+		row.TTL = min(row.TTL, max(ttl, time.Millisecond))
+	}
+	if options.Deadline > 0 {
+		row.DeadlineAt = now.Add(options.Deadline)
+	}
+	return row, nil
+}
+
+// createKeyedTx inserts a task that has an idempotency key, or returns the task
+// that has the key. The task comes before its job, which would be somebody's to
+// remove if the key turned out to be taken.
+func (s *Store[TTx]) createKeyedTx(ctx context.Context, tx TTx, row *Row) (*mcptasks.Task, error) {
+	hash, err := hashJSON(row.Arguments)
+	if err != nil {
+		return nil, err
+	}
+	row.ArgsHash = hash
+	id, other, err := s.driver.InsertKeyed(ctx, tx, row, row.CreatedAt)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(hash, other) {
+		return nil, fmt.Errorf("%w: the idempotency key was used before with other arguments", mcptasks.ErrInvalid)
+	}
+	task, err := s.driver.LockOwned(ctx, tx, row.Owner, id, row.CreatedAt)
+	if err != nil {
+		return nil, err
+	}
+	if id == row.ID {
+		if err := s.checkLimits(ctx, tx, row, 1); err != nil { // the transaction may be the caller's, and go on
+			return nil, errors.Join(err, s.driver.Delete(ctx, tx, row.ID))
+		}
+		if err := s.insertAnswersTx(ctx, tx, row); err != nil {
+			return nil, err
+		}
+		return &task.Task, s.requeueTx(ctx, tx, task, 0, Event{})
+	}
+	reportTTL(&task.Task)
+	return &task.Task, nil
+}
+
+// hashJSON returns the same for JSON objects that differ in space and order alone.
+func hashJSON(data json.RawMessage) ([]byte, error) {
+	var value any = map[string]any{}
+	if len(data) > 0 && string(data) != "null" {
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		decoder.UseNumber()
+		if err := decoder.Decode(&value); err != nil {
+			return nil, err
+		}
+	}
+	canonical, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	hash := sha256.Sum256(canonical)
+	return hash[:], nil
+}
+
+// checkLimits returns an error if the row would be one too many. counted is 1 if it
+// is inserted already.
+func (s *Store[TTx]) checkLimits(ctx context.Context, tx TTx, row *Row, counted int) error {
+	if s.config.MaxLiveTasks == 0 && s.config.MaxBacklog == 0 {
+		return nil
+	}
+	live, backlog, err := s.driver.Counts(ctx, tx, row.Owner, row.Queue)
+	live, backlog = live-counted, backlog-counted
+	switch {
+	case err != nil:
+		return err
+	case s.config.MaxLiveTasks > 0 && live >= s.config.MaxLiveTasks:
+		return fmt.Errorf("%w: %d tasks that have not ended; this server allows %d", mcptasks.ErrLimit, live, s.config.MaxLiveTasks)
+	case s.config.MaxBacklog > 0 && backlog >= s.config.MaxBacklog:
+		return fmt.Errorf("%w: %d tasks wait in the queue; this server allows %d", mcptasks.ErrLimit, backlog, s.config.MaxBacklog)
+	}
+	return nil
 }
 
 // job is the River job that runs a task. The task counts attempts: River's limit
@@ -106,12 +220,23 @@ func job(taskID, queue string, priority int) river.InsertManyParams {
 	}
 }
 
-func (t *NewTask) validate() error {
-	if !storable(string(t.Owner)) {
-		return fmt.Errorf("%w: the owner is not text", mcptasks.ErrInvalid)
+func (t *NewTask) validate(maxArguments int) error {
+	if !storable(string(t.Owner)) || !storable(t.Params.IdempotencyKey) {
+		return fmt.Errorf("%w: the owner and the idempotency key must be text of at most %d bytes", mcptasks.ErrInvalid, maxKeyBytes)
+	}
+	if n := len(t.Params.Arguments); n > maxArguments {
+		return fmt.Errorf("%w: the arguments are %d bytes long; this server keeps at most %d", mcptasks.ErrLimit, n, maxArguments)
 	}
 	if err := validObject("arguments", t.Params.Arguments); err != nil {
 		return err
+	}
+	for key, response := range t.Params.Responses {
+		if !storable(key) {
+			return fmt.Errorf("%w: a response's key must be text of at most %d bytes", mcptasks.ErrInvalid, maxKeyBytes)
+		}
+		if err := validObject("response "+key, response); err != nil {
+			return err
+		}
 	}
 	return validObject("_meta", t.Params.Meta)
 }

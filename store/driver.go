@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -11,6 +12,9 @@ import (
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
+// ErrBusy is returned by Driver.Lock for a task that somebody else has locked.
+var ErrBusy = errors.New("the task is locked by somebody else")
+
 // Driver is the SQL of one kind of database. [Store] holds the rules; a Driver's
 // methods each run the few statements their comment names and decide nothing. TTx
 // is the transaction type of the database's library, and of River's driver for it.
@@ -18,8 +22,10 @@ import (
 // Methods that take a tx run in it; the others are one transaction of their own,
 // or one statement. Worker-side methods change only rows whose fence still holds:
 // the task is working, its job_id and run_token are the run's. Slices hold each
-// task at most once. All methods are safe for concurrent use and return
-// [mcptasks.ErrNotFound] or the database's error.
+// task at most once. A task's job is the River job of its job_id whose arguments
+// name the task: River may give the id of a deleted job to another. All methods
+// are safe for concurrent use and return [mcptasks.ErrNotFound] or the
+// database's error.
 type Driver[TTx any] interface {
 	migrations.DB
 
@@ -30,15 +36,53 @@ type Driver[TTx any] interface {
 	// call fn again when the database asks for the transaction to be repeated.
 	InTx(ctx context.Context, fn func(tx TTx) error) error
 
+	CallDriver[TTx]
+	RunDriver[TTx]
+	LockDriver[TTx]
+	SweepDriver[TTx]
+	NodeDriver
+	NewsDriver
+
+	// Close releases what the driver itself has opened.
+	Close() error
+}
+
+// CallDriver is what a Driver does for those who make and read tasks.
+type CallDriver[TTx any] interface {
 	// Insert adds working tasks.
 	Insert(ctx context.Context, tx TTx, tasks []*Row) error
 
-	// Get returns the owner's task, unless it expired before now.
+	// InsertKeyed adds a working task that has an idempotency key and no job
+	// yet, unless the owner has a task of the tool under the key. It returns the
+	// id and arguments hash of the task that has the key now. An expired task is
+	// made to let go of its key first.
+	InsertKeyed(ctx context.Context, tx TTx, task *Row, now time.Time) (id string, argsHash []byte, err error)
+
+	// InsertAnswers adds answers to questions that have not been asked: their
+	// method is "".
+	InsertAnswers(ctx context.Context, tx TTx, id string, responses map[string]json.RawMessage, now time.Time) error
+
+	// Counts returns how many live tasks the owner has and how many live tasks
+	// there are of the queue that wait for their job to be fetched or run.
+	Counts(ctx context.Context, tx TTx, owner mcptasks.Owner, queue string) (live, backlog int, err error)
+
+	// Get returns the owner's task with its open questions, unless it expired
+	// before now.
 	Get(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error)
 
+	// List returns the tasks that match and have not expired before now, newest
+	// first and then by id, ascending, without outcomes and questions.
+	List(ctx context.Context, filter Filter, now time.Time) ([]*mcptasks.Task, error)
+
+	// Events returns the task's timeline, oldest first.
+	Events(ctx context.Context, id string) ([]TimedEvent, error)
+}
+
+// RunDriver is what a Driver does for the runs of tasks.
+type RunDriver[TTx any] interface {
 	// Claim gives each task its new run token and counts the run, for the tasks
 	// that are working under the claim's job and whose tool is one of tools. It
-	// returns those, with their recorded steps.
+	// returns those, with what their earlier runs recorded.
 	Claim(ctx context.Context, claims []Fence, tools []string, now time.Time) ([]*Claimed, error)
 
 	// ToolOf returns the tool of the working task whose job this is.
@@ -51,9 +95,16 @@ type Driver[TTx any] interface {
 	// fence held.
 	Report(ctx context.Context, reports []Report, now time.Time) ([]string, error)
 
-	// SaveStep records a step's result and sets recoveries to zero. It returns
-	// the result that is recorded under the key now, and whether the fence held.
-	SaveStep(ctx context.Context, step Step, now time.Time) (result json.RawMessage, held bool, err error)
+	// SaveStep records a step's result and sets recoveries to zero, unless the
+	// task has maxSteps steps and none of this key. It returns the result that is
+	// recorded under the key now, nil if there is none, and whether the fence held.
+	SaveStep(ctx context.Context, step Step, maxSteps int, now time.Time) (result json.RawMessage, held bool, err error)
+
+	// Park locks the task under the fence, adds those questions whose key is new,
+	// or was answered before it was asked, and returns how many questions the task has, how many of them are open, and
+	// whether the fence held. If any is open, the task is set to input_required and
+	// its job_id and run_token are cleared.
+	Park(ctx context.Context, tx TTx, fence Fence, questions []Asked, now time.Time) (all, open int, held bool, err error)
 
 	// Retry counts an error of the handler, sets the message, drops the run
 	// token and adds the event. It returns the ids of the tasks whose fence held.
@@ -64,44 +115,133 @@ type Driver[TTx any] interface {
 	// job_id and run_token, and adds the event if there is one. It returns the
 	// ids of the tasks whose fence held.
 	Finish(ctx context.Context, ends []Finish, now time.Time, retention time.Duration) ([]string, error)
+}
 
-	// Cancel ends the owner's task as cancelled, as Finish does. It returns the
-	// job the task had, or 0, and whether the task was not terminal before.
-	Cancel(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, now time.Time, retention time.Duration) (jobID int64, changed bool, err error)
+// LockDriver is what a Driver does to one task that is locked first, by any
+// other than its run. The changes are guarded by the lock, not by a fence.
+type LockDriver[TTx any] interface {
+	// LockOwned locks the owner's task until tx ends, unless it expired before now.
+	LockOwned(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, now time.Time) (*Locked, error)
 
-	// Close releases what the driver itself has opened.
-	Close() error
+	// Lock locks the task. With nowait it returns ErrBusy instead of waiting for
+	// somebody else's lock; tx is of no use then.
+	Lock(ctx context.Context, tx TTx, id string, nowait bool) (*Locked, error)
+
+	// Questions returns all the task's questions by key.
+	Questions(ctx context.Context, tx TTx, id string) (map[string]mcptasks.Question, error)
+
+	// Answer stores the response to an open question, and sets the task's
+	// recoveries to zero.
+	Answer(ctx context.Context, tx TTx, id, key string, response json.RawMessage, now time.Time) error
+
+	// ExpireQuestions marks the open questions whose deadline is before now, and
+	// returns how many there were.
+	ExpireQuestions(ctx context.Context, tx TTx, id string, now time.Time) (int, error)
+
+	// Requeue makes a task that is not terminal working under the job, drops its
+	// run token, sets recoveries and adds the event if there is one.
+	Requeue(ctx context.Context, tx TTx, id string, jobID int64, recoveries int, event Event, now time.Time) error
+
+	// End ends a task that is not terminal, as Finish does.
+	End(ctx context.Context, tx TTx, end Finish, now time.Time, retention time.Duration) error
+
+	// Delete removes the task with all its rows.
+	Delete(ctx context.Context, tx TTx, id string) error
+
+	// JobState locks the River job until tx ends and returns its state and who
+	// last began to work it ("" if nobody), if its arguments name the task.
+	JobState(ctx context.Context, tx TTx, jobID int64, taskID string) (state, node string, err error)
+
+	// DiscardJob moves the River job from running to discarded, if its node still
+	// holds it and it is no working task's.
+	DiscardJob(ctx context.Context, tx TTx, job Job, now time.Time) error
+
+	// CountEvents returns how many events of the kind the task has.
+	CountEvents(ctx context.Context, tx TTx, id, kind string) (int, error)
+}
+
+// SweepDriver finds the tasks that somebody must see to. It locks nothing: who
+// sees to a task locks it and looks again. Each returns at most limit ids.
+type SweepDriver[TTx any] interface {
+	// Overdue returns live tasks whose deadline is before now.
+	Overdue(ctx context.Context, now time.Time, limit int) ([]string, error)
+
+	// Unanswered returns tasks with an open question whose deadline is before now.
+	Unanswered(ctx context.Context, now time.Time, limit int) ([]string, error)
+
+	// Broken returns working tasks unchanged since before whose job is gone,
+	// completed, cancelled or discarded, and input_required tasks without an open
+	// question.
+	Broken(ctx context.Context, before time.Time, limit int) ([]string, error)
+
+	// IsBroken says whether Broken would return the task, whenever it changed.
+	IsBroken(ctx context.Context, id string) (bool, error)
+
+	// DeleteExpired removes tasks that expired before now, with all their rows,
+	// skipping locked ones, and returns how many.
+	DeleteExpired(ctx context.Context, now time.Time, limit int) (int, error)
+}
+
+// NodeDriver is the life of nodes, by the database's clock. River's attempted_by
+// names them: its last element is the node that holds a running job.
+type NodeDriver interface {
+	// Beat records that the node lives, on a connection of its own.
+	Beat(ctx context.Context, node Node) error
+
+	// Forget removes nodes: the one of that id, or all if it is "".
+	Forget(ctx context.Context, nodeID string) error
+
+	// Prune removes nodes that have not beaten for age and hold no running job.
+	Prune(ctx context.Context, age time.Duration) error
+
+	// Orphans returns jobs of working tasks that are running under a node that is
+	// absent or has not beaten for lease.
+	Orphans(ctx context.Context, lease time.Duration, limit int) ([]Job, error)
+
+	// Leftovers returns jobs of ours that are no working task's and are running
+	// under a node that is absent or has not beaten for age.
+	Leftovers(ctx context.Context, age time.Duration, limit int) ([]Job, error)
+
+	// RunningOn returns the jobs of ours that are running under the node.
+	RunningOn(ctx context.Context, nodeID string) ([]Job, error)
+}
+
+// NewsDriver carries the ids of changed tasks between the processes of a database.
+// Where the database has no means for that, both methods do nothing; watchers read
+// again from time to time in any case.
+type NewsDriver interface {
+	// Tell tells every listening process that the tasks have changed. It is
+	// called after the changes were committed.
+	Tell(ctx context.Context, ids []string) error
+
+	// Listen calls heard with the ids that any process tells, on a connection of
+	// its own, until ctx ends or the connection fails, whose error it returns. It
+	// calls ready once, when it has begun to hear.
+	Listen(ctx context.Context, ready func(), heard func(ids []string)) error
 }
 
 // Exclusive is what a Driver offers besides when one process at a time works
 // its database: whoever holds the lock knows that no other run is alive.
-type Exclusive[TTx any] interface {
+type Exclusive interface {
 	// LockWorker takes the lock, and fails at once if another process holds it.
 	LockWorker() (unlock func() error, err error)
-
-	// Unfinished returns the working tasks whose job is not waiting to be
-	// fetched: it is running, ended, or gone.
-	Unfinished(ctx context.Context, tx TTx) ([]*Unfinished, error)
-
-	// Requeue gives tasks their fresh jobs, drops their run tokens and sets
-	// recoveries.
-	Requeue(ctx context.Context, tx TTx, tasks []*Unfinished, now time.Time) error
-
-	// DiscardRunning moves every job that River holds to be running to
-	// discarded and returns how many there were.
-	DiscardRunning(ctx context.Context, tx TTx, now time.Time) (int, error)
 }
 
 // Row is a task to insert.
 type Row struct {
 	mcptasks.Task
-	Queue       string
-	Priority    int
-	Arguments   json.RawMessage
-	RequestMeta json.RawMessage
-	JobID       int64
-	MaxAttempts int
-	RunTimeout  time.Duration
+	Queue          string
+	Priority       int
+	Arguments      json.RawMessage
+	RequestMeta    json.RawMessage
+	JobID          int64
+	MaxAttempts    int
+	RunTimeout     time.Duration
+	DeadlineAt     time.Time // zero: none
+	Responses      map[string]json.RawMessage
+	IdempotencyKey string // "": none
+	ArgsHash       []byte
+	RetryOf        string // "": of none
 }
 
 // Fence names a run: a write under it changes nothing once the task has gone to
@@ -123,7 +263,9 @@ type Claimed struct {
 	Attempts    int // errors of the handler so far
 	MaxAttempts int
 	RunTimeout  time.Duration
-	Steps       map[string]json.RawMessage
+	DeadlineAt  time.Time // zero: none
+	Answered    bool      // the client answered questions before the first run
+	mcptasks.Recorded
 }
 
 // Report is the progress of a run.
@@ -140,6 +282,14 @@ type Step struct {
 	Result json.RawMessage
 }
 
+// Asked is a question a run asks.
+type Asked struct {
+	Key        string
+	Method     string
+	Params     json.RawMessage
+	DeadlineAt time.Time
+}
+
 // Retry is the error of an attempt that another one follows.
 type Retry struct {
 	Fence
@@ -147,12 +297,13 @@ type Retry struct {
 	Event   Event
 }
 
-// Finish is the end of a task.
+// Finish is the end of a task. Its fence but for the task's id is not looked at
+// by End.
 type Finish struct {
 	Fence
 	Status  mcptasks.Status
 	Message string
-	Outcome json.RawMessage // the result, or the JSON-RPC error
+	Outcome json.RawMessage // the result, or the JSON-RPC error; nil for a cancelled task
 	IsError bool
 	Event   Event // none if its Kind is empty
 }
@@ -165,13 +316,54 @@ type Event struct {
 	Detail string
 }
 
-// Unfinished is a task that no live job will run, with what Requeue sets.
-type Unfinished struct {
-	TaskID     string
-	Queue      string
-	Priority   int
-	WasRunning bool
-	Recoveries int
-	JobID      int64
-	RunToken   string
+// TimedEvent is an event as it was stored.
+type TimedEvent struct {
+	Event
+	At     time.Time
+	RunSeq int
+}
+
+// Locked is a task that is locked by the caller's transaction.
+type Locked struct {
+	mcptasks.Task // without outcome and questions
+	Queue         string
+	Priority      int
+	Arguments     json.RawMessage
+	RequestMeta   json.RawMessage
+	JobID         int64 // 0: none
+	Running       bool  // a run has claimed it
+	Recoveries    int
+	DeadlineAt    time.Time // zero: none
+}
+
+// Node is a process that works tasks.
+type Node struct {
+	ID     string
+	Host   string
+	Tools  []string
+	Queues []string
+}
+
+// Job is a River job of ours, the task it names and the node that holds it.
+type Job struct {
+	ID     int64
+	TaskID string
+	Node   string
+}
+
+// Filter says which tasks to list. Zero fields do not restrict.
+type Filter struct {
+	Owner    mcptasks.Owner
+	AnyOwner bool // Owner is not looked at
+	Status   mcptasks.Status
+	Tool     string
+	Before   time.Time // created before; for the operator's "older than"
+	After    Position  // the last task of the page before
+	Limit    int
+}
+
+// Position is a place in a list that is ordered by creation, newest first, then id.
+type Position struct {
+	CreatedAt time.Time
+	ID        string
 }

@@ -2,10 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
-	"github.com/google/uuid"
-	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
 )
@@ -14,16 +15,21 @@ import (
 const (
 	EventError     = "error"     // an attempt ended with an error; another follows, or it was the answer
 	EventFailed    = "failed"    // the task failed: a panic, a time limit, a result that could not be kept
-	EventRecovered = "recovered" // the run's process died; the task has a fresh job
+	EventRecovered = "recovered" // the node that ran the task died, or lost the job; it has a fresh one
+	EventRepaired  = "repaired"  // task and job did not agree
+	EventCancelled = "cancelled" // by an operator
 )
 
-// BeginWork is called before a node fetches jobs. On a database that one process
-// at a time works, it takes the lock for that (an error if another process holds
-// it) and gives every run that did not finish a fresh job: whoever ran them is
-// dead. Elsewhere it does nothing, since other nodes may be alive. The returned
-// function is called when the node fetches no more.
+// batch is how many tasks a sweep sees to before it looks again.
+const batch = 100
+
+// BeginWork is called before a node first beats. On a database that one process at
+// a time works, it takes the lock for that (an error if another process holds it)
+// and forgets all nodes: they are dead. Elsewhere it does nothing, since other
+// nodes may be alive. The returned function is called when the node fetches no
+// more.
 func (s *Store[TTx]) BeginWork(ctx context.Context) (end func() error, err error) {
-	exclusive, ok := s.driver.(Exclusive[TTx])
+	exclusive, ok := s.driver.(Exclusive)
 	if !ok {
 		return func() error { return nil }, nil
 	}
@@ -31,66 +37,211 @@ func (s *Store[TTx]) BeginWork(ctx context.Context) (end func() error, err error
 	if err != nil {
 		return nil, wrap("start", "", err)
 	}
-	if err := s.recoverAll(ctx, exclusive); err != nil {
+	if err = s.driver.Forget(ctx, ""); err == nil {
+		_, err = s.Reap(ctx, "", 0, func() bool { return true })
+	}
+	if err != nil {
 		_ = unlock()
 		return nil, wrap("start", "", err)
 	}
 	return unlock, nil
 }
 
-func (s *Store[TTx]) recoverAll(ctx context.Context, exclusive Exclusive[TTx]) error {
-	var recovered, poisoned []*Unfinished
-	err := s.driver.InTx(ctx, func(tx TTx) error {
-		recovered, poisoned = nil, nil
-		now := s.now()
-		unfinished, err := exclusive.Unfinished(ctx, tx)
+// Beat records that the node lives.
+func (s *Store[TTx]) Beat(ctx context.Context, node Node) error {
+	if err := s.driver.Beat(ctx, node); err != nil {
+		return wrap("beat", "", err)
+	}
+	return nil
+}
+
+// Forget removes a node that has stopped.
+func (s *Store[TTx]) Forget(ctx context.Context, nodeID string) error {
+	if err := s.driver.Forget(ctx, nodeID); err != nil {
+		return wrap("stop", "", err)
+	}
+	return nil
+}
+
+// DiscardAfter is how many leases a job that nobody runs is left running in River. Its
+// node may only have been frozen: River 0.47 ends the process if a job is discarded
+// in the very moment in which it settles it. The task does not wait for this.
+const DiscardAfter = 5
+
+// Reap sees to the jobs of nodes that have not beaten for the lease: their tasks
+// get fresh jobs, or fail when too many workers have died of them in a row; and what
+// such nodes have left running in River for long is discarded, tasks' or nobody's. Any
+// number of nodes may reap at once. It returns how many tasks it saw to. by is the
+// reaping node's id, for the timeline. steady is asked before each whether the node
+// may still hold others for dead: the database may go away in between.
+func (s *Store[TTx]) Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (int, error) {
+	reaped, err := s.eachJob(ctx, steady,
+		func() ([]Job, error) { return s.driver.Orphans(ctx, lease, batch) },
+		func(orphan Job) (bool, error) {
+			return s.giveFreshJob(ctx, orphan, func(tx TTx, task *Locked) error { return s.recoverTx(ctx, tx, task, by) })
+		})
+	_, leftErr := s.eachJob(ctx, steady,
+		func() ([]Job, error) { return s.driver.Leftovers(ctx, DiscardAfter*lease, batch) },
+		func(left Job) (bool, error) { return true, s.discard(ctx, left) })
+	return reaped, errors.Join(err, leftErr)
+}
+
+// eachJob sees to what find finds, batch by batch, while steady. What fails does not
+// keep it from the rest. It returns how many jobs see saw to.
+func (s *Store[TTx]) eachJob(ctx context.Context, steady func() bool, find func() ([]Job, error), see func(Job) (bool, error)) (int, error) {
+	seen := 0
+	var errs []error
+	for {
+		jobs, err := find()
+		if err != nil {
+			return seen, errors.Join(append(errs, wrap("reap", "", err))...)
+		}
+		before := seen
+		for _, job := range jobs {
+			if !steady() || ctx.Err() != nil {
+				return seen, errors.Join(errs...)
+			}
+			ok, err := see(job)
+			if err != nil {
+				errs = append(errs, wrap("reap", job.TaskID, err))
+			} else if ok {
+				seen++
+			}
+		}
+		if len(jobs) < batch || seen == before {
+			return seen, errors.Join(errs...)
+		}
+	}
+}
+
+// recoverTx counts the death of a run's worker, if there was a run, and gives the
+// task a fresh job, or fails it.
+func (s *Store[TTx]) recoverTx(ctx context.Context, tx TTx, task *Locked, by string) error {
+	deaths := task.Recoveries
+	if task.Running {
+		deaths++
+	}
+	if deaths > s.config.MaxRecoveries {
+		sentence := fmt.Sprintf("The tool's process died %d times in a row.", deaths)
+		return s.driver.End(ctx, tx, failed(task.ID, sentence, Event{Kind: EventFailed, Node: by, Detail: sentence}), s.now(), s.config.MinRetention)
+	}
+	return s.requeueTx(ctx, tx, task, deaths, Event{Kind: EventRecovered, Node: by, Detail: fmt.Sprintf("the node of job %d died", task.JobID)})
+}
+
+// RunningOn returns the jobs that River holds to be running under the node.
+func (s *Store[TTx]) RunningOn(ctx context.Context, nodeID string) ([]Job, error) {
+	jobs, err := s.driver.RunningOn(ctx, nodeID)
+	if err != nil {
+		return nil, wrap("sweep", "", err)
+	}
+	return jobs, nil
+}
+
+// RecoverLost gives the task of a job a fresh one whose fetch the node never heard
+// of: its reply was lost. It counts as no death. It returns whether it did: not while
+// somebody else has the task locked, nor if the job is the task's no more. by is the
+// node's id.
+func (s *Store[TTx]) RecoverLost(ctx context.Context, lost Job, by string) (bool, error) {
+	done, err := s.giveFreshJob(ctx, lost, func(tx TTx, task *Locked) error {
+		event := Event{Kind: EventRecovered, Node: by, Detail: fmt.Sprintf("the fetch of job %d was lost", lost.ID)}
+		return s.requeueTx(ctx, tx, task, task.Recoveries, event)
+	})
+	if err != nil {
+		return false, wrap("recover", lost.TaskID, err)
+	}
+	return done, nil
+}
+
+// DiscardLost discards a lost job, long after it was recovered; see DiscardAfter.
+func (s *Store[TTx]) DiscardLost(ctx context.Context, lost Job) error {
+	if err := s.discard(ctx, lost); err != nil {
+		return wrap("recover", lost.TaskID, err)
+	}
+	return nil
+}
+
+func (s *Store[TTx]) discard(ctx context.Context, left Job) error {
+	return s.driver.InTx(ctx, func(tx TTx) error { return s.driver.DiscardJob(ctx, tx, left, s.now()) })
+}
+
+// giveFreshJob lets see give a task a fresh job whose job nobody runs. The job is
+// looked at again under the task's lock: another node may have it by now. It returns
+// whether it did; not while somebody else has the task locked.
+func (s *Store[TTx]) giveFreshJob(ctx context.Context, dead Job, see func(tx TTx, task *Locked) error) (done bool, err error) {
+	err = s.driver.InTx(ctx, func(tx TTx) error {
+		done = false
+		task, err := s.driver.Lock(ctx, tx, dead.TaskID, true)
 		if err != nil {
 			return err
 		}
-		var jobs []river.InsertManyParams
-		for _, task := range unfinished {
-			task.RunToken = ""
-			if task.WasRunning {
-				task.Recoveries++
-			}
-			if task.Recoveries > s.config.MaxRecoveries {
-				task.RunToken = uuid.NewString() // a fence to fail it under
-				poisoned = append(poisoned, task)
-			} else {
-				recovered = append(recovered, task)
-			}
-			jobs = append(jobs, job(task.TaskID, task.Queue, task.Priority))
-		}
-		if len(jobs) > 0 {
-			inserted, err := s.river.InsertManyTx(ctx, tx, jobs)
-			if err != nil {
-				return err
-			}
-			for i, task := range unfinished {
-				task.JobID = inserted[i].Job.ID
-			}
-			if err := exclusive.Requeue(ctx, tx, unfinished, now); err != nil {
-				return err
-			}
-		}
-		_, err = exclusive.DiscardRunning(ctx, tx, now)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, task := range poisoned {
-		sentence := fmt.Sprintf("The tool's process died %d times in a row.", task.Recoveries)
-		fence := Fence{TaskID: task.TaskID, JobID: task.JobID, RunToken: task.RunToken}
-		if _, err := s.Finish(ctx, fence, mcptasks.Failure(sentence), Event{Kind: EventFailed, Detail: sentence}); err != nil {
+		state, node, err := s.driver.JobState(ctx, tx, dead.ID, dead.TaskID)
+		if err != nil {
 			return err
 		}
+		if rivertype.JobState(state) != rivertype.JobStateRunning || node != dead.Node ||
+			task.Status != mcptasks.StatusWorking || task.JobID != dead.ID {
+			return nil
+		}
+		done = true
+		return see(tx, task)
+	})
+	if errors.Is(err, ErrBusy) || errors.Is(err, mcptasks.ErrNotFound) {
+		return false, nil
 	}
-	if len(recovered) > 0 {
-		s.config.Logger.InfoContext(ctx, "mcptasks: unfinished tasks run again", "tasks", len(recovered))
+	if err == nil && done {
+		s.config.Changed(dead.TaskID)
 	}
-	for _, task := range recovered {
-		s.config.Changed(task.TaskID)
+	return done && err == nil, err
+}
+
+// repairTx makes a locked task and its job agree, whoever made them differ: an
+// operator with River's own tools, a lost row. It says whether they did not.
+func (s *Store[TTx]) repairTx(ctx context.Context, tx TTx, task *Locked) (bool, error) {
+	switch task.Status {
+	case mcptasks.StatusInputRequired:
+		questions, err := s.driver.Questions(ctx, tx, task.ID)
+		if err != nil {
+			return false, err
+		}
+		for _, question := range questions {
+			if question.Open() {
+				return false, nil
+			}
+		}
+		return true, s.requeueTx(ctx, tx, task, task.Recoveries, Event{Kind: EventRepaired, Detail: "no question was open"})
+	case mcptasks.StatusWorking:
+		return s.repairWorkingTx(ctx, tx, task)
+	default:
+		return false, nil
 	}
-	return nil
+}
+
+func (s *Store[TTx]) repairWorkingTx(ctx context.Context, tx TTx, task *Locked) (bool, error) {
+	state, _, err := s.driver.JobState(ctx, tx, task.JobID, task.ID)
+	if err != nil && !errors.Is(err, mcptasks.ErrNotFound) {
+		return false, err
+	}
+	end := func(end Finish) (bool, error) {
+		return true, s.driver.End(ctx, tx, end, s.now(), s.config.MinRetention)
+	}
+	switch rivertype.JobState(state) {
+	case rivertype.JobStateCancelled:
+		finish := cancelled(task.ID)
+		finish.Event = Event{Kind: EventRepaired, Detail: fmt.Sprintf("job %d was cancelled", task.JobID)}
+		return end(finish)
+	case rivertype.JobStateDiscarded:
+		return end(failed(task.ID, "The task was ended by the service.", Event{Kind: EventRepaired, Detail: fmt.Sprintf("job %d was discarded", task.JobID)}))
+	case rivertype.JobStateCompleted, "": // it ran and left the task, or it is gone
+	default:
+		return false, nil
+	}
+	repairs, err := s.driver.CountEvents(ctx, tx, task.ID, EventRepaired)
+	if err != nil {
+		return false, err
+	}
+	if repairs >= s.config.MaxRepairs {
+		return end(failed(task.ID, "The task could not be run.", Event{Kind: EventFailed, Detail: fmt.Sprintf("job %d is gone or completed; repaired %d times before", task.JobID, repairs)}))
+	}
+	detail := fmt.Sprintf("job %d is gone or completed", task.JobID)
+	return true, s.requeueTx(ctx, tx, task, task.Recoveries, Event{Kind: EventRepaired, Detail: detail})
 }

@@ -73,11 +73,14 @@ func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (json.RawMessage, 
 	if !storable(step.Key) {
 		return nil, false, &mcptasks.Error{
 			Op: "save step", TaskID: step.TaskID,
-			Err: fmt.Errorf("%w: the step's key is not text", mcptasks.ErrInvalid),
+			Err: fmt.Errorf("%w: the step's key must be text of at most %d bytes", mcptasks.ErrInvalid, maxKeyBytes),
 		}
 	}
 	step.Result = validUTF8(step.Result)
-	result, held, err := s.driver.SaveStep(ctx, step, s.now())
+	result, held, err := s.driver.SaveStep(ctx, step, s.config.MaxSteps, s.now())
+	if err == nil && held && result == nil {
+		err = fmt.Errorf("%w: the task has recorded %d steps, this server's limit", mcptasks.ErrInvalid, s.config.MaxSteps)
+	}
 	if err != nil {
 		return nil, false, wrap("save step", step.TaskID, err)
 	}

@@ -36,6 +36,26 @@ type Config struct {
 	// the task fails. Defaults to 3.
 	MaxRecoveries int
 
+	// MaxRepairs is how many fresh jobs a task gets because it did not agree with
+	// its job, before it fails. Defaults to 3.
+	MaxRepairs int
+
+	// Settled is how long a task must stand still before a read of it looks
+	// whether it agrees with its job. Defaults to 15 seconds.
+	Settled time.Duration
+
+	// MaxArgumentBytes bounds the JSON of a call's arguments. Defaults to 4 MiB.
+	MaxArgumentBytes int
+
+	// MaxSteps and MaxQuestions bound what one task may record and ask. They
+	// default to 10,000 and 1,000.
+	MaxSteps, MaxQuestions int
+
+	// MaxLiveTasks bounds an owner's tasks that have not ended, MaxBacklog the
+	// tasks of a queue that wait to be run. Both count at each create, and are
+	// approximate while many are made at once. Default to no limit.
+	MaxLiveTasks, MaxBacklog int
+
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 
@@ -56,6 +76,11 @@ func (c *Config) withDefaults() Config {
 	out.MaxResultBytes = cmp.Or(out.MaxResultBytes, 8<<20)
 	out.MinRetention = cmp.Or(out.MinRetention, 10*time.Minute)
 	out.MaxRecoveries = cmp.Or(out.MaxRecoveries, 3)
+	out.MaxRepairs = cmp.Or(out.MaxRepairs, 3)
+	out.Settled = cmp.Or(out.Settled, 15*time.Second)
+	out.MaxArgumentBytes = cmp.Or(out.MaxArgumentBytes, 4<<20)
+	out.MaxSteps = cmp.Or(out.MaxSteps, 10_000)
+	out.MaxQuestions = cmp.Or(out.MaxQuestions, 1_000)
 	if out.Now == nil {
 		out.Now = time.Now
 	}
@@ -81,6 +106,9 @@ func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
 	client, err := river.NewClient(driver.River(), &river.Config{
 		Logger: cfg.Logger,
 		Schema: driver.Schema(),
+		// Also how often an insert may notify the workers: at River's default, 100
+		// ms, most tasks of a busy server would wait for a worker's next poll.
+		FetchCooldown: time.Millisecond,
 	})
 	if err != nil {
 		return nil, &mcptasks.Error{Op: "open", Err: err}
@@ -94,19 +122,50 @@ func (s *Store[TTx]) Migrations() migrations.DB { return s.driver }
 // Close closes the driver.
 func (s *Store[TTx]) Close() error { return s.driver.Close() }
 
-// Get returns the owner's task as it is now, or ErrNotFound.
+// Get returns the owner's task as it is now, or ErrNotFound. A task that does not
+// agree with its job is repaired first.
 func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
 	if !isTaskID(id) || !storable(string(owner)) {
 		return nil, wrap("get", quotable(id), mcptasks.ErrNotFound)
 	}
 	task, err := s.driver.Get(ctx, owner, id, s.now())
-	if err != nil {
-		return nil, &mcptasks.Error{Op: "get", TaskID: id, Err: err}
+	if err == nil && s.suspect(task) {
+		task, err = s.repaired(ctx, task)
 	}
+	if err != nil {
+		return nil, wrap("get", id, err)
+	}
+	reportTTL(task)
+	return task, nil
+}
+
+// suspect says whether the task has stood still for so long that its job is worth
+// a look.
+func (s *Store[TTx]) suspect(task *mcptasks.Task) bool {
+	if task.Status == mcptasks.StatusInputRequired {
+		return len(task.Questions) == 0
+	}
+	return task.Status == mcptasks.StatusWorking && s.now().Sub(task.UpdatedAt) > s.config.Settled
+}
+
+func (s *Store[TTx]) repaired(ctx context.Context, task *mcptasks.Task) (*mcptasks.Task, error) {
+	broken, err := s.driver.IsBroken(ctx, task.ID)
+	if err != nil || !broken {
+		return task, err
+	}
+	changed, err := s.change(ctx, task.ID, func(tx TTx, locked *Locked) (bool, error) { return s.repairTx(ctx, tx, locked) })
+	if err != nil || !changed {
+		return task, err
+	}
+	return s.driver.Get(ctx, task.Owner, task.ID, s.now())
+}
+
+// reportTTL makes the TTL of a task that has ended the time until it expires: it
+// may be kept for longer than was asked.
+func reportTTL(task *mcptasks.Task) {
 	if !task.ExpiresAt.IsZero() {
 		task.TTL = task.ExpiresAt.Sub(task.CreatedAt)
 	}
-	return task, nil
 }
 
 // now is the one clock reading of a write, at the precision every database keeps.

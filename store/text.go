@@ -14,6 +14,7 @@ import (
 
 const (
 	maxMessageBytes = 4 << 10  // what a client is told beside the outcome
+	maxKeyBytes     = 1 << 10  // owners and keys are in indexes
 	maxDetailBytes  = 64 << 10 // one entry of the timeline
 )
 
@@ -35,8 +36,22 @@ func quotable(id string) string {
 	return ""
 }
 
-// storable says whether every database takes s as text.
-func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+// storable says whether every database takes s as text and can index it.
+func storable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsRune(s, 0) && len(s) <= maxKeyBytes
+}
+
+// Unstorable is the ErrInvalid of a Driver for what the database refuses to hold,
+// whose own words are for the log.
+func Unstorable(cause error) error { return &unstorable{cause} }
+
+type unstorable struct{ cause error }
+
+func (u *unstorable) Error() string {
+	return mcptasks.ErrInvalid.Error() + ": the database cannot hold this"
+}
+
+func (u *unstorable) Unwrap() []error { return []error{mcptasks.ErrInvalid, u.cause} }
 
 // validUTF8 mends JSON that a handler has written itself: encoding/json passes a
 // json.RawMessage on without looking into its strings.

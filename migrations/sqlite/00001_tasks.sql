@@ -41,7 +41,8 @@ CREATE TABLE mcp_task (
 
 CREATE INDEX mcp_task_owner ON mcp_task (owner, created_at DESC, id);
 CREATE INDEX mcp_task_expires ON mcp_task (expires_at) WHERE expires_at IS NOT NULL;
-CREATE INDEX mcp_task_working ON mcp_task (status) WHERE status = 'working';
+CREATE INDEX mcp_task_live ON mcp_task (status, queue, id) WHERE status IN ('working', 'input_required');
+CREATE INDEX mcp_task_deadline ON mcp_task (deadline_at) WHERE deadline_at IS NOT NULL AND finished_at IS NULL;
 CREATE UNIQUE INDEX mcp_task_idempotency ON mcp_task (owner, tool, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 CREATE TABLE mcp_task_input (
@@ -55,6 +56,8 @@ CREATE TABLE mcp_task_input (
     answered_at integer,
     PRIMARY KEY (task_id, key)
 );
+
+CREATE INDEX mcp_task_input_open ON mcp_task_input (deadline_at) WHERE answered_at IS NULL;
 
 CREATE TABLE mcp_task_step (
     task_id text NOT NULL REFERENCES mcp_task ON DELETE CASCADE,

@@ -40,6 +40,7 @@ type Driver struct {
 	owned  bool // the pool is ours to close
 	schema string
 	river  *riverpgxv5.Driver
+	heart  heart
 }
 
 // DefaultSchema is where River's tables and ours are unless the user names another.
@@ -114,11 +115,17 @@ func openBackend(ctx context.Context, url string, config *store.Config) (store.B
 	if err != nil {
 		return nil, err
 	}
-	return store.New(driver, config)
+	backend, err := store.New(driver, config)
+	if err != nil {
+		_ = driver.Close()
+		return nil, err
+	}
+	return backend, nil
 }
 
-// Close closes the pool if the driver opened it.
+// Close closes the heart's connection, and the pool if the driver opened it.
 func (d *Driver) Close() error {
+	d.closeHeart()
 	if d.owned {
 		d.pool.Close()
 	}
@@ -163,7 +170,7 @@ func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
 	hash.Write([]byte("mcptasks migrations " + d.schema))
 	key := int64(hash.Sum64()) //nolint:gosec // any 64 bits will do
 
-	conn, err := pgx.ConnectConfig(ctx, d.pool.Config().ConnConfig)
+	conn, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +204,7 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	uniqueViolation      = "23505"
+	lockNotAvailable     = "55P03"
 	undefinedTable       = "42P01"
 	invalidSchema        = "3F000"
 	dataException        = "22" // a class
@@ -221,12 +229,16 @@ func interpretError(err error) error {
 	switch code := sqlState(err); {
 	case err == nil:
 		return nil
+	case errors.Is(err, mcptasks.ErrInvalid), errors.Is(err, mcptasks.ErrConflict): // interpreted within the transaction
+		return err
 	case errors.Is(err, pgx.ErrNoRows):
 		return mcptasks.ErrNotFound
 	case code == uniqueViolation:
 		return fmt.Errorf("%w: %w", mcptasks.ErrConflict, err)
+	case code == lockNotAvailable:
+		return store.ErrBusy
 	case strings.HasPrefix(code, dataException), strings.HasPrefix(code, limitExceeded):
-		return fmt.Errorf("%w: %w", mcptasks.ErrInvalid, err)
+		return store.Unstorable(err)
 	case code == undefinedTable, code == invalidSchema:
 		return &mcptasks.Error{Op: "query", Err: fmt.Errorf("%w: %w", migrations.ErrOldSchema, err), Hint: "set Config.Migrate, or call migrations.Up once before the nodes start"}
 	default:

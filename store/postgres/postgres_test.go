@@ -18,13 +18,16 @@ func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
 
 func TestStore(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
-		storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) store.Driver[pgx.Tx] {
-			driver, err := postgres.Open(t.Context(), testdb.Postgres(t, migrate), "")
-			if err != nil {
-				t.Fatal(err)
+		storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) func() store.Driver[pgx.Tx] {
+			url := testdb.Postgres(t, migrate)
+			return func() store.Driver[pgx.Tx] {
+				driver, err := postgres.Open(t.Context(), url, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = driver.Close() })
+				return driver
 			}
-			t.Cleanup(func() { _ = driver.Close() })
-			return driver
 		}})
 	})
 }

@@ -3,10 +3,14 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -19,11 +23,16 @@ SET run_token = c.run_token, run_seq = t.run_seq + 1, updated_at = $5
 FROM unnest($1::text[], $2::bigint[], $3::text[]) AS c (id, job_id, run_token)
 WHERE t.id = c.id AND t.job_id = c.job_id AND t.status = 'working' AND t.tool = ANY ($4)
 RETURNING t.id, t.job_id, t.run_token, t.owner, t.tool, t.args, t.request_meta,
-          t.run_seq, t.attempts, t.max_attempts, t.run_timeout`
+          t.run_seq, t.attempts, t.max_attempts, t.run_timeout, t.deadline_at,
+          EXISTS (SELECT FROM {s}.mcp_task_input i WHERE i.task_id = t.id)`
 
 const stepsSQL = `SELECT task_id, key, result FROM {s}.mcp_task_step WHERE task_id = ANY ($1)`
 
-// Claim implements store.Driver.
+const askedSQL = `
+SELECT task_id, key, method, params, response, answered_at IS NOT NULL
+FROM {s}.mcp_task_input WHERE task_id = ANY ($1)`
+
+// Claim implements store.RunDriver.
 func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string, now time.Time) ([]*store.Claimed, error) {
 	ids, jobs, tokens := fences(claims, func(f store.Fence) store.Fence { return f })
 	var claimed []*store.Claimed
@@ -41,26 +50,59 @@ func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string
 
 	again := make(map[string]*store.Claimed)
 	for _, c := range claimed {
-		if c.RunSeq > 1 { // a first run has no steps behind it
+		if c.RunSeq > 1 || c.Answered { // a first run has nothing behind it
 			again[c.TaskID] = c
-			c.Steps = make(map[string]json.RawMessage)
 		}
 	}
-	if len(again) == 0 {
-		return claimed, nil
+	return claimed, d.readRecorded(ctx, again)
+}
+
+// readRecorded reads what earlier runs of the tasks recorded, in one round trip.
+func (d *Driver) readRecorded(ctx context.Context, tasks map[string]*store.Claimed) error {
+	if len(tasks) == 0 {
+		return nil
 	}
-	rows, err := d.pool.Query(ctx, d.sql(stepsSQL), ids)
-	if err != nil {
-		return nil, interpretError(err)
+	ids := slices.Collect(maps.Keys(tasks))
+	for _, c := range tasks {
+		c.Recorded = mcptasks.Recorded{Steps: make(map[string]json.RawMessage), Questions: make(map[string]mcptasks.Question)}
 	}
 	var id, key, result string
-	_, err = pgx.ForEachRow(rows, []any{&id, &key, &result}, func() error {
-		if c := again[id]; c != nil {
-			c.Steps[key] = json.RawMessage(result)
-		}
-		return nil
+	batch := &pgx.Batch{}
+	batch.Queue(d.sql(stepsSQL), ids).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&id, &key, &result}, func() error {
+			tasks[id].Steps[key] = json.RawMessage(result)
+			return nil
+		})
+		return err
 	})
-	return claimed, interpretError(err)
+	batch.Queue(d.sql(askedSQL), ids).Query(func(rows pgx.Rows) error {
+		var q questionRow
+		_, err := pgx.ForEachRow(rows, append([]any{&id}, q.fields()...), func() error {
+			tasks[id].Questions[q.key] = q.decode()
+			return nil
+		})
+		return err
+	})
+	return interpretError(d.pool.SendBatch(ctx, batch).Close())
+}
+
+// questionRow is a row of mcp_task_input.
+type questionRow struct {
+	key, method, params string
+	response            *string
+	closed              bool
+}
+
+func (r *questionRow) fields() []any {
+	return []any{&r.key, &r.method, &r.params, &r.response, &r.closed}
+}
+
+func (r *questionRow) decode() mcptasks.Question {
+	q := mcptasks.Question{Method: r.method, Params: json.RawMessage(r.params), Expired: r.closed && r.response == nil}
+	if r.response != nil {
+		q.Response = json.RawMessage(*r.response)
+	}
+	return q
 }
 
 func scanClaimed(row pgx.CollectableRow) (*store.Claimed, error) {
@@ -68,14 +110,18 @@ func scanClaimed(row pgx.CollectableRow) (*store.Claimed, error) {
 		c          store.Claimed
 		args, meta *string
 		runTimeout int64
+		deadlineAt *time.Time
 	)
 	err := row.Scan(&c.TaskID, &c.JobID, &c.RunToken, &c.Owner, &c.Tool, &args, &meta,
-		&c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout)
+		&c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout, &deadlineAt, &c.Answered)
 	if args != nil {
 		c.Arguments = json.RawMessage(*args)
 	}
 	if meta != nil {
 		c.RequestMeta = json.RawMessage(*meta)
+	}
+	if deadlineAt != nil {
+		c.DeadlineAt = deadlineAt.UTC()
 	}
 	c.RunTimeout = time.Duration(runTimeout) * time.Millisecond
 	return &c, err
@@ -83,7 +129,7 @@ func scanClaimed(row pgx.CollectableRow) (*store.Claimed, error) {
 
 const toolOfSQL = `SELECT tool FROM {s}.mcp_task WHERE id = $1 AND job_id = $2 AND status = 'working'`
 
-// ToolOf implements store.Driver.
+// ToolOf implements store.RunDriver.
 func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string, error) {
 	var tool string
 	err := d.pool.QueryRow(ctx, d.sql(toolOfSQL), taskID, jobID).Scan(&tool)
@@ -95,7 +141,7 @@ SELECT t.run_token FROM {s}.mcp_task t
 JOIN unnest($1::text[], $2::bigint[], $3::text[]) AS r (id, job_id, run_token)
   ON t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token AND t.status = 'working'`
 
-// Held implements store.Driver.
+// Held implements store.RunDriver.
 func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error) {
 	ids, jobs, tokens := fences(runs, func(f store.Fence) store.Fence { return f })
 	return d.strings(ctx, heldSQL, ids, jobs, tokens)
@@ -109,7 +155,7 @@ FROM unnest($1::text[], $2::bigint[], $3::text[], $4::float8[], $5::float8[], $6
 WHERE t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token AND t.status = 'working'
 RETURNING t.id`
 
-// Report implements store.Driver.
+// Report implements store.RunDriver.
 func (d *Driver) Report(ctx context.Context, reports []store.Report, now time.Time) ([]string, error) {
 	ids, jobs, tokens := fences(reports, func(r store.Report) store.Fence { return r.Fence })
 	return d.strings(ctx, reportSQL, ids, jobs, tokens,
@@ -128,29 +174,73 @@ WITH held AS (
     FOR NO KEY UPDATE
 ), saved AS (
     INSERT INTO {s}.mcp_task_step (task_id, key, result) SELECT id, $4, $5 FROM held
+    WHERE $7 = 0 OR (SELECT count(*) FROM {s}.mcp_task_step WHERE task_id = $1) < $7
     ON CONFLICT (task_id, key) DO NOTHING
     RETURNING key
 ), alive AS (
     UPDATE {s}.mcp_task t SET recoveries = 0, updated_at = $6
-    FROM held WHERE t.id = held.id AND held.recoveries > 0
+    FROM held, saved WHERE t.id = held.id AND held.recoveries > 0
 )
 SELECT EXISTS (SELECT FROM held), EXISTS (SELECT FROM saved)`
 
 const stepSQL = `SELECT result FROM {s}.mcp_task_step WHERE task_id = $1 AND key = $2`
 
-// SaveStep implements store.Driver.
-func (d *Driver) SaveStep(ctx context.Context, step store.Step, now time.Time) (json.RawMessage, bool, error) {
+// SaveStep implements store.RunDriver.
+func (d *Driver) SaveStep(ctx context.Context, step store.Step, maxSteps int, now time.Time) (json.RawMessage, bool, error) {
 	var held, saved bool
 	err := repeat(ctx, func() error {
 		return d.pool.QueryRow(ctx, d.sql(saveStepSQL),
-			step.TaskID, step.JobID, step.RunToken, step.Key, string(step.Result), now).Scan(&held, &saved)
+			step.TaskID, step.JobID, step.RunToken, step.Key, string(step.Result), now, maxSteps).Scan(&held, &saved)
 	})
 	if err != nil || !held || saved {
 		return step.Result, held, err
 	}
 	var stored string
 	err = d.pool.QueryRow(ctx, d.sql(stepSQL), step.TaskID, step.Key).Scan(&stored)
+	if errors.Is(err, pgx.ErrNoRows) { // the limit
+		return nil, true, nil
+	}
 	return json.RawMessage(stored), true, interpretError(err)
+}
+
+const lockHeldSQL = `
+SELECT FROM {s}.mcp_task WHERE id = $1 AND job_id = $2 AND run_token = $3 AND status = 'working' FOR UPDATE`
+
+const insertAskedSQL = `
+INSERT INTO {s}.mcp_task_input (task_id, key, method, params, asked_at, deadline_at)
+SELECT $1, q.key, q.method, q.params, $2, q.deadline_at
+FROM unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS q (key, method, params, deadline_at)
+ON CONFLICT (task_id, key) DO UPDATE
+SET method = excluded.method, params = excluded.params, response = NULL, answered_at = NULL,
+    asked_at = excluded.asked_at, deadline_at = excluded.deadline_at
+WHERE mcp_task_input.method = ''`
+
+const countAskedSQL = `
+SELECT count(*), count(*) FILTER (WHERE answered_at IS NULL) FROM {s}.mcp_task_input WHERE task_id = $1`
+
+const parkSQL = `
+UPDATE {s}.mcp_task SET status = 'input_required', job_id = NULL, run_token = NULL, updated_at = $2 WHERE id = $1`
+
+// Park implements store.RunDriver.
+func (d *Driver) Park(
+	ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, now time.Time,
+) (all, open int, held bool, err error) {
+	locked, err := tx.Exec(ctx, d.sql(lockHeldSQL), fence.TaskID, fence.JobID, fence.RunToken)
+	if err != nil || locked.RowsAffected() == 0 {
+		return 0, 0, false, interpretError(err)
+	}
+	_, err = tx.Exec(ctx, d.sql(insertAskedSQL), fence.TaskID, now,
+		column(questions, func(q store.Asked) string { return q.Key }),
+		column(questions, func(q store.Asked) string { return q.Method }),
+		column(questions, func(q store.Asked) string { return string(q.Params) }),
+		column(questions, func(q store.Asked) time.Time { return q.DeadlineAt }))
+	if err == nil {
+		err = tx.QueryRow(ctx, d.sql(countAskedSQL), fence.TaskID).Scan(&all, &open)
+	}
+	if err == nil && open > 0 {
+		_, err = tx.Exec(ctx, d.sql(parkSQL), fence.TaskID, now)
+	}
+	return all, open, true, interpretError(err)
 }
 
 const retrySQL = `
@@ -167,7 +257,7 @@ WITH changed AS (
 )
 SELECT id FROM changed`
 
-// Retry implements store.Driver.
+// Retry implements store.RunDriver.
 func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
 	ids, jobs, tokens := fences(retries, func(r store.Retry) store.Fence { return r.Fence })
 	return d.strings(ctx, retrySQL, ids, jobs, tokens,
@@ -195,7 +285,7 @@ WITH changed AS (
 )
 SELECT id FROM changed`
 
-// Finish implements store.Driver.
+// Finish implements store.RunDriver.
 func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
 	ids, jobs, tokens := fences(ends, func(f store.Finish) store.Fence { return f.Fence })
 	return d.strings(ctx, finishSQL, ids, jobs, tokens,

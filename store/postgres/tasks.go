@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,12 +16,13 @@ import (
 const insertSQL = `
 INSERT INTO {s}.mcp_task (
     id, owner, tool, queue, priority, args, request_meta, status,
-    ttl, poll_interval, job_id, max_attempts, run_timeout, created_at, updated_at)
+    ttl, poll_interval, job_id, max_attempts, run_timeout, deadline_at, retry_of, created_at, updated_at)
 SELECT * FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::text[],
-    $9::bigint[], $10::bigint[], $11::bigint[], $12::integer[], $13::bigint[], $14::timestamptz[], $15::timestamptz[])`
+    $9::bigint[], $10::bigint[], $11::bigint[], $12::integer[], $13::bigint[], $14::timestamptz[], $15::text[],
+    $16::timestamptz[], $17::timestamptz[])`
 
-// Insert implements store.Driver.
+// Insert implements store.CallDriver.
 func (d *Driver) Insert(ctx context.Context, tx pgx.Tx, tasks []*store.Row) error {
 	_, err := tx.Exec(ctx, d.sql(insertSQL),
 		column(tasks, func(t *store.Row) string { return t.ID }),
@@ -35,66 +38,173 @@ func (d *Driver) Insert(ctx context.Context, tx pgx.Tx, tasks []*store.Row) erro
 		column(tasks, func(t *store.Row) int64 { return t.JobID }),
 		column(tasks, func(t *store.Row) int { return t.MaxAttempts }),
 		column(tasks, func(t *store.Row) int64 { return t.RunTimeout.Milliseconds() }),
+		column(tasks, func(t *store.Row) *time.Time { return timestamp(t.DeadlineAt) }),
+		column(tasks, func(t *store.Row) *string { return nonEmpty(t.RetryOf) }),
 		column(tasks, func(t *store.Row) time.Time { return t.CreatedAt }),
 		column(tasks, func(t *store.Row) time.Time { return t.UpdatedAt }))
 	return interpretError(err)
 }
 
+const freeKeySQL = `
+UPDATE {s}.mcp_task SET idempotency_key = NULL
+WHERE owner = $1 AND tool = $2 AND idempotency_key = $3 AND expires_at <= $4`
+
+const insertKeyedSQL = `
+INSERT INTO {s}.mcp_task (
+    id, owner, tool, queue, priority, args, request_meta, status, ttl, poll_interval, max_attempts, run_timeout,
+    deadline_at, idempotency_key, args_hash, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+ON CONFLICT (owner, tool, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING`
+
+const keyedSQL = `
+SELECT id, args_hash FROM {s}.mcp_task
+WHERE owner = $1 AND tool = $2 AND idempotency_key = $3`
+
+// InsertKeyed implements store.CallDriver. Of two that insert at once the second
+// waits for the first's transaction, and then finds its task.
+func (d *Driver) InsertKeyed(ctx context.Context, tx pgx.Tx, t *store.Row, now time.Time) (id string, argsHash []byte, err error) {
+	if _, err := tx.Exec(ctx, d.sql(freeKeySQL), string(t.Owner), t.Tool, t.IdempotencyKey, now); err != nil {
+		return "", nil, interpretError(err)
+	}
+	_, err = tx.Exec(ctx, d.sql(insertKeyedSQL),
+		t.ID, string(t.Owner), t.Tool, t.Queue, t.Priority, text(t.Arguments), text(t.RequestMeta), string(t.Status),
+		t.TTL.Milliseconds(), t.PollInterval.Milliseconds(), t.MaxAttempts, t.RunTimeout.Milliseconds(),
+		timestamp(t.DeadlineAt), t.IdempotencyKey, t.ArgsHash, t.CreatedAt, t.UpdatedAt)
+	if err != nil {
+		return "", nil, interpretError(err)
+	}
+	err = tx.QueryRow(ctx, d.sql(keyedSQL), string(t.Owner), t.Tool, t.IdempotencyKey).Scan(&id, &argsHash)
+	return id, argsHash, interpretError(err)
+}
+
+const insertAnswersSQL = `
+INSERT INTO {s}.mcp_task_input (task_id, key, method, params, response, asked_at, deadline_at, answered_at)
+SELECT $1, a.key, '', '', a.response, $2, $2, $2 FROM unnest($3::text[], $4::text[]) AS a (key, response)`
+
+// InsertAnswers implements store.CallDriver.
+func (d *Driver) InsertAnswers(ctx context.Context, tx pgx.Tx, id string, responses map[string]json.RawMessage, now time.Time) error {
+	keys := slices.Sorted(maps.Keys(responses))
+	_, err := tx.Exec(ctx, d.sql(insertAnswersSQL), id, now, keys,
+		column(keys, func(key string) string { return string(responses[key]) }))
+	return interpretError(err)
+}
+
+const countsSQL = `
+SELECT (SELECT count(*) FROM {s}.mcp_task WHERE status IN ('working', 'input_required') AND owner = $1),
+       (SELECT count(*) FROM {s}.mcp_task WHERE status = 'working' AND queue = $2 AND run_token IS NULL)`
+
+// Counts implements store.CallDriver.
+func (d *Driver) Counts(ctx context.Context, tx pgx.Tx, owner mcptasks.Owner, queue string) (live, backlog int, err error) {
+	err = tx.QueryRow(ctx, d.sql(countsSQL), string(owner), queue).Scan(&live, &backlog)
+	return live, backlog, interpretError(err)
+}
+
 const getSQL = `
-SELECT id, owner, tool, status, status_message, outcome, is_error, ttl, poll_interval,
-       created_at, updated_at, finished_at, expires_at
-FROM {s}.mcp_task
+SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, finished_at, expires_at,
+       outcome, is_error,
+       CASE WHEN status = 'input_required' THEN (
+           SELECT array_agg(ARRAY[key, method, params]) FROM {s}.mcp_task_input i
+           WHERE i.task_id = t.id AND i.answered_at IS NULL
+       ) END
+FROM {s}.mcp_task t
 WHERE id = $1 AND owner = $2 AND (expires_at IS NULL OR expires_at > $3)`
 
-// Get implements store.Driver.
+// Get implements store.CallDriver.
 func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error) {
 	var (
-		task                  mcptasks.Task
-		outcome               *string
-		isError               bool
-		ttl, pollInterval     int64
-		finishedAt, expiresAt *time.Time
+		row     taskRow
+		outcome *string
+		isError bool
+		open    [][]string
 	)
-	err := d.pool.QueryRow(ctx, d.sql(getSQL), id, string(owner), now).Scan(
-		&task.ID, &task.Owner, &task.Tool, &task.Status, &task.StatusMessage, &outcome, &isError, &ttl, &pollInterval,
-		&task.CreatedAt, &task.UpdatedAt, &finishedAt, &expiresAt)
+	err := d.pool.QueryRow(ctx, d.sql(getSQL), id, string(owner), now).Scan(append(row.fields(), &outcome, &isError, &open)...)
 	if err != nil {
 		return nil, interpretError(err)
 	}
-	task.TTL = time.Duration(ttl) * time.Millisecond
-	task.PollInterval = time.Duration(pollInterval) * time.Millisecond
-	task.CreatedAt, task.UpdatedAt = task.CreatedAt.UTC(), task.UpdatedAt.UTC()
-	if finishedAt != nil {
-		task.FinishedAt, task.ExpiresAt = finishedAt.UTC(), expiresAt.UTC()
-	}
+	task := row.decode()
 	if outcome != nil {
 		task.Outcome, err = store.DecodeOutcome(task.Status, json.RawMessage(*outcome), isError)
 	}
-	return &task, err
+	if task.Status == mcptasks.StatusInputRequired {
+		task.Questions = make(map[string]mcptasks.Question, len(open))
+		for _, q := range open {
+			task.Questions[q[0]] = mcptasks.Question{Method: q[1], Params: json.RawMessage(q[2])}
+		}
+	}
+	return task, err
 }
 
-const cancelSQL = `
-WITH before AS (
-    SELECT id, job_id, status FROM {s}.mcp_task
-    WHERE id = $1 AND owner = $2 AND (expires_at IS NULL OR expires_at > $3)
-    FOR UPDATE
-), changed AS (
-    UPDATE {s}.mcp_task t
-    SET status = 'cancelled', status_message = '', job_id = NULL, run_token = NULL,
-        updated_at = $3, finished_at = $3,
-        expires_at = greatest(t.created_at + t.ttl * interval '1 millisecond', $3::timestamptz + $4::bigint * interval '1 millisecond')
-    FROM before
-    WHERE t.id = before.id AND before.status IN ('working', 'input_required')
-    RETURNING t.id
-)
-SELECT coalesce(job_id, 0), EXISTS (SELECT FROM changed) FROM before`
+const listSQL = `
+SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, finished_at, expires_at, is_error
+FROM {s}.mcp_task
+WHERE (expires_at IS NULL OR expires_at > $1)
+  AND ($2 OR owner = $3) AND ($4 = '' OR status = $4) AND ($5 = '' OR tool = $5)
+  AND ($6::timestamptz IS NULL OR created_at < $6)
+  AND ($7::timestamptz IS NULL OR created_at < $7 OR (created_at = $7 AND id > $8))
+ORDER BY created_at DESC, id
+LIMIT $9`
 
-// Cancel implements store.Driver.
-func (d *Driver) Cancel(
-	ctx context.Context, tx pgx.Tx, owner mcptasks.Owner, id string, now time.Time, retention time.Duration,
-) (jobID int64, changed bool, err error) {
-	err = tx.QueryRow(ctx, d.sql(cancelSQL), id, string(owner), now, retention.Milliseconds()).Scan(&jobID, &changed)
-	return jobID, changed, interpretError(err)
+// List implements store.CallDriver.
+func (d *Driver) List(ctx context.Context, f store.Filter, now time.Time) ([]*mcptasks.Task, error) {
+	rows, err := d.pool.Query(ctx, d.sql(listSQL), now, f.AnyOwner, string(f.Owner), string(f.Status), f.Tool,
+		timestamp(f.Before), timestamp(f.After.CreatedAt), f.After.ID, f.Limit)
+	if err != nil {
+		return nil, interpretError(err)
+	}
+	tasks, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*mcptasks.Task, error) {
+		var r taskRow
+		var isError bool
+		if err := row.Scan(append(r.fields(), &isError)...); err != nil {
+			return nil, err
+		}
+		if isError {
+			r.task.Outcome = &mcptasks.Outcome{IsError: true}
+		}
+		return r.decode(), nil
+	})
+	return tasks, interpretError(err)
+}
+
+const eventsSQL = `SELECT kind, node, detail, at, run_seq FROM {s}.mcp_task_event WHERE task_id = $1 ORDER BY id`
+
+// Events implements store.CallDriver.
+func (d *Driver) Events(ctx context.Context, id string) ([]store.TimedEvent, error) {
+	rows, err := d.pool.Query(ctx, d.sql(eventsSQL), id)
+	if err != nil {
+		return nil, interpretError(err)
+	}
+	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e store.TimedEvent, err error) {
+		err = row.Scan(&e.Kind, &e.Node, &e.Detail, &e.At, &e.RunSeq)
+		e.At = e.At.UTC()
+		return e, err
+	})
+	return events, interpretError(err)
+}
+
+// taskRow is the columns of a task that every reader of it reads.
+type taskRow struct {
+	task                  mcptasks.Task
+	ttl, pollInterval     int64
+	finishedAt, expiresAt *time.Time
+}
+
+func (r *taskRow) fields() []any {
+	t := &r.task
+	return []any{
+		&t.ID, &t.Owner, &t.Tool, &t.Status, &t.StatusMessage, &r.ttl, &r.pollInterval,
+		&t.CreatedAt, &t.UpdatedAt, &r.finishedAt, &r.expiresAt,
+	}
+}
+
+func (r *taskRow) decode() *mcptasks.Task {
+	t := &r.task
+	t.TTL = time.Duration(r.ttl) * time.Millisecond
+	t.PollInterval = time.Duration(r.pollInterval) * time.Millisecond
+	t.CreatedAt, t.UpdatedAt = t.CreatedAt.UTC(), t.UpdatedAt.UTC()
+	if r.finishedAt != nil {
+		t.FinishedAt, t.ExpiresAt = r.finishedAt.UTC(), r.expiresAt.UTC()
+	}
+	return t
 }
 
 // text is JSON as a column takes it: NULL where there is none.
@@ -104,4 +214,20 @@ func text(data json.RawMessage) *string {
 	}
 	s := string(data)
 	return &s
+}
+
+// nonEmpty is text as a column takes it: NULL where there is none.
+func nonEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// timestamp is a time as a column takes it: NULL where there is none.
+func timestamp(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }

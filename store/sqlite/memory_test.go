@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -32,7 +33,7 @@ func testOneConnection(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	backend, err := store.Open(ctx, "sqlite::memory:", nil)
+	backend, err := store.Open(ctx, "sqlite::memory:", &store.Config{MaxLiveTasks: 100, Settled: time.Nanosecond})
 	must(err)
 	defer func() { must(backend.Close()) }()
 	end, err := backend.BeginWork(ctx)
@@ -61,13 +62,48 @@ func testOneConnection(t *testing.T) {
 	}
 	run, err = backend.Claim(ctx, tasks[0].ID, 1, []string{"report"})
 	must(err)
+	ask := map[string]mcptasks.Question{"q": {Method: mcptasks.MethodElicit, Params: json.RawMessage(`{"message":"?"}`)}}
+	_, _, err = backend.Park(ctx, run.Fence, ask, time.Hour)
+	must(err)
+	must(backend.Update(ctx, "", tasks[0].ID, map[string]json.RawMessage{"q": json.RawMessage(`{"action":"cancel"}`)}))
+	run, err = backend.Claim(ctx, tasks[0].ID, 3, []string{"report"})
+	must(err)
+	_, err = backend.Held(ctx, []store.Fence{run.Fence})
+	must(err)
 	_, err = backend.Finish(ctx, run.Fence, mcptasks.Failure("no"), store.Event{})
 	must(err)
 	task, err := backend.Get(ctx, "", tasks[0].ID)
 	must(err)
-	if task.Status != mcptasks.StatusFailed || string(run.Steps["a"]) != `1` {
+	if task.Status != mcptasks.StatusFailed || string(run.Steps["a"]) != `1` || run.Questions["q"].Response == nil {
 		t.Errorf("the task is %+v, its last run %+v", task, run)
 	}
+
+	tasks, err = backend.Create(ctx, []store.NewTask{{Tool: tool, Params: mcptasks.CreateParams{IdempotencyKey: "key"}}})
+	must(err)
+	_, err = backend.Get(ctx, "", tasks[0].ID)
+	must(err)
+	_, err = backend.List(ctx, "", "", 0)
+	must(err)
+	must(backend.Beat(ctx, store.Node{ID: "node"}))
+	_, err = backend.RunningOn(ctx, "node")
+	must(err)
+	_, err = backend.RecoverLost(ctx, store.Job{ID: 4, TaskID: tasks[0].ID}, "node")
+	must(err)
+	must(backend.Sweep(ctx, 0))
+	must(backend.Prune(ctx, 0))
+	must(backend.Forget(ctx, "node"))
+	_, err = backend.Reap(ctx, "node", time.Hour, func() bool { return true })
+	must(err)
+	operator := backend.Operator()
+	_, err = operator.Show(ctx, tasks[0].ID)
+	must(err)
+	must(operator.Answer(ctx, tasks[0].ID, nil))
+	must(operator.Cancel(ctx, tasks[0].ID))
+	_, err = operator.Retry(ctx, tasks[0].ID, tool)
+	must(err)
+	must(operator.Delete(ctx, tasks[0].ID))
+	_, err = operator.List(ctx, store.Query{}, "", 0)
+	must(err)
 }
 
 func testOutlivesCancelledQuery(t *testing.T) {

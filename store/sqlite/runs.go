@@ -7,27 +7,27 @@ import (
 	"errors"
 	"time"
 
+	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/store"
 )
 
 // Each UPDATE of this file changes only a task whose fence holds: job_id and
 // run_token are the run's, and the status is working. What else a method writes
-// follows in the same transaction, only if it did.
+// is written in the same transaction, only if the fence held.
 
 const claimSQL = `
 UPDATE mcp_task
 SET run_token = ?3, run_seq = run_seq + 1, updated_at = ?5
 WHERE id = ?1 AND job_id = ?2 AND status = 'working' AND tool IN (SELECT value FROM json_each(?4))
-RETURNING owner, tool, args, request_meta, run_seq, attempts, max_attempts, run_timeout`
+RETURNING owner, tool, args, request_meta, run_seq, attempts, max_attempts, run_timeout, deadline_at,
+          EXISTS (SELECT 1 FROM mcp_task_input WHERE task_id = mcp_task.id)`
 
-const stepsSQL = `SELECT key, result FROM mcp_task_step WHERE task_id = ?1`
-
-// Claim implements store.Driver.
+// Claim implements store.RunDriver.
 func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string, now time.Time) ([]*store.Claimed, error) {
 	if len(claims) == 0 {
 		return nil, nil
 	}
-	names, err := json.Marshal(tools)
+	names, err := array(tools)
 	if err != nil {
 		return nil, err
 	}
@@ -35,12 +35,12 @@ func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string
 	err = d.InTx(ctx, func(tx *sql.Tx) error {
 		claimed = nil
 		for _, fence := range claims {
-			c, err := claim(ctx, tx, fence, string(names), now)
-			if errors.Is(err, sql.ErrNoRows) {
+			c, err := claim(ctx, tx, fence, names, now)
+			if errors.Is(err, mcptasks.ErrNotFound) {
 				continue
 			}
 			if err != nil {
-				return interpretError(err)
+				return err
 			}
 			claimed = append(claimed, c)
 		}
@@ -57,41 +57,45 @@ func claim(ctx context.Context, tx *sql.Tx, fence store.Fence, tools string, now
 	var (
 		args, meta []byte
 		runTimeout int64
+		deadlineAt sql.NullInt64
 	)
 	err := tx.QueryRowContext(ctx, claimSQL, fence.TaskID, fence.JobID, fence.RunToken, tools, now.UnixMicro()).Scan(
-		&c.Owner, &c.Tool, &args, &meta, &c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout)
+		&c.Owner, &c.Tool, &args, &meta, &c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout, &deadlineAt, &c.Answered)
 	if err != nil {
-		return nil, err
+		return nil, interpretError(err)
 	}
 	c.Arguments, c.RequestMeta = args, meta
 	c.RunTimeout = time.Duration(runTimeout) * time.Millisecond
-	if c.RunSeq > 1 { // a first run has no steps behind it
-		c.Steps, err = steps(ctx, tx, fence.TaskID)
+	c.DeadlineAt = microsOrZero(deadlineAt)
+	if c.RunSeq > 1 || c.Answered { // a first run has none behind it that could have recorded anything
+		c.Recorded, err = recorded(ctx, tx, fence.TaskID)
 	}
 	return c, err
 }
 
-func steps(ctx context.Context, tx *sql.Tx, taskID string) (map[string]json.RawMessage, error) {
-	rows, err := tx.QueryContext(ctx, stepsSQL, taskID)
+const stepsSQL = `SELECT key, result FROM mcp_task_step WHERE task_id = ?1`
+
+func recorded(ctx context.Context, tx *sql.Tx, taskID string) (mcptasks.Recorded, error) {
+	steps := make(map[string]json.RawMessage)
+	err := each(ctx, tx, stepsSQL, []any{taskID}, func(row scanner) error {
+		var (
+			key    string
+			result []byte
+		)
+		err := row.Scan(&key, &result)
+		steps[key] = result
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return mcptasks.Recorded{}, err
 	}
-	defer func() { _ = rows.Close() }()
-	results := make(map[string]json.RawMessage)
-	for rows.Next() {
-		var key string
-		var result []byte
-		if err := rows.Scan(&key, &result); err != nil {
-			return nil, err
-		}
-		results[key] = result
-	}
-	return results, rows.Err()
+	asked, err := questions(ctx, tx, questionsSQL, taskID)
+	return mcptasks.Recorded{Steps: steps, Questions: asked}, err
 }
 
 const toolOfSQL = `SELECT tool FROM mcp_task WHERE id = ?1 AND job_id = ?2 AND status = 'working'`
 
-// ToolOf implements store.Driver.
+// ToolOf implements store.RunDriver.
 func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string, error) {
 	var tool string
 	err := d.reader.QueryRowContext(ctx, toolOfSQL, taskID, jobID).Scan(&tool)
@@ -100,13 +104,13 @@ func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string
 
 const heldSQL = `SELECT EXISTS (SELECT 1 FROM mcp_task WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working')`
 
-// Held implements store.Driver.
+// Held implements store.RunDriver.
 func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error) {
 	var tokens []string
 	for _, run := range runs {
-		var held bool
-		if err := d.reader.QueryRowContext(ctx, heldSQL, run.TaskID, run.JobID, run.RunToken).Scan(&held); err != nil {
-			return nil, interpretError(err)
+		held, err := holds(ctx, d.reader, run)
+		if err != nil {
+			return nil, err
 		}
 		if held {
 			tokens = append(tokens, run.RunToken)
@@ -115,12 +119,19 @@ func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error)
 	return tokens, nil
 }
 
+// holds says whether the fence holds, in a transaction that writes for as long as
+// it lasts: nobody else writes meanwhile.
+func holds(ctx context.Context, db querier, fence store.Fence) (held bool, err error) {
+	err = db.QueryRowContext(ctx, heldSQL, fence.TaskID, fence.JobID, fence.RunToken).Scan(&held)
+	return held, interpretError(err)
+}
+
 const reportSQL = `
 UPDATE mcp_task
 SET progress = ?4, total = ?5, status_message = ?6, updated_at = ?7
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
-// Report implements store.Driver.
+// Report implements store.RunDriver.
 func (d *Driver) Report(ctx context.Context, reports []store.Report, now time.Time) ([]string, error) {
 	return held(ctx, d, reports, func(tx *sql.Tx, r store.Report) (string, bool, error) {
 		changed, err := exec(ctx, tx, reportSQL, r.TaskID, r.JobID, r.RunToken, r.Done, r.Total, r.Message, now.UnixMicro())
@@ -128,37 +139,85 @@ func (d *Driver) Report(ctx context.Context, reports []store.Report, now time.Ti
 	})
 }
 
-const aliveSQL = `
-UPDATE mcp_task
-SET recoveries = 0, updated_at = CASE WHEN recoveries > 0 THEN ?4 ELSE updated_at END
-WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
-
 const saveStepSQL = `
-INSERT INTO mcp_task_step (task_id, key, result) VALUES (?1, ?2, ?3)
+INSERT INTO mcp_task_step (task_id, key, result)
+SELECT ?1, ?2, ?3
+WHERE ?4 = 0 OR (SELECT count(*) FROM mcp_task_step WHERE task_id = ?1) < ?4
 ON CONFLICT (task_id, key) DO NOTHING`
 
 const stepSQL = `SELECT result FROM mcp_task_step WHERE task_id = ?1 AND key = ?2`
 
-// SaveStep implements store.Driver.
-func (d *Driver) SaveStep(ctx context.Context, step store.Step, now time.Time) (json.RawMessage, bool, error) {
-	var (
-		result []byte
-		held   bool
-	)
-	err := d.InTx(ctx, func(tx *sql.Tx) (err error) {
-		held, err = exec(ctx, tx, aliveSQL, step.TaskID, step.JobID, step.RunToken, now.UnixMicro())
+const aliveSQL = `
+UPDATE mcp_task SET recoveries = 0, updated_at = ?4
+WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working' AND recoveries > 0`
+
+// SaveStep implements store.RunDriver.
+func (d *Driver) SaveStep(
+	ctx context.Context, step store.Step, maxSteps int, now time.Time,
+) (result json.RawMessage, held bool, err error) {
+	err = d.InTx(ctx, func(tx *sql.Tx) (err error) {
+		result = nil
+		held, err = holds(ctx, tx, step.Fence)
 		if err != nil || !held {
 			return err
 		}
-		if _, err := exec(ctx, tx, saveStepSQL, step.TaskID, step.Key, text(step.Result)); err != nil {
+		saved, err := exec(ctx, tx, saveStepSQL, step.TaskID, step.Key, text(step.Result), maxSteps)
+		if err != nil {
 			return err
 		}
-		return interpretError(tx.QueryRowContext(ctx, stepSQL, step.TaskID, step.Key).Scan(&result))
+		err = tx.QueryRowContext(ctx, stepSQL, step.TaskID, step.Key).Scan((*[]byte)(&result))
+		if errors.Is(err, sql.ErrNoRows) { // the task has maxSteps others
+			return nil
+		}
+		if err != nil || !saved {
+			return interpretError(err)
+		}
+		_, err = exec(ctx, tx, aliveSQL, step.TaskID, step.JobID, step.RunToken, now.UnixMicro())
+		return err
 	})
-	if err != nil || !held {
+	if err != nil {
 		return nil, false, err
 	}
-	return result, true, nil
+	return result, held, nil
+}
+
+const insertAskedSQL = `
+INSERT INTO mcp_task_input (task_id, key, method, params, asked_at, deadline_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (task_id, key) DO UPDATE
+SET method = excluded.method, params = excluded.params, response = NULL, answered_at = NULL,
+    asked_at = excluded.asked_at, deadline_at = excluded.deadline_at
+WHERE mcp_task_input.method = ''`
+
+const countAskedSQL = `
+SELECT count(*), count(*) FILTER (WHERE answered_at IS NULL) FROM mcp_task_input WHERE task_id = ?1`
+
+const parkSQL = `
+UPDATE mcp_task
+SET status = 'input_required', job_id = NULL, run_token = NULL, updated_at = ?4
+WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
+
+// Park implements store.RunDriver.
+func (d *Driver) Park(
+	ctx context.Context, tx *sql.Tx, fence store.Fence, questions []store.Asked, now time.Time,
+) (all, open int, held bool, err error) {
+	held, err = holds(ctx, tx, fence)
+	if err != nil || !held {
+		return 0, 0, false, err
+	}
+	for _, q := range questions {
+		_, err := exec(ctx, tx, insertAskedSQL, fence.TaskID, q.Key, q.Method, text(q.Params), now.UnixMicro(), q.DeadlineAt.UnixMicro())
+		if err != nil {
+			return 0, 0, false, err
+		}
+	}
+	if err := tx.QueryRowContext(ctx, countAskedSQL, fence.TaskID).Scan(&all, &open); err != nil {
+		return 0, 0, false, interpretError(err)
+	}
+	if open > 0 {
+		_, err = exec(ctx, tx, parkSQL, fence.TaskID, fence.JobID, fence.RunToken, now.UnixMicro())
+	}
+	return all, open, err == nil, err
 }
 
 const retrySQL = `
@@ -166,7 +225,7 @@ UPDATE mcp_task
 SET attempts = attempts + 1, status_message = ?4, run_token = NULL, updated_at = ?5
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
-// Retry implements store.Driver.
+// Retry implements store.RunDriver.
 func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
 	return held(ctx, d, retries, func(tx *sql.Tx, r store.Retry) (string, bool, error) {
 		changed, err := exec(ctx, tx, retrySQL, r.TaskID, r.JobID, r.RunToken, r.Message, now.UnixMicro())
@@ -184,12 +243,12 @@ SET status = ?4, status_message = ?5, outcome = ?6, is_error = ?7,
     expires_at = max(created_at + ttl * 1000, ?8 + ?9 * 1000)
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
-// Finish implements store.Driver.
+// Finish implements store.RunDriver.
 func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
 	return held(ctx, d, ends, func(tx *sql.Tx, f store.Finish) (string, bool, error) {
 		changed, err := exec(ctx, tx, finishSQL, f.TaskID, f.JobID, f.RunToken,
 			string(f.Status), f.Message, text(f.Outcome), f.IsError, now.UnixMicro(), retention.Milliseconds())
-		if err == nil && changed && f.Event.Kind != "" {
+		if err == nil && changed {
 			err = addEvent(ctx, tx, f.TaskID, f.Event, now)
 		}
 		return f.TaskID, changed, err
@@ -200,7 +259,11 @@ const eventSQL = `
 INSERT INTO mcp_task_event (task_id, at, kind, run_seq, node, detail)
 SELECT id, ?2, ?3, run_seq, ?4, ?5 FROM mcp_task WHERE id = ?1`
 
+// addEvent adds the event to the task's timeline, if it is one.
 func addEvent(ctx context.Context, tx *sql.Tx, taskID string, event store.Event, now time.Time) error {
+	if event.Kind == "" {
+		return nil
+	}
 	_, err := exec(ctx, tx, eventSQL, taskID, now.UnixMicro(), event.Kind, event.Node, event.Detail)
 	return err
 }

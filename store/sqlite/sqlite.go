@@ -28,8 +28,8 @@ import (
 func init() { store.Register("sqlite", openBackend) }
 
 var (
-	_ store.Driver[*sql.Tx]    = (*Driver)(nil)
-	_ store.Exclusive[*sql.Tx] = (*Driver)(nil)
+	_ store.Driver[*sql.Tx] = (*Driver)(nil)
+	_ store.Exclusive       = (*Driver)(nil)
 )
 
 // Driver is store.Driver on a SQLite file. Safe for concurrent use.
@@ -55,11 +55,15 @@ func openBackend(ctx context.Context, url string, config *store.Config) (store.B
 	if errors.Is(err, migrations.ErrOldSchema) {
 		err = migrations.Up(ctx, driver)
 	}
+	var backend store.Backend
+	if err == nil {
+		backend, err = store.New(driver, config)
+	}
 	if err != nil {
 		_ = driver.Close()
 		return nil, err
 	}
-	return store.New(driver, config)
+	return backend, nil
 }
 
 // Close closes the file. A database in memory is gone with it.

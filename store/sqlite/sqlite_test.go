@@ -20,12 +20,12 @@ import (
 func TestStore(t *testing.T) {
 	template := sync.OnceValue(func() []byte { return migratedFile(t) })
 	t.Run("sqlite", func(t *testing.T) {
-		storetest.Run(t, storetest.Harness[*sql.Tx]{Query: query, Open: func(t *testing.T) store.Driver[*sql.Tx] {
+		storetest.Run(t, storetest.Harness[*sql.Tx]{Query: query, Open: func(t *testing.T) func() store.Driver[*sql.Tx] {
 			path := filepath.Join(t.TempDir(), "tasks.db")
 			if err := os.WriteFile(path, template(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			return open(t, path)
+			return func() store.Driver[*sql.Tx] { return open(t, path) }
 		}})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"math"
 	"time"
 
 	"github.com/mcptasks/mcptasks"
@@ -13,50 +14,105 @@ import (
 const insertSQL = `
 INSERT INTO mcp_task (
     id, owner, tool, queue, priority, args, request_meta, status,
-    ttl, poll_interval, job_id, max_attempts, run_timeout, created_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)`
+    ttl, poll_interval, job_id, max_attempts, run_timeout, deadline_at,
+    idempotency_key, args_hash, retry_of, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0), ?12, ?13, ?14, nullif(?15, ''), ?16, nullif(?17, ''), ?18, ?19)`
 
-// Insert implements store.Driver.
+// Insert implements store.CallDriver.
 func (d *Driver) Insert(ctx context.Context, tx *sql.Tx, tasks []*store.Row) error {
 	for _, t := range tasks {
-		_, err := tx.ExecContext(ctx, insertSQL,
-			t.ID, string(t.Owner), t.Tool, t.Queue, t.Priority, text(t.Arguments), text(t.RequestMeta), string(t.Status),
-			t.TTL.Milliseconds(), t.PollInterval.Milliseconds(), t.JobID, t.MaxAttempts, t.RunTimeout.Milliseconds(),
-			t.CreatedAt.UnixMicro(), t.UpdatedAt.UnixMicro())
-		if err != nil {
-			return interpretError(err)
+		if _, err := exec(ctx, tx, insertSQL, columns(t)...); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// columns returns the values that insertSQL stores.
+func columns(t *store.Row) []any {
+	return []any{
+		t.ID, string(t.Owner), t.Tool, t.Queue, t.Priority, text(t.Arguments), text(t.RequestMeta), string(t.Status),
+		t.TTL.Milliseconds(), t.PollInterval.Milliseconds(), t.JobID, t.MaxAttempts, t.RunTimeout.Milliseconds(), since1970(t.DeadlineAt),
+		t.IdempotencyKey, t.ArgsHash, t.RetryOf, t.CreatedAt.UnixMicro(), t.UpdatedAt.UnixMicro(),
+	}
+}
+
+const freeKeySQL = `
+UPDATE mcp_task SET idempotency_key = NULL
+WHERE owner = ?1 AND tool = ?2 AND idempotency_key = ?3 AND expires_at <= ?4`
+
+const insertKeyedSQL = insertSQL + `
+ON CONFLICT (owner, tool, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING`
+
+const keyedSQL = `SELECT id, args_hash FROM mcp_task WHERE owner = ?1 AND tool = ?2 AND idempotency_key = ?3`
+
+// InsertKeyed implements store.CallDriver.
+func (d *Driver) InsertKeyed(ctx context.Context, tx *sql.Tx, task *store.Row, now time.Time) (id string, argsHash []byte, err error) {
+	if _, err := exec(ctx, tx, freeKeySQL, string(task.Owner), task.Tool, task.IdempotencyKey, now.UnixMicro()); err != nil {
+		return "", nil, err
+	}
+	if _, err := exec(ctx, tx, insertKeyedSQL, columns(task)...); err != nil {
+		return "", nil, err
+	}
+	err = tx.QueryRowContext(ctx, keyedSQL, string(task.Owner), task.Tool, task.IdempotencyKey).Scan(&id, &argsHash)
+	return id, argsHash, interpretError(err)
+}
+
+// SQLite uses a partial index only if its condition stands in the query word for
+// word: mcp_task_live's does, beside what it implies, wherever the index is meant.
+const insertAnswerSQL = `
+INSERT INTO mcp_task_input (task_id, key, method, params, response, asked_at, deadline_at, answered_at)
+VALUES (?1, ?2, '', '', ?3, ?4, ?4, ?4)`
+
+// InsertAnswers implements store.CallDriver.
+func (d *Driver) InsertAnswers(ctx context.Context, tx *sql.Tx, id string, responses map[string]json.RawMessage, now time.Time) error {
+	for key, response := range responses {
+		if _, err := exec(ctx, tx, insertAnswerSQL, id, key, text(response), now.UnixMicro()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const countsSQL = `
+SELECT (SELECT count(*) FROM mcp_task WHERE +owner = ?1 AND status IN ('working', 'input_required')),
+       (SELECT count(*) FROM mcp_task
+        WHERE status IN ('working', 'input_required') AND status = 'working' AND queue = ?2 AND run_token IS NULL)`
+
+// Counts implements store.CallDriver.
+func (d *Driver) Counts(ctx context.Context, tx *sql.Tx, owner mcptasks.Owner, queue string) (live, backlog int, err error) {
+	err = tx.QueryRowContext(ctx, countsSQL, string(owner), queue).Scan(&live, &backlog)
+	return live, backlog, interpretError(err)
+}
+
+const taskColumns = `id, owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, finished_at, expires_at`
+
 const getSQL = `
-SELECT id, owner, tool, status, status_message, outcome, is_error, ttl, poll_interval,
-       created_at, updated_at, finished_at, expires_at
+SELECT ` + taskColumns + `, outcome, is_error
 FROM mcp_task
 WHERE id = ?1 AND owner = ?2 AND (expires_at IS NULL OR expires_at > ?3)`
 
-// Get implements store.Driver.
+// Get implements store.CallDriver. Status and questions are of one moment: both are
+// read in one transaction.
 func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error) {
-	var (
-		task                  mcptasks.Task
-		outcome               []byte
-		isError               bool
-		ttl, pollInterval     int64
-		createdAt, updatedAt  int64
-		finishedAt, expiresAt sql.NullInt64
-	)
-	err := d.reader.QueryRowContext(ctx, getSQL, id, string(owner), now.UnixMicro()).Scan(
-		&task.ID, &task.Owner, &task.Tool, &task.Status, &task.StatusMessage, &outcome, &isError, &ttl, &pollInterval,
-		&createdAt, &updatedAt, &finishedAt, &expiresAt)
+	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, interpretError(err)
 	}
-	task.TTL = time.Duration(ttl) * time.Millisecond
-	task.PollInterval = time.Duration(pollInterval) * time.Millisecond
-	task.CreatedAt, task.UpdatedAt = micros(createdAt), micros(updatedAt)
-	if finishedAt.Valid {
-		task.FinishedAt, task.ExpiresAt = micros(finishedAt.Int64), micros(expiresAt.Int64)
+	defer func() { _ = tx.Rollback() }() // it has only read
+	var (
+		task    mcptasks.Task
+		outcome []byte
+		isError bool
+	)
+	row := tx.QueryRowContext(ctx, getSQL, id, string(owner), now.UnixMicro())
+	if err := scanTask(row, &task, &outcome, &isError); err != nil {
+		return nil, interpretError(err)
+	}
+	if task.Status == mcptasks.StatusInputRequired {
+		if task.Questions, err = questions(ctx, tx, openQuestionsSQL, id); err != nil {
+			return nil, err
+		}
 	}
 	if outcome != nil {
 		task.Outcome, err = store.DecodeOutcome(task.Status, outcome, isError)
@@ -64,46 +120,112 @@ func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now t
 	return &task, err
 }
 
-const beforeCancelSQL = `
-SELECT coalesce(job_id, 0) FROM mcp_task
-WHERE id = ?1 AND owner = ?2 AND (expires_at IS NULL OR expires_at > ?3)`
-
-const cancelSQL = `
-UPDATE mcp_task
-SET status = 'cancelled', status_message = '', job_id = NULL, run_token = NULL,
-    updated_at = ?2, finished_at = ?2,
-    expires_at = max(created_at + ttl * 1000, ?2 + ?3 * 1000)
-WHERE id = ?1 AND status IN ('working', 'input_required')`
-
-// Cancel implements store.Driver.
-func (d *Driver) Cancel(
-	ctx context.Context, tx *sql.Tx, owner mcptasks.Owner, id string, now time.Time, retention time.Duration,
-) (jobID int64, changed bool, err error) {
-	err = tx.QueryRowContext(ctx, beforeCancelSQL, id, string(owner), now.UnixMicro()).Scan(&jobID)
+// scanTask reads taskColumns, and into more what follows them.
+func scanTask(row scanner, task *mcptasks.Task, more ...any) error {
+	var (
+		ttl, pollInterval     int64
+		createdAt, updatedAt  int64
+		finishedAt, expiresAt sql.NullInt64
+	)
+	err := row.Scan(append([]any{
+		&task.ID, &task.Owner, &task.Tool, &task.Status, &task.StatusMessage, &ttl, &pollInterval,
+		&createdAt, &updatedAt, &finishedAt, &expiresAt,
+	}, more...)...)
 	if err != nil {
-		return 0, false, interpretError(err)
+		return err
 	}
-	changed, err = exec(ctx, tx, cancelSQL, id, now.UnixMicro(), retention.Milliseconds())
-	return jobID, changed, err
+	task.TTL = time.Duration(ttl) * time.Millisecond
+	task.PollInterval = time.Duration(pollInterval) * time.Millisecond
+	task.CreatedAt, task.UpdatedAt = micros(createdAt), micros(updatedAt)
+	task.FinishedAt, task.ExpiresAt = microsOrZero(finishedAt), microsOrZero(expiresAt)
+	return nil
 }
 
-// exec runs a statement on one row and reports whether there was one to change.
-func exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (changed bool, err error) {
-	result, err := tx.ExecContext(ctx, query, args...)
+const questionsSQL = `
+SELECT key, method, params, response, answered_at IS NOT NULL
+FROM mcp_task_input
+WHERE task_id = ?1`
+
+const openQuestionsSQL = questionsSQL + ` AND answered_at IS NULL`
+
+// questions returns a task's questions by key.
+func questions(ctx context.Context, tx *sql.Tx, query, taskID string) (map[string]mcptasks.Question, error) {
+	all := make(map[string]mcptasks.Question)
+	err := each(ctx, tx, query, []any{taskID}, func(row scanner) error {
+		var (
+			key, method      string
+			params, response []byte
+			closed           bool
+		)
+		err := row.Scan(&key, &method, &params, &response, &closed)
+		all[key] = mcptasks.Question{Method: method, Params: params, Response: response, Expired: closed && response == nil}
+		return err
+	})
+	return all, err
+}
+
+const listSQL = `
+SELECT ` + taskColumns + `, is_error FROM mcp_task
+WHERE (expires_at IS NULL OR expires_at > ?1)
+  AND (?2 = '' OR status = ?2) AND (?3 = '' OR tool = ?3) AND created_at < ?4
+  AND created_at <= ?5 AND (created_at < ?5 OR id > ?6)`
+
+const (
+	listOwnedSQL = listSQL + ` AND owner = ?8` + listOrder
+	listAllSQL   = listSQL + listOrder
+	listOrder    = ` ORDER BY created_at DESC, id LIMIT ?7`
+)
+
+// List implements store.CallDriver.
+func (d *Driver) List(ctx context.Context, filter store.Filter, now time.Time) ([]*mcptasks.Task, error) {
+	before, after, limit := int64(math.MaxInt64), int64(math.MaxInt64), -1
+	if !filter.Before.IsZero() {
+		before = filter.Before.UnixMicro()
+	}
+	if !filter.After.CreatedAt.IsZero() {
+		after = filter.After.CreatedAt.UnixMicro()
+	}
+	if filter.Limit > 0 {
+		limit = filter.Limit
+	}
+	query, args := listAllSQL, []any{now.UnixMicro(), string(filter.Status), filter.Tool, before, after, filter.After.ID, limit}
+	if !filter.AnyOwner {
+		query, args = listOwnedSQL, append(args, string(filter.Owner))
+	}
+	var tasks []*mcptasks.Task
+	err := each(ctx, d.reader, query, args, func(row scanner) error {
+		var task mcptasks.Task
+		var isError bool
+		err := scanTask(row, &task, &isError)
+		if isError {
+			task.Outcome = &mcptasks.Outcome{IsError: true}
+		}
+		tasks = append(tasks, &task)
+		return err
+	})
 	if err != nil {
-		return false, interpretError(err)
+		return nil, err
 	}
-	n, err := result.RowsAffected()
-	return n > 0, err
+	return tasks, nil
 }
 
-// text is JSON as a column takes it, NULL where there is none: bytes would be
-// kept as a blob.
-func text(data json.RawMessage) any {
-	if data == nil {
-		return nil
-	}
-	return string(data)
-}
+const eventsSQL = `SELECT at, kind, run_seq, node, detail FROM mcp_task_event WHERE task_id = ?1 ORDER BY id`
 
-func micros(n int64) time.Time { return time.UnixMicro(n).UTC() }
+// Events implements store.CallDriver.
+func (d *Driver) Events(ctx context.Context, id string) ([]store.TimedEvent, error) {
+	var events []store.TimedEvent
+	err := each(ctx, d.reader, eventsSQL, []any{id}, func(row scanner) error {
+		var (
+			event store.TimedEvent
+			at    int64
+		)
+		err := row.Scan(&at, &event.Kind, &event.RunSeq, &event.Node, &event.Detail)
+		event.At = micros(at)
+		events = append(events, event)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return events, nil
+}

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"reflect"
 	"time"
 
@@ -50,7 +49,7 @@ func cancelTests[TTx any]() []test[TTx] {
 		}},
 		{"input_required", func(f *fixture[TTx]) {
 			run := f.begin()
-			f.park(run.TaskID)
+			f.park(run, "a")
 			f.cancel(run.TaskID)
 			equal(f.T, "the status", f.get(run.TaskID).Status, mcptasks.StatusCancelled)
 			equal(f.T, "the former job's state", f.job(run.JobID).State, rivertype.JobStateAvailable)
@@ -92,15 +91,8 @@ func cancelTests[TTx any]() []test[TTx] {
 		}},
 		{"in a transaction", func(f *fixture[TTx]) {
 			run := f.begin()
-			rollback := errors.New("roll back")
 			f.unchanged(run.TaskID, "a cancel that was rolled back", func() {
-				err := f.driver.InTx(f.ctx, func(tx TTx) error {
-					if err := f.store.CancelTx(f.ctx, tx, alice, run.TaskID); err != nil {
-						return err
-					}
-					return rollback
-				})
-				f.wantError(err, rollback)
+				f.rolledBack(func(tx TTx) error { return f.store.CancelTx(f.ctx, tx, alice, run.TaskID) })
 			})
 			equal(f.T, "the job's state", f.job(run.JobID).State, rivertype.JobStateAvailable)
 
@@ -117,10 +109,4 @@ func cancelTests[TTx any]() []test[TTx] {
 			equal(f.T, "the job's state", f.job(run.JobID).State, rivertype.JobStateAvailable)
 		}},
 	}
-}
-
-// park puts the task where a question puts it.
-func (f *fixture[TTx]) park(id string) {
-	f.Helper()
-	f.query("UPDATE {s}mcp_task SET status = 'input_required', job_id = NULL, run_token = NULL WHERE id = '%s'", id)
 }

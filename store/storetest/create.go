@@ -60,15 +60,11 @@ func createTests[TTx any]() []test[TTx] {
 			f.claim(tasks[0].ID)
 		}},
 		{"in a transaction", func(f *fixture[TTx]) {
-			rollback := errors.New("roll back")
 			calls := []store.NewTask{f.call(), f.call()}
-			err := f.driver.InTx(f.ctx, func(tx TTx) error {
-				if _, err := f.store.CreateTx(f.ctx, tx, calls); err != nil {
-					return err
-				}
-				return rollback
+			f.rolledBack(func(tx TTx) error {
+				_, err := f.store.CreateTx(f.ctx, tx, calls)
+				return err
 			})
-			f.wantError(err, rollback)
 			f.empty()
 
 			var tasks []*mcptasks.Task

@@ -24,6 +24,14 @@ func (f *fixture[TTx]) writes() map[string]func(store.Fence) (bool, error) {
 			_, held, err := f.store.SaveStep(f.ctx, store.Step{Fence: fence, Key: "early", Result: json.RawMessage(`1`)})
 			return held, err
 		},
+		"Park": func(fence store.Fence) (bool, error) {
+			_, held, err := f.store.Park(f.ctx, fence, map[string]mcptasks.Question{"late": confirm}, within)
+			return held, err
+		},
+		"Park of no question": func(fence store.Fence) (bool, error) {
+			_, held, err := f.store.Park(f.ctx, fence, nil, within)
+			return held, err
+		},
 		"Retry": func(fence store.Fence) (bool, error) {
 			return f.store.Retry(f.ctx, store.Retry{Fence: fence, Message: "late", Event: store.Event{Kind: store.EventError}})
 		},
@@ -47,6 +55,10 @@ func (f *fixture[TTx]) refused(fence store.Fence) {
 			}
 		})
 	}
+	held, err := f.store.Held(f.ctx, []store.Fence{fence})
+	if len(held) > 0 || err != nil {
+		f.Errorf("Held returned %v, %v, want that the run has lost its task", held, err)
+	}
 }
 
 func fenceTests[TTx any]() []test[TTx] {
@@ -65,6 +77,22 @@ func fenceTests[TTx any]() []test[TTx] {
 				if held, err := write(begin(f).Fence); !held || err != nil {
 					f.Errorf("%s returned %v, %v, want that the run holds its task", name, held, err)
 				}
+			}
+		}},
+		{"Held", func(f *fixture[TTx]) {
+			stale, ended, one, two := f.begin(), f.begin(), f.begin(), f.begin()
+			f.claim(stale.TaskID)
+			f.finish(ended.Fence, result(`{}`))
+			held, err := f.store.Held(f.ctx, []store.Fence{stale.Fence, one.Fence, ended.Fence, two.Fence})
+			f.must(err)
+			slices.Sort(held)
+			want := []string{one.RunToken, two.RunToken}
+			slices.Sort(want)
+			if !slices.Equal(held, want) {
+				f.Errorf("%q are held, want %q", held, want)
+			}
+			if held, err := f.store.Held(f.ctx, nil); len(held) != 0 || err != nil {
+				f.Errorf("of no runs %q are held, %v", held, err)
 			}
 		}},
 		{"another run's", func(f *fixture[TTx]) {

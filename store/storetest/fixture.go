@@ -1,17 +1,21 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
@@ -31,6 +35,7 @@ type fixture[TTx any] struct {
 	*testing.T
 	ctx    context.Context
 	driver store.Driver[TTx]
+	again  func() store.Driver[TTx] // another driver on the same database
 	store  *store.Store[TTx]
 	river  *river.Client[TTx] // to look at jobs
 	clock  *clock
@@ -41,10 +46,12 @@ type fixture[TTx any] struct {
 
 func open[TTx any](t *testing.T, harness Harness[TTx]) *fixture[TTx] {
 	t.Helper()
+	again := harness.Open(t)
 	f := &fixture[TTx]{
 		T:      t,
 		ctx:    t.Context(),
-		driver: harness.Open(t),
+		driver: again(),
+		again:  again,
 		clock:  &clock{at: time.Date(2026, 2, 3, 4, 5, 6, 789012000, time.UTC)},
 		tool: newTool("report", &mcptasks.ToolOptions{
 			TTL: ttl, PollInterval: 1500 * time.Millisecond, RunTimeout: 90 * time.Second,
@@ -60,13 +67,50 @@ func open[TTx any](t *testing.T, harness Harness[TTx]) *fixture[TTx] {
 	return f
 }
 
-// newStore returns another store on the same database with the fixture's clock.
+// newStore returns another store on the same driver with the fixture's clock.
 func (f *fixture[TTx]) newStore(config *store.Config) *store.Store[TTx] {
 	f.Helper()
+	return f.storeOn(f.driver, config)
+}
+
+func (f *fixture[TTx]) storeOn(driver store.Driver[TTx], config *store.Config) *store.Store[TTx] {
+	f.Helper()
 	config.Now = f.clock.now
-	s, err := store.New(f.driver, config)
+	s, err := store.New(driver, config)
 	f.must(err)
 	return s
+}
+
+// exclusive says whether one process at a time works the database. There nobody
+// can be met who has a task locked.
+func (f *fixture[TTx]) exclusive() bool {
+	_, ok := f.driver.(store.Exclusive)
+	return ok
+}
+
+// inTx runs fn in a transaction that is committed whatever fn returns.
+func (f *fixture[TTx]) inTx(fn func(tx TTx) error) error {
+	f.Helper()
+	var err error
+	f.must(f.driver.InTx(f.ctx, func(tx TTx) error {
+		err = fn(tx)
+		return nil
+	}))
+	return err
+}
+
+var errRollback = errors.New("roll back")
+
+// rolledBack runs fn in a transaction that is not committed.
+func (f *fixture[TTx]) rolledBack(fn func(tx TTx) error) {
+	f.Helper()
+	err := f.driver.InTx(f.ctx, func(tx TTx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return errRollback
+	})
+	f.wantError(err, errRollback)
 }
 
 func newTool(name string, options *mcptasks.ToolOptions) *mcptasks.Tool {
@@ -120,6 +164,24 @@ func (f *fixture[TTx]) begin() *store.Claimed {
 	return f.claim(f.create(1)[0].ID)
 }
 
+// beginAll returns the first runs of n new tasks of alice's, in few transactions.
+func (f *fixture[TTx]) beginAll(n int) []*store.Claimed {
+	f.Helper()
+	jobs := make(map[string]int64)
+	tasks := f.create(n)
+	for _, row := range f.query("SELECT id, coalesce(job_id, 0) FROM {s}mcp_task") {
+		jobs[fmt.Sprint(row[0])] = row[1].(int64)
+	}
+	fences := make([]store.Fence, n)
+	for i, task := range tasks {
+		fences[i] = store.Fence{TaskID: task.ID, JobID: jobs[task.ID], RunToken: uuid.NewString()}
+	}
+	runs, err := f.driver.Claim(f.ctx, fences, f.tools, f.clock.now())
+	f.must(err)
+	equal(f.T, "the number of runs", len(runs), n)
+	return runs
+}
+
 // claim begins a run of the task under the job it has.
 func (f *fixture[TTx]) claim(id string) *store.Claimed {
 	f.Helper()
@@ -154,20 +216,24 @@ func (f *fixture[TTx]) cancel(id string) {
 // query runs one statement; {s} in it is the schema's prefix.
 func (f *fixture[TTx]) query(format string, args ...any) [][]any {
 	f.Helper()
+	rows, err := f.tryQuery(format, args...)
+	if err != nil {
+		f.Fatalf("%s: %v", fmt.Sprintf(format, args...), err)
+	}
+	return rows
+}
+
+func (f *fixture[TTx]) tryQuery(format string, args ...any) (rows [][]any, err error) {
 	prefix := ""
 	if f.driver.Schema() != "" {
 		prefix = f.driver.Schema() + "."
 	}
 	sql := strings.ReplaceAll(fmt.Sprintf(format, args...), "{s}", prefix)
-	var rows [][]any
-	err := f.driver.InTx(f.ctx, func(tx TTx) (err error) {
+	err = f.driver.InTx(f.ctx, func(tx TTx) (err error) {
 		rows, err = f.sql(f.ctx, tx, sql)
 		return err
 	})
-	if err != nil {
-		f.Fatalf("%s: %v", sql, err)
-	}
-	return rows
+	return rows, err
 }
 
 // value is the one value that the query returns, as text: "<nil>" for NULL.
@@ -210,10 +276,81 @@ func (f *fixture[TTx]) job(id int64) *rivertype.JobRow {
 	return job
 }
 
-// startJob makes a job running, as a worker's fetch does.
-func (f *fixture[TTx]) startJob(id int64) {
+// jobsOf returns the River jobs that name the task, oldest first.
+func (f *fixture[TTx]) jobsOf(taskID string) []*rivertype.JobRow {
 	f.Helper()
-	f.query("UPDATE {s}river_job SET state = 'running', attempt = attempt + 1 WHERE id = %d", id)
+	all, err := f.allJobs()
+	f.must(err)
+	var jobs []*rivertype.JobRow
+	for _, job := range all {
+		if taskOf(job) == taskID {
+			jobs = append(jobs, job)
+		}
+	}
+	return jobs
+}
+
+func (f *fixture[TTx]) allJobs() ([]*rivertype.JobRow, error) {
+	jobs, err := f.driver.River().GetExecutor().JobGetByKindMany(f.ctx, &riverdriver.JobGetByKindManyParams{
+		Kind: []string{store.JobArgs{}.Kind()}, Schema: f.driver.Schema(),
+	})
+	slices.SortFunc(jobs, func(a, b *rivertype.JobRow) int { return cmp.Compare(a.ID, b.ID) })
+	return jobs, err
+}
+
+// taskOf returns the id of the task that the job names.
+func taskOf(job *rivertype.JobRow) string {
+	var args store.JobArgs
+	_ = json.Unmarshal(job.EncodedArgs, &args)
+	return args.TaskID
+}
+
+// fresh fails the test unless the task is working, unclaimed, under a job that
+// waits to be fetched and is not the former one. It returns the job's id.
+func (f *fixture[TTx]) fresh(id string, former int64) int64 {
+	f.Helper()
+	equal(f.T, "the status", f.column(id, "status"), "working")
+	equal(f.T, "the token", f.column(id, "run_token"), "<nil>")
+	job := f.job(f.jobOf(id))
+	if job == nil || job.ID == former || taskOf(job) != id {
+		f.Fatalf("the task's job is %+v, want a fresh one", job)
+	}
+	equal(f.T, "the job's state", job.State, rivertype.JobStateAvailable)
+	equal(f.T, "the job's queue", job.Queue, "reports")
+	equal(f.T, "the job's priority", job.Priority, 2)
+	return job.ID
+}
+
+// startJob makes a job running under the nodes that have begun it one after the
+// other, as a worker's fetch does.
+func (f *fixture[TTx]) startJob(id int64, nodes ...string) {
+	f.Helper()
+	f.must(f.setJob(id, rivertype.JobStateRunning, nodes...))
+}
+
+// endJob makes a job final.
+func (f *fixture[TTx]) endJob(id int64, state rivertype.JobState) {
+	f.Helper()
+	f.must(f.setJob(id, state))
+}
+
+func (f *fixture[TTx]) setJob(id int64, state rivertype.JobState, nodes ...string) error {
+	params := &riverdriver.JobUpdateFullParams{
+		ID: id, Schema: f.driver.Schema(),
+		StateDoUpdate: true, State: state,
+		FinalizedAtDoUpdate: true,
+		AttemptedByDoUpdate: len(nodes) > 0, AttemptedBy: nodes,
+	}
+	if final(state) {
+		at := f.clock.now()
+		params.FinalizedAt = &at
+	}
+	_, err := f.driver.River().GetExecutor().JobUpdateFull(f.ctx, params)
+	return err
+}
+
+func final(state rivertype.JobState) bool {
+	return state == rivertype.JobStateCompleted || state == rivertype.JobStateCancelled || state == rivertype.JobStateDiscarded
 }
 
 func (f *fixture[TTx]) deleteJob(id int64) {
@@ -221,23 +358,41 @@ func (f *fixture[TTx]) deleteJob(id int64) {
 	f.query("DELETE FROM {s}river_job WHERE id = %d", id)
 }
 
-// snapshot is everything that is stored of a task, to be compared with another.
-func (f *fixture[TTx]) snapshot(id string) string {
+// rows is everything that is stored of a task, to be compared with another.
+func (f *fixture[TTx]) rows(id string) string {
 	f.Helper()
 	return fmt.Sprint(
 		f.query("SELECT * FROM {s}mcp_task WHERE id = '%s'", id),
+		f.query("SELECT * FROM {s}mcp_task_input WHERE task_id = '%s' ORDER BY key", id),
 		f.query("SELECT * FROM {s}mcp_task_step WHERE task_id = '%s' ORDER BY key", id),
 		f.query("SELECT * FROM {s}mcp_task_event WHERE task_id = '%s' ORDER BY id", id),
 	)
 }
 
-// unchanged fails the test if fn changed anything of the task.
+// snapshot is rows and the states of all jobs.
+func (f *fixture[TTx]) snapshot(id string) string {
+	f.Helper()
+	return fmt.Sprint(f.rows(id), f.query("SELECT id, state FROM {s}river_job ORDER BY id"))
+}
+
+// unchanged fails the test if fn changed anything of the task, or a job.
 func (f *fixture[TTx]) unchanged(id, what string, fn func()) {
 	f.Helper()
-	before := f.snapshot(id)
+	f.sameAfter(func() string { return f.snapshot(id) }, what, fn)
+}
+
+// unchangedTask fails the test if fn changed anything of the task.
+func (f *fixture[TTx]) unchangedTask(id, what string, fn func()) {
+	f.Helper()
+	f.sameAfter(func() string { return f.rows(id) }, what, fn)
+}
+
+func (f *fixture[TTx]) sameAfter(read func() string, what string, fn func()) {
+	f.Helper()
+	before := read()
 	f.clock.advance(time.Second)
 	fn()
-	if after := f.snapshot(id); after != before {
+	if after := read(); after != before {
 		f.Errorf("%s changed the task:\n%s\n%s", what, before, after)
 	}
 }
@@ -263,6 +418,18 @@ func (f *fixture[TTx]) wantError(err, want error) {
 	f.Helper()
 	if !errors.Is(err, want) {
 		f.Errorf("the error is %v, want %v", err, want)
+	}
+}
+
+// wantText fails the test unless the error is want and its text holds each of the
+// texts.
+func (f *fixture[TTx]) wantText(err, want error, texts ...string) {
+	f.Helper()
+	f.wantError(err, want)
+	for _, text := range texts {
+		if err != nil && !strings.Contains(err.Error(), text) {
+			f.Errorf("the error reads %q, want %q in it", err, text)
+		}
 	}
 }
 

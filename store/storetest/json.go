@@ -66,6 +66,25 @@ func jsonTests[TTx any]() []test[TTx] {
 				same(f.T, "the result", name, f.get(run.TaskID).Outcome.Result, value)
 			}
 		}},
+		{"questions and answers", func(f *fixture[TTx]) {
+			for name, value := range values() {
+				question := mcptasks.Question{Method: mcptasks.MethodElicit, Params: json.RawMessage(` {"message": "", "v": ` + value + `} `)}
+				response := json.RawMessage(`{ "action":"accept", "content":{"v":` + value + `} }`)
+				run := f.begin()
+				_, _, err := f.store.Park(f.ctx, run.Fence, map[string]mcptasks.Question{name: question}, within)
+				f.must(err)
+				same(f.T, "the question", name, f.get(run.TaskID).Questions[name].Params, string(question.Params))
+				err = f.store.Update(f.ctx, alice, run.TaskID, map[string]json.RawMessage{name: response})
+				if question.Check(response) != nil { // Go has no such number
+					f.wantError(err, mcptasks.ErrInvalid)
+					continue
+				}
+				f.must(err)
+				stored := f.claim(run.TaskID).Questions[name]
+				same(f.T, "the question in a run", name, stored.Params, string(question.Params))
+				same(f.T, "the answer", name, stored.Response, string(response))
+			}
+		}},
 		{"not UTF-8", func(f *fixture[TTx]) {
 			// A handler's own json.RawMessage may be; the task still ends.
 			run := f.begin()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/store"
@@ -19,7 +20,7 @@ func statusTests[TTx any]() []test[TTx] {
 
 // movesFrom tries every write on a task in the status, each on a task of its own.
 // What moves the status must be a legal move, and every legal move for which there
-// is a write must be made. An answer's and a park's come with questions.
+// is a write must be made.
 func movesFrom[TTx any](f *fixture[TTx], from mcptasks.Status) {
 	moves := map[string]struct {
 		to    mcptasks.Status
@@ -32,6 +33,25 @@ func movesFrom[TTx any](f *fixture[TTx], from mcptasks.Status) {
 		}},
 		"CancelTx": {mcptasks.StatusCancelled, false, func(fence store.Fence) error {
 			return f.driver.InTx(f.ctx, func(tx TTx) error { return f.store.CancelTx(f.ctx, tx, alice, fence.TaskID) })
+		}},
+		"Operator.Cancel": {mcptasks.StatusCancelled, false, func(fence store.Fence) error {
+			return f.store.Operator().Cancel(f.ctx, fence.TaskID)
+		}},
+		"Update": {mcptasks.StatusWorking, false, func(fence store.Fence) error {
+			return f.answer(fence.TaskID, "a")
+		}},
+		"Operator.Answer": {mcptasks.StatusWorking, false, func(fence store.Fence) error {
+			return f.store.Operator().Answer(f.ctx, fence.TaskID, answers("a"))
+		}},
+		"RecoverLost": {from, false, func(fence store.Fence) error {
+			f.startJob(fence.JobID, "n")
+			_, err := f.store.RecoverLost(f.ctx, store.Job{ID: fence.JobID, TaskID: fence.TaskID, Node: "n"}, "n")
+			return err
+		}},
+		"Reap": {from, false, func(fence store.Fence) error {
+			f.startJob(fence.JobID, "n")
+			_, err := f.store.Reap(f.ctx, "m", time.Minute, always)
+			return err
 		}},
 	}
 	for name, write := range f.writes() {
@@ -46,6 +66,8 @@ func movesFrom[TTx any](f *fixture[TTx], from mcptasks.Status) {
 			move.to = mcptasks.StatusCompleted
 		case "Finish, failed":
 			move.to = mcptasks.StatusFailed
+		case "Park":
+			move.to = mcptasks.StatusInputRequired
 		default:
 			move.to = from
 		}
@@ -81,7 +103,7 @@ func (f *fixture[TTx]) put(run *store.Claimed, status mcptasks.Status) {
 	f.Helper()
 	switch status {
 	case mcptasks.StatusInputRequired:
-		f.park(run.TaskID)
+		f.park(run, "a")
 	case mcptasks.StatusCompleted:
 		f.finish(run.Fence, result(`{}`))
 	case mcptasks.StatusFailed:
@@ -92,10 +114,9 @@ func (f *fixture[TTx]) put(run *store.Claimed, status mcptasks.Status) {
 }
 
 func finishAgainstCancel[TTx any](f *fixture[TTx]) {
-	const rounds = 200
+	const rounds = 1000
 	finishes := 0
-	for _, task := range f.create(rounds) {
-		run := f.claim(task.ID)
+	for _, run := range f.beginAll(rounds) {
 		var (
 			start     = make(chan struct{})
 			both      sync.WaitGroup
@@ -110,7 +131,7 @@ func finishAgainstCancel[TTx any](f *fixture[TTx]) {
 		})
 		both.Go(func() {
 			<-start
-			cancelled, cancelErr = f.store.Cancel(f.ctx, alice, task.ID)
+			cancelled, cancelErr = f.store.Cancel(f.ctx, alice, run.TaskID)
 		})
 		close(start)
 		both.Wait()
@@ -126,7 +147,7 @@ func finishAgainstCancel[TTx any](f *fixture[TTx]) {
 		}
 		equal(f.T, "the status Cancel returned", cancelled.Status, want)
 		for range 2 {
-			if got := f.get(task.ID); !reflect.DeepEqual(got, cancelled) {
+			if got := f.get(run.TaskID); !reflect.DeepEqual(got, cancelled) {
 				f.Fatalf("the task is %+v, was %+v", got, cancelled)
 			}
 		}

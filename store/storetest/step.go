@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/mcptasks/mcptasks"
@@ -31,6 +32,33 @@ func stepTests[TTx any]() []test[TTx] {
 				f.Errorf("saved %s, %v, %v, want nothing", result, held, err)
 			}
 			equal(f.T, "the result recorded", string(f.claim(run.TaskID).Steps["a"]), `"run"`)
+		}},
+		{"against the next run", func(f *fixture[TTx]) {
+			// What a run has recorded the next one knows; after that it records nothing.
+			other := f.storeOn(f.again(), &store.Config{})
+			rounds := 400
+			if f.exclusive() { // there a transaction is alone
+				rounds = 50
+			}
+			run := f.begin()
+			for n := range rounds {
+				var next *store.Claimed
+				held, key := false, fmt.Sprint(n)
+				f.atOnce(
+					func() (err error) {
+						_, held, err = f.store.SaveStep(f.ctx, store.Step{Fence: run.Fence, Key: key, Result: json.RawMessage(`1`)})
+						return err
+					},
+					func() (err error) {
+						next, err = other.Claim(f.ctx, run.TaskID, run.JobID, f.tools)
+						return err
+					},
+				)
+				if known := next.Steps[key] != nil; known != held {
+					f.Fatalf("round %d: the step was recorded: %v; the next run knows it: %v", n, held, known)
+				}
+				run = next
+			}
 		}},
 		{"each task has its own", func(f *fixture[TTx]) {
 			one, two := f.begin(), f.begin()

@@ -11,9 +11,10 @@ import (
 
 // Harness is how the tests reach a kind of database.
 type Harness[TTx any] struct {
-	// Open returns a driver on a fresh, migrated database. It closes the driver
+	// Open makes a fresh, migrated database and returns what opens a driver on it:
+	// another one at each call, as another process would. The drivers are closed
 	// when the test has ended.
-	Open func(t *testing.T) store.Driver[TTx]
+	Open func(t *testing.T) (driver func() store.Driver[TTx])
 
 	// Query runs one statement in tx and returns the columns of each row, as the
 	// database's library reads them.
@@ -40,7 +41,20 @@ func Run[TTx any](t *testing.T, harness Harness[TTx]) {
 		{"json", jsonTests[TTx]()},
 		{"time", timeTests[TTx]()},
 		{"work", workTests[TTx]()},
+		{"park", parkTests[TTx]()},
+		{"answer", answerTests[TTx]()},
+		{"deadline", deadlineTests[TTx]()},
+		{"limit", limitTests[TTx]()},
+		{"idempotency", idempotencyTests[TTx]()},
+		{"node", nodeTests[TTx]()},
 		{"recover", recoverTests[TTx]()},
+		{"reap", reapTests[TTx]()},
+		{"repair", repairTests[TTx]()},
+		{"expire", expireTests[TTx]()},
+		{"list", listTests[TTx]()},
+		{"operator", operatorTests[TTx]()},
+		{"all or nothing", atomicTests[TTx]()},
+		{"walk", walkTests[TTx]()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, test := range group.tests {

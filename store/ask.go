@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// Park stores a run's open questions and makes its task wait for their answers,
+// in one transaction: the task has no job then, and no worker. It returns whether
+// the run still held its task, and whether the task was parked: it is not if
+// all the questions have been answered meanwhile.
+func (s *Store[TTx]) Park(ctx context.Context, fence Fence, questions map[string]mcptasks.Question, within time.Duration) (parked, held bool, err error) {
+	now := s.now()
+	asked := make([]Asked, 0, len(questions))
+	for _, key := range slices.Sorted(maps.Keys(questions)) {
+		if !storable(key) {
+			return false, false, &mcptasks.Error{
+				Op: "park", TaskID: fence.TaskID,
+				Err: fmt.Errorf("%w: the question's key must be text of at most %d bytes", mcptasks.ErrInvalid, maxKeyBytes),
+			}
+		}
+		asked = append(asked, Asked{
+			Key:        key,
+			Method:     questions[key].Method,
+			Params:     validUTF8(questions[key].Params),
+			DeadlineAt: now.Add(within),
+		})
+	}
+	err = s.driver.InTx(ctx, func(tx TTx) error {
+		all, open, ok, err := s.driver.Park(ctx, tx, fence, asked, now)
+		if err == nil && all > s.config.MaxQuestions {
+			err = fmt.Errorf("%w: the task has asked %d questions; this server allows %d", mcptasks.ErrInvalid, all, s.config.MaxQuestions)
+		}
+		parked, held = ok && open > 0, ok
+		return err
+	})
+	if err != nil {
+		return false, false, wrap("park", fence.TaskID, err)
+	}
+	if parked {
+		s.config.Changed(fence.TaskID)
+	}
+	return parked, held, nil
+}
+
+// Update stores answers to the open questions of the owner's task, by their keys,
+// and when none is open any more gives the task a fresh job, all in one
+// transaction. Keys under which no question is open are ignored. An answer that
+// is none, by its question's method and schema, is ErrInvalid, which names its
+// key, and nothing is stored.
+func (s *Store[TTx]) Update(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
+	changed := false
+	err := s.driver.InTx(ctx, func(tx TTx) error {
+		task, err := s.lockOwned(ctx, tx, owner, id)
+		if err != nil {
+			return err
+		}
+		changed, err = s.answerTx(ctx, tx, task, responses)
+		return err
+	})
+	if err != nil {
+		return wrap("update", quotable(id), err)
+	}
+	if changed {
+		s.config.Changed(id)
+	}
+	return nil
+}
+
+// UpdateTx is Update in the caller's transaction.
+func (s *Store[TTx]) UpdateTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
+	task, err := s.lockOwned(ctx, tx, owner, id)
+	if err == nil {
+		_, err = s.answerTx(ctx, tx, task, responses)
+	}
+	if err != nil {
+		return wrap("update", quotable(id), err)
+	}
+	return nil
+}
+
+func (s *Store[TTx]) answerTx(ctx context.Context, tx TTx, task *Locked, responses map[string]json.RawMessage) (changed bool, err error) {
+	if task.Status.Terminal() {
+		return false, nil
+	}
+	questions, err := s.driver.Questions(ctx, tx, task.ID)
+	if err != nil {
+		return false, err
+	}
+	for key, response := range responses { // all of them first: the transaction may be the caller's, and go on
+		if question, ok := questions[key]; ok && question.Open() {
+			if err := question.Check(response); err != nil {
+				return false, fmt.Errorf("%w: the answer to %q: %w", mcptasks.ErrInvalid, key, err)
+			}
+		}
+	}
+	open := 0
+	for key, question := range questions {
+		if !question.Open() {
+			continue
+		}
+		response, answered := responses[key]
+		if !answered {
+			open++
+			continue
+		}
+		if err := s.driver.Answer(ctx, tx, task.ID, key, validUTF8(response), s.now()); err != nil {
+			return false, err
+		}
+		changed = true
+	}
+	// A working task has open questions when another one's deadline has made it
+	// run again: the run finds the answer when it asks.
+	if open > 0 || !changed || task.Status != mcptasks.StatusInputRequired {
+		return changed, nil
+	}
+	return true, s.requeueTx(ctx, tx, task, 0, Event{})
+}

@@ -1,0 +1,48 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// idsPerNote keeps a notification within Postgres's 8000 bytes.
+const idsPerNote = 200
+
+const tellSQL = `SELECT pg_notify($1, note) FROM unnest($2::text[]) AS note`
+
+// Tell implements store.NewsDriver.
+func (d *Driver) Tell(ctx context.Context, ids []string) error {
+	var notes []string
+	for len(ids) > 0 {
+		n := min(len(ids), idsPerNote)
+		notes = append(notes, strings.Join(ids[:n], " "))
+		ids = ids[n:]
+	}
+	_, err := d.pool.Exec(ctx, tellSQL, d.channel(), notes)
+	return interpretError(err)
+}
+
+// Listen implements store.NewsDriver.
+func (d *Driver) Listen(ctx context.Context, ready func(), heard func(ids []string)) error {
+	conn, err := d.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{d.channel()}.Sanitize()); err != nil {
+		return interpretError(err)
+	}
+	ready()
+	for {
+		note, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return interpretError(err)
+		}
+		heard(strings.Fields(note.Payload))
+	}
+}
+
+// channel is the schema's own: others in the database may have tasks of theirs.
+func (d *Driver) channel() string { return "mcptasks_" + d.schema }

@@ -1,0 +1,129 @@
+package postgres
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// heart is the connection that beats. It is not the pool's: a pool whose every
+// connection is busy must not look like a death.
+type heart struct {
+	mu   sync.Mutex
+	conn *pgx.Conn
+}
+
+const beatSQL = `
+INSERT INTO {s}.mcp_node (id, host, tools, queues, beat_at) VALUES ($1, $2, coalesce($3::text[], '{}'), coalesce($4::text[], '{}'), now())
+ON CONFLICT (id) DO UPDATE SET host = excluded.host, tools = excluded.tools, queues = excluded.queues, beat_at = now()`
+
+// Beat implements store.NodeDriver. If the connection turns out to be lost, it beats
+// on a fresh one: that is no reason to be a beat late.
+func (d *Driver) Beat(ctx context.Context, node store.Node) error {
+	d.heart.mu.Lock()
+	defer d.heart.mu.Unlock()
+	err := d.beat(ctx, node)
+	if err != nil && ctx.Err() == nil {
+		err = d.beat(ctx, node)
+	}
+	return interpretError(err)
+}
+
+func (d *Driver) beat(ctx context.Context, node store.Node) (err error) {
+	if d.heart.conn == nil {
+		if d.heart.conn, err = d.connect(ctx); err != nil {
+			return err
+		}
+	}
+	if _, err = d.heart.conn.Exec(ctx, d.sql(beatSQL), node.ID, node.Host, node.Tools, node.Queues); err != nil {
+		_ = d.heart.conn.Close(ctx)
+		d.heart.conn = nil
+	}
+	return err
+}
+
+func (d *Driver) closeHeart() {
+	d.heart.mu.Lock()
+	defer d.heart.mu.Unlock()
+	if d.heart.conn != nil {
+		_ = d.heart.conn.Close(context.Background())
+		d.heart.conn = nil
+	}
+}
+
+// connect opens a connection as the pool would, beside it.
+func (d *Driver) connect(ctx context.Context) (*pgx.Conn, error) {
+	config := d.pool.Config()
+	if config.BeforeConnect != nil {
+		if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
+			return nil, err
+		}
+	}
+	return pgx.ConnectConfig(ctx, config.ConnConfig)
+}
+
+const forgetSQL = `DELETE FROM {s}.mcp_node WHERE $1 = '' OR id = $1`
+
+// Forget implements store.NodeDriver.
+func (d *Driver) Forget(ctx context.Context, nodeID string) error {
+	d.closeHeart()
+	_, err := d.pool.Exec(ctx, d.sql(forgetSQL), nodeID)
+	return interpretError(err)
+}
+
+const pruneSQL = `
+DELETE FROM {s}.mcp_node n
+WHERE beat_at < now() - $1 * interval '1 millisecond' AND NOT EXISTS (
+    SELECT FROM {s}.river_job j
+    WHERE j.state = 'running' AND j.kind = 'mcptask' AND j.attempted_by[array_upper(j.attempted_by, 1)] = n.id)`
+
+// Prune implements store.NodeDriver.
+func (d *Driver) Prune(ctx context.Context, age time.Duration) error {
+	_, err := d.pool.Exec(ctx, d.sql(pruneSQL), age.Milliseconds())
+	return interpretError(err)
+}
+
+const deadSQL = `
+SELECT j.id, coalesce(j.args ->> 'task_id', ''), coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '') FROM {s}.river_job j
+WHERE j.state = 'running' AND j.kind = 'mcptask' AND NOT EXISTS (
+    SELECT FROM {s}.mcp_node n
+    WHERE n.id = j.attempted_by[array_upper(j.attempted_by, 1)] AND n.beat_at > now() - $1 * interval '1 millisecond')`
+
+const isTasksSQL = `EXISTS (
+    SELECT FROM {s}.mcp_task t WHERE t.id = j.args ->> 'task_id' AND t.job_id = j.id AND t.status = 'working')`
+
+const orphansSQL = deadSQL + ` AND ` + isTasksSQL + ` LIMIT $2`
+
+// Orphans implements store.NodeDriver.
+func (d *Driver) Orphans(ctx context.Context, lease time.Duration, limit int) ([]store.Job, error) {
+	return d.jobs(ctx, orphansSQL, lease.Milliseconds(), limit)
+}
+
+const leftoversSQL = deadSQL + ` AND NOT ` + isTasksSQL + ` LIMIT $2`
+
+// Leftovers implements store.NodeDriver.
+func (d *Driver) Leftovers(ctx context.Context, age time.Duration, limit int) ([]store.Job, error) {
+	return d.jobs(ctx, leftoversSQL, age.Milliseconds(), limit)
+}
+
+const runningOnSQL = `
+SELECT id, coalesce(args ->> 'task_id', ''), $1 FROM {s}.river_job
+WHERE state = 'running' AND kind = 'mcptask' AND attempted_by[array_upper(attempted_by, 1)] = $1`
+
+// RunningOn implements store.NodeDriver.
+func (d *Driver) RunningOn(ctx context.Context, nodeID string) ([]store.Job, error) {
+	return d.jobs(ctx, runningOnSQL, nodeID)
+}
+
+func (d *Driver) jobs(ctx context.Context, query string, args ...any) ([]store.Job, error) {
+	rows, err := d.pool.Query(ctx, d.sql(query), args...)
+	if err != nil {
+		return nil, interpretError(err)
+	}
+	jobs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[store.Job])
+	return jobs, interpretError(err)
+}

@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+)
+
+const overdueSQL = `
+SELECT id FROM mcp_task
+WHERE deadline_at < ?1 AND finished_at IS NULL
+ORDER BY deadline_at LIMIT ?2`
+
+// Overdue implements store.SweepDriver.
+func (d *Driver) Overdue(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return d.strings(ctx, overdueSQL, now.UnixMicro(), limit)
+}
+
+// A task that ended leaves its open questions behind: they are nobody's.
+const unansweredSQL = `
+SELECT DISTINCT i.task_id
+FROM mcp_task_input i CROSS JOIN mcp_task t ON t.id = i.task_id
+WHERE i.answered_at IS NULL AND i.deadline_at < ?1 AND t.status = 'input_required'
+LIMIT ?2`
+
+// Unanswered implements store.SweepDriver.
+func (d *Driver) Unanswered(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return d.strings(ctx, unansweredSQL, now.UnixMicro(), limit)
+}
+
+// broken is the condition under which a live task t and its job, or its questions,
+// do not agree. The job must name the task: River 0.47 gives the id of a deleted
+// job to another one on SQLite.
+const broken = `
+CASE t.status
+WHEN 'working' THEN NOT EXISTS (
+    SELECT 1 FROM river_job j
+    WHERE j.id = t.job_id AND j.kind = 'mcptask' AND json_extract(j.args, '$.task_id') = t.id
+      AND j.state NOT IN ('completed', 'cancelled', 'discarded'))
+WHEN 'input_required' THEN NOT EXISTS (
+    SELECT 1 FROM mcp_task_input i WHERE i.task_id = t.id AND i.answered_at IS NULL)
+ELSE false END`
+
+const brokenSQL = `
+SELECT t.id FROM mcp_task t
+WHERE t.status IN ('working', 'input_required') AND (t.status = 'input_required' OR t.updated_at < ?1) AND ` + broken + `
+LIMIT ?2`
+
+// Broken implements store.SweepDriver.
+func (d *Driver) Broken(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	return d.strings(ctx, brokenSQL, before.UnixMicro(), limit)
+}
+
+const isBrokenSQL = `SELECT EXISTS (SELECT 1 FROM mcp_task t WHERE t.id = ?1 AND ` + broken + `)`
+
+// IsBroken implements store.SweepDriver.
+func (d *Driver) IsBroken(ctx context.Context, id string) (bool, error) {
+	var is bool
+	err := d.reader.QueryRowContext(ctx, isBrokenSQL, id).Scan(&is)
+	return is, interpretError(err)
+}
+
+const deleteExpiredSQL = `
+DELETE FROM mcp_task WHERE id IN (
+    SELECT id FROM mcp_task WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)`
+
+// DeleteExpired implements store.SweepDriver.
+func (d *Driver) DeleteExpired(ctx context.Context, now time.Time, limit int) (int, error) {
+	n, err := d.write(ctx, deleteExpiredSQL, now.UnixMicro(), limit)
+	return int(n), err
+}

@@ -1,0 +1,168 @@
+package storetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+var errFault = errors.New("the connection broke")
+
+// faulty is a driver whose methods do their work and then fail, as when the
+// connection breaks before the commit. A nil function is none.
+type faulty[TTx any] struct {
+	store.Driver[TTx]
+	insert, park, answer, requeue, end, forget func() error
+	orphans                                    func([]store.Job) error
+}
+
+func after(err error, fault func() error) error {
+	if err == nil && fault != nil {
+		return fault()
+	}
+	return err
+}
+
+func (d *faulty[TTx]) Insert(ctx context.Context, tx TTx, tasks []*store.Row) error {
+	return after(d.Driver.Insert(ctx, tx, tasks), d.insert)
+}
+
+func (d *faulty[TTx]) Park(ctx context.Context, tx TTx, fence store.Fence, questions []store.Asked, now time.Time) (all, open int, held bool, err error) {
+	all, open, held, err = d.Driver.Park(ctx, tx, fence, questions, now)
+	return all, open, held, after(err, d.park)
+}
+
+func (d *faulty[TTx]) Answer(ctx context.Context, tx TTx, id, key string, response json.RawMessage, now time.Time) error {
+	return after(d.Driver.Answer(ctx, tx, id, key, response, now), d.answer)
+}
+
+func (d *faulty[TTx]) Requeue(ctx context.Context, tx TTx, id string, jobID int64, recoveries int, event store.Event, now time.Time) error {
+	return after(d.Driver.Requeue(ctx, tx, id, jobID, recoveries, event, now), d.requeue)
+}
+
+func (d *faulty[TTx]) End(ctx context.Context, tx TTx, end store.Finish, now time.Time, retention time.Duration) error {
+	return after(d.Driver.End(ctx, tx, end, now, retention), d.end)
+}
+
+func (d *faulty[TTx]) Forget(ctx context.Context, nodeID string) error {
+	return after(d.Driver.Forget(ctx, nodeID), d.forget)
+}
+
+func (d *faulty[TTx]) Orphans(ctx context.Context, lease time.Duration, limit int) ([]store.Job, error) {
+	jobs, err := d.Driver.Orphans(ctx, lease, limit)
+	if err == nil && d.orphans != nil {
+		err = d.orphans(jobs)
+	}
+	return jobs, err
+}
+
+// atomicTests break a write in its middle: nothing of it may be there afterwards,
+// and nobody may be told of it. What failed then succeeds.
+func atomicTests[TTx any]() []test[TTx] {
+	var tests []test[TTx]
+	for name, tc := range map[string]struct {
+		fault func(*faulty[TTx], func() error)
+		begin func(*fixture[TTx]) *store.Claimed
+		write func(*fixture[TTx], *store.Store[TTx], *store.Claimed) error
+	}{
+		"create": {
+			func(d *faulty[TTx], fault func() error) { d.insert = fault },
+			(*fixture[TTx]).begin,
+			func(f *fixture[TTx], s *store.Store[TTx], _ *store.Claimed) error {
+				_, err := s.Create(f.ctx, []store.NewTask{f.call()})
+				return err
+			},
+		},
+		"create with a key": {
+			func(d *faulty[TTx], fault func() error) { d.requeue = fault },
+			(*fixture[TTx]).begin,
+			func(f *fixture[TTx], s *store.Store[TTx], _ *store.Claimed) error {
+				_, err := s.Create(f.ctx, []store.NewTask{f.keyed("k")})
+				return err
+			},
+		},
+		"park": {
+			func(d *faulty[TTx], fault func() error) { d.park = fault },
+			(*fixture[TTx]).begin,
+			func(f *fixture[TTx], s *store.Store[TTx], run *store.Claimed) error {
+				_, _, err := s.Park(f.ctx, run.Fence, map[string]mcptasks.Question{"a": confirm}, within)
+				return err
+			},
+		},
+		"answer": {
+			func(d *faulty[TTx], fault func() error) { d.answer = fault },
+			func(f *fixture[TTx]) *store.Claimed { return f.parked("a", "b") },
+			func(f *fixture[TTx], s *store.Store[TTx], run *store.Claimed) error {
+				return s.Update(f.ctx, alice, run.TaskID, answers("a"))
+			},
+		},
+		"last answer": {
+			func(d *faulty[TTx], fault func() error) { d.requeue = fault },
+			func(f *fixture[TTx]) *store.Claimed { return f.parked("a") },
+			func(f *fixture[TTx], s *store.Store[TTx], run *store.Claimed) error {
+				return s.Update(f.ctx, alice, run.TaskID, answers("a"))
+			},
+		},
+		"question's deadline": {
+			func(d *faulty[TTx], fault func() error) { d.requeue = fault },
+			func(f *fixture[TTx]) *store.Claimed {
+				run := f.parked("a")
+				f.clock.advance(within + time.Second)
+				return run
+			},
+			func(f *fixture[TTx], s *store.Store[TTx], _ *store.Claimed) error { return s.Sweep(f.ctx, ttl) },
+		},
+		"cancel": {
+			func(d *faulty[TTx], fault func() error) { d.end = fault },
+			(*fixture[TTx]).begin,
+			func(f *fixture[TTx], s *store.Store[TTx], run *store.Claimed) error {
+				_, err := s.Cancel(f.ctx, alice, run.TaskID)
+				return err
+			},
+		},
+		"reap": {
+			func(d *faulty[TTx], fault func() error) { d.requeue = fault },
+			func(f *fixture[TTx]) *store.Claimed {
+				run := f.begin()
+				f.startJob(run.JobID, "n")
+				return run
+			},
+			func(f *fixture[TTx], s *store.Store[TTx], _ *store.Claimed) error {
+				_, err := s.Reap(f.ctx, "reaper", lease, always)
+				return err
+			},
+		},
+		"repair": {
+			func(d *faulty[TTx], fault func() error) { d.requeue = fault },
+			func(f *fixture[TTx]) *store.Claimed {
+				run := f.begin()
+				f.deleteJob(run.JobID)
+				return run
+			},
+			func(f *fixture[TTx], s *store.Store[TTx], _ *store.Claimed) error { return s.Sweep(f.ctx, 0) },
+		},
+	} {
+		tests = append(tests, test[TTx]{name, func(f *fixture[TTx]) {
+			run := tc.begin(f)
+			changed := 0
+			for _, fault := range []error{errFault, nil} {
+				broken := &faulty[TTx]{Driver: f.driver}
+				tc.fault(broken, func() error { return fault })
+				s := f.storeOn(broken, &store.Config{Changed: func(string) { changed++ }})
+				write := func() { f.wantError(tc.write(f, s, run), fault) }
+				if fault == nil {
+					write()
+					continue
+				}
+				f.sameAfter(func() string { return f.snapshot(run.TaskID) + f.value("SELECT count(*) FROM {s}mcp_task") }, name, write)
+				equal(f.T, "how often it is announced", changed, 0)
+			}
+			equal(f.T, "how often it is announced", changed, 1)
+		}})
+	}
+	return tests
+}

@@ -1,0 +1,205 @@
+package storetest
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+func operatorTests[TTx any]() []test[TTx] {
+	return []test[TTx]{
+		{"list", func(f *fixture[TTx]) {
+			list := func(query store.Query, want ...*store.Claimed) {
+				f.Helper()
+				var got, wanted []string
+				for cursor := ""; ; {
+					page, err := f.store.Operator().List(f.ctx, query, cursor, 2)
+					f.must(err)
+					got = append(got, ids(page.Tasks)...)
+					if cursor = page.Next; cursor == "" {
+						break
+					}
+				}
+				for _, run := range want {
+					wanted = append(wanted, run.TaskID)
+				}
+				if !slices.Equal(got, wanted) {
+					f.Errorf("%+v lists %q, want %q", query, got, wanted)
+				}
+			}
+			of := func(owner mcptasks.Owner, tool string) *store.Claimed {
+				call := f.call()
+				call.Owner = owner
+				call.Tool = newTool(tool, nil)
+				run := f.claim(f.make(call).ID)
+				f.clock.advance(time.Minute)
+				return run
+			}
+			whose := func(owner mcptasks.Owner) *mcptasks.Owner { return &owner }
+			ended, parked, bobs, nobodys, other := of(alice, "report"), of(alice, "report"), of(bob, "report"), of("", "report"), of(alice, "other")
+			f.finish(ended.Fence, result(`{}`))
+			f.park(parked, "a")
+			list(store.Query{}, other, nobodys, bobs, parked, ended)
+			list(store.Query{Owner: whose(alice)}, other, parked, ended)
+			list(store.Query{Owner: whose(bob)}, bobs)
+			list(store.Query{Owner: whose("")}, nobodys)
+			list(store.Query{Owner: whose("carol")})
+			list(store.Query{Status: mcptasks.StatusWorking}, other, nobodys, bobs)
+			list(store.Query{Status: mcptasks.StatusInputRequired}, parked)
+			list(store.Query{Status: mcptasks.StatusFailed})
+			list(store.Query{Tool: "other"}, other)
+			list(store.Query{Owner: whose(alice), Tool: "report", Status: mcptasks.StatusCompleted}, ended)
+			list(store.Query{MinAge: 3*time.Minute - time.Second}, bobs, parked, ended)
+			list(store.Query{MinAge: 3*time.Minute + time.Second}, parked, ended)
+			list(store.Query{MinAge: time.Hour})
+			list(store.Query{MinAge: 2 * time.Minute, Status: mcptasks.StatusWorking}, bobs)
+			f.clock.advance(2 * ttl)
+			list(store.Query{Owner: whose(alice)}, other, parked)
+		}},
+		{"show", func(f *fixture[TTx]) {
+			created := f.clock.now()
+			run := f.begin()
+			f.clock.advance(time.Minute)
+			f.retry(run.Fence, "once")
+			run = f.claim(run.TaskID)
+			f.clock.advance(time.Minute)
+			f.startJob(run.JobID, "n")
+			f.reap(1)
+			want := []store.TimedEvent{
+				{Event: store.Event{Kind: store.EventError, Node: "node-1", Detail: "once, in full"}, At: created.Add(time.Minute), RunSeq: 1},
+				{Event: store.Event{Kind: store.EventRecovered, Node: "reaper"}, At: created.Add(2 * time.Minute), RunSeq: 2},
+			}
+			shown, err := f.store.Operator().Show(f.ctx, run.TaskID)
+			f.must(err)
+			if len(shown.Timeline) == 2 {
+				want[1].Detail = shown.Timeline[1].Detail
+			}
+			if !reflect.DeepEqual(shown.Timeline, want) {
+				f.Errorf("the timeline is %+v, want %+v", shown.Timeline, want)
+			}
+			if task := f.get(run.TaskID); !reflect.DeepEqual(shown.Task, task) {
+				f.Errorf("the task is %+v, want %+v", shown.Task, task)
+			}
+			f.cancel(run.TaskID)
+			f.clock.advance(2 * ttl) // expired, and not yet deleted
+			shown, err = f.store.Operator().Show(f.ctx, run.TaskID)
+			f.must(err)
+			equal(f.T, "the expired one's status", shown.Status, mcptasks.StatusCancelled)
+		}},
+		{"answer", func(f *fixture[TTx]) {
+			run := f.parked("a", "b")
+			f.must(f.store.Operator().Answer(f.ctx, run.TaskID, answers("a")))
+			f.wantOpen(run.TaskID, "b")
+			f.unchanged(run.TaskID, "a malformed answer", func() {
+				err := f.store.Operator().Answer(f.ctx, run.TaskID, map[string]json.RawMessage{"b": json.RawMessage(`{}`)})
+				f.wantText(err, mcptasks.ErrInvalid, `"b"`)
+			})
+			f.must(f.store.Operator().Answer(f.ctx, run.TaskID, answers("b")))
+			f.fresh(run.TaskID, run.JobID)
+		}},
+		{"cancel", func(f *fixture[TTx]) {
+			run := f.begin()
+			f.must(f.store.Operator().Cancel(f.ctx, run.TaskID))
+			equal(f.T, "the status", f.get(run.TaskID).Status, mcptasks.StatusCancelled)
+			equal(f.T, "the job's state", f.job(run.JobID).State, rivertype.JobStateCancelled)
+			if got, want := f.events(run.TaskID), []string{"cancelled, run 1 on : by an operator"}; !slices.Equal(got, want) {
+				f.Errorf("the timeline is %q, want %q", got, want)
+			}
+			f.unchanged(run.TaskID, "another cancel", func() {
+				f.wantError(f.store.Operator().Cancel(f.ctx, run.TaskID), mcptasks.ErrTerminal)
+			})
+		}},
+		{"delete", func(f *fixture[TTx]) {
+			run, parked, other := f.begin(), f.parked("a"), f.begin()
+			f.saveStep(run.Fence, "a", `1`)
+			f.saveStep(other.Fence, "a", `1`)
+			for _, id := range []string{run.TaskID, parked.TaskID} {
+				f.unchanged(id, "a delete of a live task", func() {
+					f.wantError(f.store.Operator().Delete(f.ctx, id), mcptasks.ErrConflict)
+				})
+			}
+			f.finish(run.Fence, result(`{}`))
+			f.unchangedTask(other.TaskID, "a delete of another", func() { f.must(f.store.Operator().Delete(f.ctx, run.TaskID)) })
+			_, err := f.store.Get(f.ctx, alice, run.TaskID)
+			f.wantError(err, mcptasks.ErrNotFound)
+			f.must(f.store.Operator().Cancel(f.ctx, parked.TaskID))
+			f.must(f.store.Operator().Delete(f.ctx, parked.TaskID))
+			equal(f.T, "the number of steps", f.value("SELECT count(*) FROM {s}mcp_task_step"), "1")
+			equal(f.T, "the number of questions", f.value("SELECT count(*) FROM {s}mcp_task_input"), "0")
+			equal(f.T, "the number of events", f.value("SELECT count(*) FROM {s}mcp_task_event"), "0")
+		}},
+		{"retry", func(f *fixture[TTx]) {
+			first := f.claim(f.make(f.keyed("k")).ID)
+			f.unchanged(first.TaskID, "a retry of a live task", func() {
+				_, err := f.store.Operator().Retry(f.ctx, first.TaskID, f.tool)
+				f.wantError(err, mcptasks.ErrConflict)
+			})
+			f.finish(first.Fence, mcptasks.Failure("no"))
+			var again *mcptasks.Task
+			f.unchangedTask(first.TaskID, "a retry", func() {
+				var err error
+				again, err = f.store.Operator().Retry(f.ctx, first.TaskID, f.tool)
+				f.must(err)
+			})
+			if again.ID == first.TaskID {
+				f.Fatal("the retry is the same task")
+			}
+			if got := f.get(again.ID); !reflect.DeepEqual(got, again) {
+				f.Errorf("the task is %+v, want %+v", got, again)
+			}
+			f.fresh(again.ID, first.JobID)
+			equal(f.T, "retry_of", f.column(again.ID, "retry_of"), first.TaskID)
+			equal(f.T, "the first one's", f.column(first.TaskID, "retry_of"), "<nil>")
+			run := f.claim(again.ID)
+			equal(f.T, "the owner", run.Owner, alice)
+			equal(f.T, "the tool", run.Tool, "report")
+			equal(f.T, "the arguments", string(run.Arguments), `{"year":2026}`)
+			equal(f.T, "the _meta", string(run.RequestMeta), `{"progressToken":7}`)
+			equal(f.T, "the attempts", run.Attempts, 0)
+			equal(f.T, "the run", run.RunSeq, 1)
+			equal(f.T, "the key's task", f.make(f.keyed("k")).ID, first.TaskID)
+		}},
+		{"unknown", func(f *fixture[TTx]) {
+			operator := f.store.Operator()
+			for way, ask := range map[string]func(string) error{
+				"Show":   func(id string) error { _, err := operator.Show(f.ctx, id); return err },
+				"Answer": func(id string) error { return operator.Answer(f.ctx, id, answers("a")) },
+				"Cancel": func(id string) error { return operator.Cancel(f.ctx, id) },
+				"Delete": func(id string) error { return operator.Delete(f.ctx, id) },
+				"Retry":  func(id string) error { _, err := operator.Retry(f.ctx, id, f.tool); return err },
+			} {
+				for _, id := range []string{"", "\x00", "\xff", uuid.NewString()} {
+					if err := ask(id); !errors.Is(err, mcptasks.ErrNotFound) {
+						f.Errorf("%s of %q: the error is %v, want %v", way, id, err, mcptasks.ErrNotFound)
+					}
+				}
+			}
+		}},
+		{"announced", func(f *fixture[TTx]) {
+			var changed []string
+			f.store = f.newStore(&store.Config{Changed: func(id string) { changed = append(changed, id) }})
+			operator, run := f.store.Operator(), f.parked("a")
+			changed = nil
+			_, err := operator.Show(f.ctx, run.TaskID)
+			f.must(err)
+			f.must(operator.Answer(f.ctx, run.TaskID, nil))
+			equal(f.T, "how often reading is announced", len(changed), 0)
+			f.must(operator.Answer(f.ctx, run.TaskID, answers("a")))
+			f.must(operator.Cancel(f.ctx, run.TaskID))
+			again, err := operator.Retry(f.ctx, run.TaskID, f.tool)
+			f.must(err)
+			f.must(operator.Delete(f.ctx, run.TaskID))
+			if want := []string{run.TaskID, run.TaskID, again.ID, run.TaskID}; !slices.Equal(changed, want) {
+				f.Errorf("announced %q, want %q", changed, want)
+			}
+		}},
+	}
+}

@@ -1,0 +1,534 @@
+package storetest
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/riverqueue/river/rivertype"
+	"pgregory.net/rapid"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// walkTests do at random what clients, workers, nodes, operators and time may do,
+// in whatever order, and compare the store with the model after each action.
+// -rapid.checks sets how many walks there are, -rapid.steps how long they are about.
+func walkTests[TTx any]() []test[TTx] {
+	return []test[TTx]{{"at random", func(f *fixture[TTx]) {
+		unlessSet("rapid.checks", "12")
+		unlessSet("rapid.steps", "40")
+		unlessSet("rapid.nofailfile", "true") // the seed is printed
+		rapid.Check(f.T, func(t *rapid.T) {
+			w := newWalk(f, t)
+			t.Repeat(map[string]func(*rapid.T){
+				"create": w.create, "fetch": w.fetch, "claim": w.claim, "report": w.report, "step": w.step,
+				"park": w.park, "answer": w.answer, "fail": w.fail, "finish": w.finish, "cancel": w.cancel,
+				"settle": w.settle, "meddle": w.meddle, "die": w.die, "revive": w.revive, "reap": w.reap, "lose": w.lose,
+				"advance": w.advance, "poll": w.poll, "sweep": w.sweep, "retry": w.retry, "delete": w.delete,
+				"": w.check,
+			})
+		})
+	}}}
+}
+
+func unlessSet(name, value string) {
+	set := false
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	if !set {
+		_ = flag.Set(name, value) // rapid has it
+	}
+}
+
+// walk is one random walk. Its database has been emptied, not made anew.
+type walk[TTx any] struct {
+	*fixture[TTx]
+	model
+	t     *rapid.T
+	runs  []*modelRun
+	ended map[string]mcptasks.Status // by task
+}
+
+func newWalk[TTx any](f *fixture[TTx], t *rapid.T) *walk[TTx] {
+	w := &walk[TTx]{fixture: f, t: t, ended: make(map[string]mcptasks.Status)}
+	w.now = time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	f.clock.set(w.now)
+	f.store = f.newStore(&store.Config{MaxRecoveries: modelRecoveries, MaxRepairs: modelRepairs, Settled: settled, MinRetention: retention})
+	for _, table := range []string{"mcp_task", "mcp_node", "river_job"} {
+		w.query("DELETE FROM {s}%s", table)
+	}
+	for _, node := range []string{"n", "m"} {
+		w.must(f.store.Beat(f.ctx, store.Node{ID: node}))
+		w.alive = append(w.alive, node)
+	}
+	return w
+}
+
+func (w *walk[TTx]) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *walk[TTx]) query(format string, args ...any) [][]any {
+	w.t.Helper()
+	rows, err := w.tryQuery(format, args...)
+	w.must(err)
+	return rows
+}
+
+// want fails the walk unless both are the same.
+func (w *walk[TTx]) want(what string, got, want any) {
+	w.t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		w.t.Fatalf("%s is %v, want %v", what, got, want)
+	}
+}
+
+// pick chooses one, or skips the action if there is none.
+func pick[T any](t *rapid.T, what string, from []T) T {
+	if len(from) == 0 {
+		t.Skip("no " + what)
+	}
+	i := rapid.IntRange(0, len(from)-1).Draw(t, what)
+	return from[i]
+}
+
+// tx runs fn in a transaction that is committed, or rolled back, as it is chosen,
+// and says which.
+func (w *walk[TTx]) tx(t *rapid.T, fn func(tx TTx) error) (committed bool, err error) {
+	committed = rapid.Bool().Draw(t, "commit")
+	failed := w.driver.InTx(w.ctx, func(tx TTx) error {
+		if err = fn(tx); err != nil || committed {
+			return err
+		}
+		return errRollback
+	})
+	if failed != nil && !errors.Is(failed, errRollback) && err == nil {
+		err = failed
+	}
+	return committed && err == nil, err
+}
+
+func (w *walk[TTx]) create(t *rapid.T) {
+	if len(w.kept()) >= 4 {
+		t.Skip("enough tasks")
+	}
+	options := w.tool.Options
+	options.Deadline = pick(t, "deadline", []time.Duration{0, 0, 3 * time.Hour})
+	call := w.call()
+	call.Tool = newTool("report", &options)
+	var tasks []*mcptasks.Task
+	committed, err := w.tx(t, func(tx TTx) (err error) {
+		tasks, err = w.store.CreateTx(w.ctx, tx, []store.NewTask{call})
+		return err
+	})
+	w.must(err)
+	if committed {
+		w.model.create(tasks[0].ID, "", options.Deadline)
+	}
+}
+
+// fetch is what River does for a node that lives.
+func (w *walk[TTx]) fetch(t *rapid.T) {
+	node := pick(t, "node", w.alive)
+	job := pick(t, "job", slices.DeleteFunc(slices.Clone(w.jobs), func(job *modelJob) bool { return job.state != rivertype.JobStateAvailable }))
+	w.must(w.setJob(job.id, rivertype.JobStateRunning, "former", node))
+	job.state, job.node = rivertype.JobStateRunning, node
+}
+
+// claim is of any job that a worker has fetched once: it may be slow.
+func (w *walk[TTx]) claim(t *rapid.T) {
+	job := pick(t, "job", slices.DeleteFunc(slices.Clone(w.jobs), func(job *modelJob) bool { return job.node == "" || job.waits() }))
+	claimed, err := w.store.Claim(w.ctx, job.task.id, job.id, w.tools)
+	w.must(err)
+	task := job.task
+	w.want("whether it is claimed", claimed != nil, task.isJob(job.id))
+	if claimed == nil {
+		return
+	}
+	task.token, task.updated = claimed.RunToken, w.now
+	task.runSeq++
+	w.want("the run", claimed.RunSeq, task.runSeq)
+	w.want("the attempts", claimed.Attempts, task.attempts)
+	if task.runSeq > 1 {
+		steps := make(map[string]string)
+		for key, result := range claimed.Steps {
+			steps[key] = string(result)
+		}
+		w.want("the steps", steps, task.steps)
+		w.want("the number of questions", len(claimed.Questions), len(task.questions))
+		for key, q := range task.questions {
+			got := claimed.Questions[key]
+			w.want("the question "+key, fmt.Sprint(string(got.Response), got.Expired), fmt.Sprint(q.response, q.expired))
+		}
+	}
+	w.runs = append(w.runs, &modelRun{task, claimed.Fence})
+}
+
+func (w *walk[TTx]) report(t *rapid.T) {
+	run := pick(t, "run", w.runs)
+	held, err := w.store.Report(w.ctx, run.Fence, mcptasks.Progress{Done: 1})
+	w.must(err)
+	w.want("held", held, run.holds())
+	if held {
+		run.task.updated = w.now
+	}
+}
+
+func (w *walk[TTx]) step(t *rapid.T) {
+	run, key := pick(t, "run", w.runs), pick(t, "key", []string{"s", "t"})
+	value := fmt.Sprint(rapid.IntRange(0, 9).Draw(t, "value"))
+	got, held, err := w.store.SaveStep(w.ctx, store.Step{Fence: run.Fence, Key: key, Result: json.RawMessage(value)})
+	w.must(err)
+	w.want("held", held, run.holds())
+	if !held {
+		return
+	}
+	if _, known := run.task.steps[key]; !known {
+		run.task.steps[key] = value
+		if run.task.recoveries > 0 {
+			run.task.recoveries, run.task.updated = 0, w.now
+		}
+	}
+	w.want("the step", string(got), run.task.steps[key])
+}
+
+func (w *walk[TTx]) park(t *rapid.T) {
+	run := pick(t, "run", w.runs)
+	keys := pick(t, "keys", [][]string{{"a"}, {"b"}, {"a", "b"}, {"a", "b", "c"}})
+	questions := make(map[string]mcptasks.Question)
+	for _, key := range keys {
+		questions[key] = confirm
+	}
+	parked, held, err := w.store.Park(w.ctx, run.Fence, questions, within)
+	w.must(err)
+	w.want("held", held, run.holds())
+	w.want("parked", parked, held && w.model.park(run.task, keys))
+}
+
+func (w *walk[TTx]) answer(t *rapid.T) {
+	task := pick(t, "task", w.kept())
+	responses, texts := make(map[string]json.RawMessage), make(map[string]string)
+	for _, key := range pick(t, "keys", [][]string{{"a"}, {"b"}, {"c"}, {"a", "b"}, {"a", "b", "c"}, {"unknown"}}) {
+		responses[key] = pick(t, "response", []json.RawMessage{yes, no})
+		texts[key] = string(responses[key])
+	}
+	malformed := rapid.IntRange(0, 9).Draw(t, "malformed") == 0
+	if malformed {
+		responses["a"] = json.RawMessage(`{}`)
+	}
+	q := task.questions["a"]
+	malformed = malformed && q != nil && q.open() && !task.status.Terminal()
+	committed, err := w.tx(t, func(tx TTx) error { return w.store.UpdateTx(w.ctx, tx, alice, task.id, responses) })
+	switch {
+	case !w.visible(task):
+		w.wantErr(err, mcptasks.ErrNotFound)
+	case malformed:
+		w.wantErr(err, mcptasks.ErrInvalid)
+	default:
+		w.must(err)
+		if committed {
+			w.model.answer(task, texts)
+		}
+	}
+}
+
+func (w *walk[TTx]) wantErr(err, want error) {
+	w.t.Helper()
+	if !errors.Is(err, want) {
+		w.t.Fatalf("the error is %v, want %v", err, want)
+	}
+}
+
+// fail is a handler's error, with attempts left.
+func (w *walk[TTx]) fail(t *rapid.T) {
+	run := pick(t, "run", w.runs)
+	held, err := w.store.Retry(w.ctx, store.Retry{Fence: run.Fence, Event: store.Event{Kind: store.EventError}})
+	w.must(err)
+	w.want("held", held, run.holds())
+	if held {
+		run.task.attempts++
+		run.task.token, run.task.updated = "", w.now
+		run.task.event(store.EventError)
+	}
+}
+
+func (w *walk[TTx]) finish(t *rapid.T) {
+	run := pick(t, "run", w.runs)
+	outcome := pick(t, "outcome", []*mcptasks.Outcome{result(`{}`), mcptasks.Failure("no")})
+	held, err := w.store.Finish(w.ctx, run.Fence, outcome, store.Event{})
+	w.must(err)
+	w.want("held", held, run.holds())
+	if held {
+		w.end(run.task, outcome.Status(), "")
+	}
+}
+
+func (w *walk[TTx]) cancel(t *rapid.T) {
+	task := pick(t, "task", w.kept())
+	event := ""
+	committed := true
+	var err error
+	if rapid.Bool().Draw(t, "operator") {
+		event = store.EventCancelled
+		err = w.store.Operator().Cancel(w.ctx, task.id)
+	} else {
+		committed, err = w.tx(t, func(tx TTx) error { return w.store.CancelTx(w.ctx, tx, alice, task.id) })
+		if !w.visible(task) {
+			w.wantErr(err, mcptasks.ErrNotFound)
+			return
+		}
+	}
+	if task.status.Terminal() {
+		w.wantErr(err, mcptasks.ErrTerminal)
+		return
+	}
+	w.must(err)
+	if committed {
+		w.endCancelling(task, mcptasks.StatusCancelled, event)
+	}
+}
+
+// settle is what River does with a job whose run has returned: it is run again if
+// the task still is its, by a retry or a snooze, and has ended otherwise.
+func (w *walk[TTx]) settle(t *rapid.T) {
+	job := pick(t, "job", slices.DeleteFunc(slices.Clone(w.jobs), func(job *modelJob) bool { return job.state != rivertype.JobStateRunning }))
+	state := rivertype.JobStateCompleted
+	if job.task.isJob(job.id) {
+		state = rivertype.JobStateAvailable
+	}
+	w.move(job, state)
+}
+
+// meddle is what an operator does with River's own tools to the job of a working
+// task.
+func (w *walk[TTx]) meddle(t *rapid.T) {
+	const gone = rivertype.JobState("gone")
+	job := w.currentJob(pick(t, "task", slices.DeleteFunc(w.live(), func(task *modelTask) bool { return w.currentJob(task) == nil })))
+	state := pick(t, "state", []rivertype.JobState{
+		rivertype.JobStateCompleted, rivertype.JobStateCompleted, rivertype.JobStateCancelled, rivertype.JobStateDiscarded, rivertype.JobStateAvailable,
+		rivertype.JobStateScheduled, rivertype.JobStateRetryable, rivertype.JobStatePending, gone, gone,
+	})
+	if state != gone {
+		w.move(job, state)
+		return
+	}
+	w.query("DELETE FROM {s}river_job WHERE id = %d", job.id)
+	w.jobs = slices.DeleteFunc(w.jobs, func(other *modelJob) bool { return other == job })
+}
+
+// move sets a job's state. Once it waits, what ran of it has returned.
+func (w *walk[TTx]) move(job *modelJob, state rivertype.JobState) {
+	w.must(w.setJob(job.id, state))
+	job.state = state
+	if job.waits() {
+		w.runs = slices.DeleteFunc(w.runs, func(run *modelRun) bool { return run.task == job.task && run.JobID == job.id })
+	}
+}
+
+// die leaves the node's runs: they may not know it yet.
+func (w *walk[TTx]) die(t *rapid.T) {
+	node := pick(t, "node", w.alive)
+	w.must(w.store.Forget(w.ctx, node))
+	w.alive = slices.DeleteFunc(w.alive, func(other string) bool { return other == node })
+}
+
+func (w *walk[TTx]) revive(t *rapid.T) {
+	node := pick(t, "node", []string{"n", "m"})
+	w.must(w.store.Beat(w.ctx, store.Node{ID: node}))
+	if !slices.Contains(w.alive, node) {
+		w.alive = append(w.alive, node)
+	}
+}
+
+func (w *walk[TTx]) reap(*rapid.T) {
+	seen, err := w.store.Reap(w.ctx, "reaper", lease, always)
+	w.must(err)
+	tasks := slices.DeleteFunc(w.orphaned(), func(job *modelJob) bool { return !job.task.isJob(job.id) })
+	w.want("the number of reaped jobs", seen, len(tasks))
+	w.model.reap()
+}
+
+// lose has a node find a job that River says it runs and that it does not know of.
+func (w *walk[TTx]) lose(t *rapid.T) {
+	node := pick(t, "node", w.alive)
+	var running []*modelJob
+	for _, job := range w.jobs {
+		if job.state == rivertype.JobStateRunning && job.node == node {
+			running = append(running, job)
+		}
+	}
+	jobs, err := w.store.RunningOn(w.ctx, node)
+	w.must(err)
+	w.want("the number of the node's jobs", len(jobs), len(running))
+	job := pick(t, "job", running)
+	lost := store.Job{ID: job.id, TaskID: job.task.id, Node: node}
+	_, err = w.store.RecoverLost(w.ctx, lost, node)
+	w.must(err)
+	w.must(w.store.DiscardLost(w.ctx, lost))
+	w.model.recoverLost(job)
+}
+
+func (w *walk[TTx]) advance(t *rapid.T) {
+	w.now = w.now.Add(pick(t, "time", []time.Duration{time.Second, settled + time.Second, within / 2, within + time.Second, ttl}))
+	w.clock.set(w.now)
+}
+
+func (w *walk[TTx]) poll(t *rapid.T) {
+	task := pick(t, "task", w.kept())
+	_, err := w.store.Get(w.ctx, alice, task.id)
+	if !w.visible(task) {
+		w.wantErr(err, mcptasks.ErrNotFound)
+		return
+	}
+	w.must(err)
+	w.repair(task)
+}
+
+func (w *walk[TTx]) sweep(*rapid.T) {
+	w.must(w.store.Sweep(w.ctx, settled))
+	w.model.sweep()
+}
+
+func (w *walk[TTx]) retry(t *rapid.T) {
+	task := pick(t, "task", w.kept())
+	if len(w.kept()) >= 6 {
+		t.Skip("enough tasks")
+	}
+	again, err := w.store.Operator().Retry(w.ctx, task.id, w.tool)
+	if !task.status.Terminal() {
+		w.wantErr(err, mcptasks.ErrConflict)
+		return
+	}
+	w.must(err)
+	w.model.create(again.ID, task.id, 0)
+}
+
+func (w *walk[TTx]) delete(t *rapid.T) {
+	task := pick(t, "task", w.kept())
+	err := w.store.Operator().Delete(w.ctx, task.id)
+	if !task.status.Terminal() {
+		w.wantErr(err, mcptasks.ErrConflict)
+		return
+	}
+	w.must(err)
+	task.deleted = true
+}
+
+// check compares the store with the model, and looks at what always holds.
+func (w *walk[TTx]) check(*rapid.T) {
+	lines := w.lines()
+	if want := w.model.lines(); !slices.Equal(lines, want) {
+		w.t.Fatalf("the store holds what the model does not (<), and lacks what it does (>):\n%s", difference(lines, want))
+	}
+	for _, task := range w.tasks {
+		got, err := w.driver.Get(w.ctx, alice, task.id, w.now)
+		if !w.visible(task) {
+			w.wantErr(err, mcptasks.ErrNotFound)
+			continue
+		}
+		w.must(err)
+		w.want("the status", got.Status, task.status)
+		w.want("the time of change", got.UpdatedAt, task.updated)
+		w.want("the expiry", got.ExpiresAt, task.expires)
+		var open []string
+		for key, q := range task.questions {
+			if q.open() && task.status == mcptasks.StatusInputRequired {
+				open = append(open, key)
+			}
+		}
+		slices.Sort(open)
+		w.want("the open questions", slices.Sorted(maps.Keys(got.Questions)), open)
+	}
+}
+
+// lines says what the tables hold, as the model says what they must, once it has
+// told the model the ids of its new jobs.
+func (w *walk[TTx]) lines() []string {
+	var lines []string
+	tasks := make(map[string]mcptasks.Status)
+	jobOf := make(map[string]int64)
+	for _, row := range w.query("SELECT id, status, coalesce(job_id, 0), coalesce(run_token, ''), run_seq, attempts, recoveries, coalesce(retry_of, '') FROM {s}mcp_task") {
+		lines = append(lines, fmt.Sprintf("task %v: %v job %v token %q run %v attempts %v recoveries %v of %q", row...))
+		id, status := fmt.Sprint(row[0]), mcptasks.Status(fmt.Sprint(row[1]))
+		tasks[id], jobOf[id] = status, row[2].(int64)
+		if before := w.ended[id]; before != "" && before != status {
+			w.t.Fatalf("task %s was %s and is %s", id, before, status)
+		}
+		if status.Terminal() {
+			w.ended[id] = status
+		}
+		if status != mcptasks.StatusWorking && jobOf[id] != 0 {
+			w.t.Fatalf("task %s is %s and has job %d", id, status, jobOf[id])
+		}
+	}
+	for _, row := range w.query("SELECT task_id, key, result FROM {s}mcp_task_step") {
+		lines = append(lines, fmt.Sprintf("step %v %v: %v", row...))
+	}
+	for _, row := range w.query("SELECT task_id, key, CASE WHEN answered_at IS NULL THEN 'open' ELSE 'closed' END, coalesce(response, '') FROM {s}mcp_task_input") {
+		lines = append(lines, fmt.Sprintf("question %v %v: %v %q", row...))
+	}
+	events := make(map[any]int)
+	for _, row := range w.query("SELECT task_id, kind FROM {s}mcp_task_event ORDER BY id") {
+		lines = append(lines, fmt.Sprintf("event %v %d: %v", row[0], events[row[0]], row[1]))
+		events[row[0]]++
+	}
+	w.learn(jobOf)
+	jobs, err := w.allJobs()
+	w.must(err)
+	for _, job := range jobs {
+		node := ""
+		if n := len(job.AttemptedBy); n > 0 {
+			node = job.AttemptedBy[n-1]
+		}
+		task := taskOf(job)
+		lines = append(lines, fmt.Sprintf("job %d of %s: %s under %q", job.ID, task, job.State, node))
+		waits := !final(job.State) && job.State != rivertype.JobStateRunning
+		if status, ok := tasks[task]; ok && waits && (status != mcptasks.StatusWorking || jobOf[task] != job.ID) {
+			w.t.Fatalf("job %d of task %s is %s; the task is %s and its job %d", job.ID, task, job.State, status, jobOf[task])
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// learn gives the model's new jobs the ids that the store gave theirs.
+func (w *walk[TTx]) learn(jobOf map[string]int64) {
+	known := make(map[int64]bool)
+	for _, job := range w.jobs {
+		known[job.id] = true
+	}
+	for _, job := range w.jobs {
+		if job.id != 0 {
+			continue
+		}
+		id := jobOf[job.task.id]
+		if known[id] {
+			w.t.Fatalf("task %s has job %d, want a fresh one", job.task.id, id)
+		}
+		job.id = id
+	}
+}
+
+func difference(got, want []string) string {
+	var lines []string
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			lines = append(lines, "< "+line)
+		}
+	}
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			lines = append(lines, "> "+line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
