@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -45,6 +46,35 @@ type Config struct {
 	// TTL. Defaults to 10 minutes.
 	MinRetention time.Duration
 
+	// Beat is how often a working node says that it lives; one that has not said
+	// so for three beats is dead to the others, and its tasks are recovered.
+	// All nodes of a database should have the same. Defaults to 5 seconds.
+	Beat time.Duration
+
+	// SweepInterval is how often a working node looks for tasks that no request
+	// meets: past their deadline, expired, or lost to their run. Defaults to 5
+	// seconds.
+	SweepInterval time.Duration
+
+	// JobRetention is how long River keeps jobs that ended. Defaults to 1 hour.
+	JobRetention time.Duration
+
+	// MaxRecoveries is how many times in a row the nodes that run a task may die
+	// before the task fails. Defaults to 3.
+	MaxRecoveries int
+
+	// MaxArgumentBytes bounds the JSON of a call's arguments. Defaults to 4 MiB.
+	MaxArgumentBytes int
+
+	// MaxSteps and MaxQuestions bound what one task may record and ask. They
+	// default to 10,000 and 1,000.
+	MaxSteps, MaxQuestions int
+
+	// MaxLiveTasks bounds an owner's tasks that have not ended, MaxBacklog the
+	// tasks of a queue that wait to be run; Create returns ErrLimit beyond them.
+	// They default to no limit.
+	MaxLiveTasks, MaxBacklog int
+
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
 	// works. They default to 1 ms and to 200 ms on Postgres, 50 ms on SQLite.
 	FetchCooldown, FetchPollInterval time.Duration
@@ -58,7 +88,8 @@ type Node struct {
 	tools   *mcptasks.Tools
 	store   store.Backend
 	workers *workers.Workers
-	changes *changes
+	news    *news
+	owned   bool // the store is this node's to close
 }
 
 var _ mcptasks.Runner = (*Node)(nil)
@@ -68,19 +99,21 @@ var _ mcptasks.Runner = (*Node)(nil)
 // imported. It fails, saying what to do, if the database cannot be reached or its
 // schema is older or newer than this release's. Close the node when done.
 func Open(ctx context.Context, url string, tools *mcptasks.Tools, config *Config) (*Node, error) {
-	changes := newChanges()
-	backend, err := store.Open(ctx, url, config.storeConfig(changes))
+	news := newNews(config.logger())
+	backend, err := store.Open(ctx, url, config.storeConfig(news))
 	if err != nil {
 		return nil, err
 	}
-	node, err := newNode(ctx, backend, tools, config, changes)
+	node, err := newNode(ctx, backend, tools, config, news)
 	if err != nil {
 		_ = backend.Close()
+		return nil, err
 	}
-	return node, err
+	node.owned = true
+	return node, nil
 }
 
-func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, config *Config, changes *changes) (*Node, error) {
+func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, config *Config, news *news) (*Node, error) {
 	if config == nil {
 		config = &Config{}
 	}
@@ -91,33 +124,53 @@ func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, 
 	if err := prepare(ctx, backend.Migrations()); err != nil {
 		return nil, err
 	}
+	news.open(backend)
 	id := rand.Text()
 	return &Node{
-		id:      id,
-		tools:   tools,
-		store:   backend,
-		changes: changes,
+		id:    id,
+		tools: tools,
+		store: backend,
+		news:  news,
 		workers: workers.New(backend, tools, workers.Config{
 			NodeID:            id,
 			Logger:            config.Logger,
 			MaxWorkers:        config.MaxWorkers,
 			FetchCooldown:     config.FetchCooldown,
 			FetchPollInterval: config.FetchPollInterval,
+			SweepInterval:     config.SweepInterval,
+			Beat:              config.Beat,
+			JobRetention:      config.JobRetention,
 			Grace:             config.Grace,
 		}),
 	}, nil
 }
 
-func (c *Config) storeConfig(changes *changes) *store.Config {
-	out := &store.Config{Changed: changes.announce}
+func (c *Config) logger() *slog.Logger {
+	if c == nil {
+		return nil
+	}
+	return c.Logger
+}
+
+func (c *Config) storeConfig(news *news) *store.Config {
+	out := &store.Config{Changed: news.announce}
 	if c != nil {
 		out.Schema = c.Schema
 		out.Logger = c.Logger
 		out.MaxResultBytes = c.MaxResultBytes
 		out.MinRetention = c.MinRetention
+		out.MaxRecoveries = c.MaxRecoveries
+		out.Settled = 3 * c.Beat
+		out.MaxArgumentBytes = c.MaxArgumentBytes
+		out.MaxSteps, out.MaxQuestions = c.MaxSteps, c.MaxQuestions
+		out.MaxLiveTasks, out.MaxBacklog = c.MaxLiveTasks, c.MaxBacklog
 	}
 	return out
 }
+
+// Operator returns the door past owners, for whoever runs the service: never for
+// code that answers clients.
+func (n *Node) Operator() *Operator { return &Operator{store: n.store.Operator(), node: n} }
 
 // ID returns the node's id, drawn at random when it was opened. River knows the
 // node by it.
@@ -153,11 +206,15 @@ func (n *Node) Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcpta
 	return n.store.Get(ctx, owner, id)
 }
 
-// Update implements [mcptasks.Runner]. No tool can ask questions yet, so every
-// key is one that no question waits under.
-func (n *Node) Update(ctx context.Context, owner mcptasks.Owner, id string, _ map[string]json.RawMessage) error {
-	_, err := n.store.Get(ctx, owner, id)
-	return err
+// List implements [mcptasks.Runner].
+func (n *Node) List(ctx context.Context, owner mcptasks.Owner, cursor string, limit int) (*mcptasks.Page, error) {
+	return n.store.List(ctx, owner, cursor, limit)
+}
+
+// Update implements [mcptasks.Runner]: the answers and, with the last one, the
+// fresh job are stored in one transaction.
+func (n *Node) Update(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
+	return n.store.Update(ctx, owner, id, responses)
 }
 
 // Cancel implements [mcptasks.Runner]. A run in this process is told at once, on
@@ -188,8 +245,9 @@ func (n *Node) Stop(ctx context.Context) error { return n.workers.Stop(ctx) }
 // database if Open opened it.
 func (n *Node) Close() error {
 	err := n.Stop(context.Background())
-	if closeErr := n.store.Close(); err == nil {
-		err = closeErr
+	n.news.close()
+	if n.owned {
+		err = errors.Join(err, n.store.Close())
 	}
 	return err
 }

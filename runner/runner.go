@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/store"
@@ -18,12 +19,12 @@ type Runner[TTx any] struct {
 // instance, for the tools. The pool stays the program's to close. It fails, saying
 // what to do, if the schema is older or newer than this release's.
 func New[TTx any](ctx context.Context, driver store.Driver[TTx], tools *mcptasks.Tools, config *Config) (*Runner[TTx], error) {
-	changes := newChanges()
-	tasks, err := store.New(driver, config.storeConfig(changes))
+	news := newNews(config.logger())
+	tasks, err := store.New(driver, config.storeConfig(news))
 	if err != nil {
 		return nil, err
 	}
-	node, err := newNode(ctx, tasks, tools, config, changes)
+	node, err := newNode(ctx, tasks, tools, config, news)
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +44,11 @@ func (r *Runner[TTx]) CreateTx(ctx context.Context, tx TTx, owner mcptasks.Owner
 		return nil, err
 	}
 	return tasks[0], nil
+}
+
+// UpdateTx is Update in the caller's transaction.
+func (r *Runner[TTx]) UpdateTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
+	return r.store.UpdateTx(ctx, tx, owner, id, responses)
 }
 
 // CancelTx is Cancel in the caller's transaction. It returns ErrTerminal for a

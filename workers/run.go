@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river/rivertype"
@@ -17,24 +19,61 @@ import (
 type run struct {
 	*store.Claimed
 	workers *Workers
+	tool    *mcptasks.Tool
 	ctx     context.Context // the handler's; it ends with one of the causes of package mcptasks
 	cancel  context.CancelCauseFunc
-	stop    []func() bool
+	// timedOut fails the task for its run's length, once, and returns what ends
+	// the job.
+	timedOut func() error
+	stop     []func() bool
 }
 
-// begin starts a run's context. It does not end with River's by itself: River's
+// newRun starts a run's context. It does not end with River's by itself: River's
 // reason for that is looked into first.
-func (w *Workers) begin(ctx context.Context, claimed *store.Claimed) *run {
-	r := &run{Claimed: claimed, workers: w}
+func (w *Workers) newRun(ctx context.Context, claimed *store.Claimed, tool *mcptasks.Tool) *run {
+	r := &run{Claimed: claimed, workers: w, tool: tool}
 	r.ctx, r.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	w.mu.Lock()
 	w.runs[r] = struct{}{}
 	w.mu.Unlock()
+	r.timedOut = sync.OnceValue(func() error {
+		return w.finish(ctx, r, mcptasks.TimedOut(r.RunTimeout), mcptasks.ErrRunTimeout)
+	})
+	// Stop waits for both, if they have begun: they write.
+	interrupted := w.callback(func() { r.interrupted(context.Cause(ctx)) })
+	timeout := w.callback(r.timeout)
 	r.stop = []func() bool{
-		context.AfterFunc(ctx, func() { r.interrupted(context.Cause(ctx)) }),
-		time.AfterFunc(claimed.RunTimeout, r.timeout).Stop,
+		interrupted.stopper(context.AfterFunc(ctx, interrupted.call)),
+		timeout.stopper(time.AfterFunc(claimed.RunTimeout, timeout.call).Stop),
 	}
 	return r
+}
+
+// A callback is run by a timer or a context, or stopped before, and waited for by
+// Stop.
+type callback struct {
+	workers *Workers
+	fn      func()
+}
+
+func (w *Workers) callback(fn func()) callback {
+	w.callbacks.Add(1)
+	return callback{w, fn}
+}
+
+func (c callback) call() {
+	defer c.workers.callbacks.Done()
+	c.fn()
+}
+
+func (c callback) stopper(stop func() bool) func() bool {
+	return func() bool {
+		stopped := stop()
+		if stopped {
+			c.workers.callbacks.Done()
+		}
+		return stopped
+	}
 }
 
 // finished lets go of the run when nothing more will be written for it.
@@ -62,7 +101,7 @@ func (r *run) interrupted(cause error) {
 func (r *run) timeout() {
 	r.cancel(mcptasks.ErrRunTimeout)
 	if errors.Is(context.Cause(r.ctx), mcptasks.ErrRunTimeout) {
-		_ = r.workers.finish(r.ctx, r, timedOut(r), mcptasks.ErrRunTimeout)
+		_ = r.timedOut() // settle returns the same to River
 	}
 }
 
@@ -93,30 +132,64 @@ func (r *run) Report(p mcptasks.Progress) {
 	}
 }
 
-// SaveStep implements mcptasks.Journal. It tries for as long as the run lasts:
-// a step that is done but not recorded would be done again.
+// errAnswered ends a run whose questions have all been answered while it was on its
+// way to ask them: the same job runs again and finds the answers.
+var errAnswered = fmt.Errorf("%w: it is there by now", mcptasks.ErrParked)
+
+// Park implements mcptasks.Journal. When it returns, the task has no worker and
+// this run is over, or the error says why not.
+func (r *run) Park(ctx context.Context, questions map[string]mcptasks.Question) error {
+	return r.persist(ctx, "questions", func(ctx context.Context) (bool, error) {
+		parked, held, err := r.workers.store.Park(ctx, r.Fence, questions, r.tool.Options.QuestionDeadline)
+		switch {
+		case err != nil || !held:
+			return held, err
+		case parked:
+			r.cancel(mcptasks.ErrParked)
+		default:
+			r.cancel(errAnswered)
+		}
+		return true, context.Cause(r.ctx)
+	})
+}
+
+// SaveStep implements mcptasks.Journal.
 func (r *run) SaveStep(ctx context.Context, key string, result json.RawMessage) (json.RawMessage, error) {
-	const first, most = 50 * time.Millisecond, 5 * time.Second
+	var stored json.RawMessage
+	err := r.persist(ctx, "step "+key, func(ctx context.Context) (held bool, err error) {
+		stored, held, err = r.workers.store.SaveStep(ctx, store.Step{Fence: r.Fence, Key: key, Result: result})
+		return held, err
+	})
+	return stored, err
+}
+
+// persist writes under the run's fence, and tries for as long as the run lasts: a
+// step that is done but not recorded would be done again. It returns the cause of
+// the run's end if the run has lost its task.
+func (r *run) persist(ctx context.Context, what string, write func(context.Context) (held bool, err error)) error {
+	const first, most, each = 50 * time.Millisecond, 5 * time.Second, 30 * time.Second
 	for wait := first; ; wait = min(2*wait, most) {
-		// No end of a context may lose a step that is done: the fence says whether
-		// it still counts.
-		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-		stored, held, err := r.workers.store.SaveStep(once, store.Step{Fence: r.Fence, Key: key, Result: result})
+		// No end of a context may lose what is done: the fence says whether it
+		// still counts.
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), each)
+		held, err := write(once)
 		cancel()
 		switch {
-		case err == nil && held:
-			return stored, nil
-		case err == nil:
+		case err == nil && !held:
 			r.lost()
-			return nil, context.Cause(r.ctx)
+			return context.Cause(r.ctx)
+		case err == nil:
+			return nil
 		case errors.Is(err, mcptasks.ErrInvalid):
-			return nil, mcptasks.Permanent(err)
+			return mcptasks.Permanent(err)
+		case r.ctx.Err() != nil:
+			return context.Cause(r.ctx)
 		}
-		r.workers.log.WarnContext(ctx, "mcptasks: a step was not recorded; trying again", append(r.attrs(), "step", key, "wait", wait, "error", err)...)
+		r.workers.log.WarnContext(ctx, "mcptasks: a run could not record what it did; trying again", append(r.attrs(), "what", what, "wait", wait, "error", err)...)
 		select {
 		case <-time.After(wait):
 		case <-r.ctx.Done():
-			return nil, context.Cause(r.ctx)
+			return context.Cause(r.ctx)
 		}
 	}
 }

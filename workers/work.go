@@ -25,6 +25,9 @@ var (
 // tool is another node's, or the database did not answer.
 const elsewhere = time.Second
 
+// claimLimit bounds a claim: a connection that hangs must not hold a slot.
+const claimLimit = 30 * time.Second
+
 // worker is the one River worker: every job of ours is a task's.
 type worker struct {
 	river.WorkerDefaults[store.JobArgs]
@@ -43,14 +46,33 @@ func (w *worker) Work(ctx context.Context, job *river.Job[store.JobArgs]) (err e
 			err = errInternal
 		}
 	}()
+	w.workers.take(job.ID)
+	defer w.workers.giveBack(job.ID)
 	return w.workers.work(ctx, job.Args.TaskID, job.ID)
+}
+
+func (w *Workers) take(jobID int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.jobs[jobID] = struct{}{}
+}
+
+func (w *Workers) giveBack(jobID int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.jobs, jobID)
 }
 
 // work claims the task, runs its tool once and writes what came of it. What it
 // returns steers River: nil ends the job, JobSnooze runs the same job again, and
 // the context's error at a shutdown makes it available to others at once.
 func (w *Workers) work(ctx context.Context, taskID string, jobID int64) error {
-	claimed, err := w.store.Claim(ctx, taskID, jobID, w.names)
+	if w.heart.dead() { // the others would take the run's task from it at once
+		return river.JobSnooze(elsewhere + rand.N(elsewhere/4))
+	}
+	claiming, cancel := context.WithTimeout(ctx, claimLimit)
+	claimed, err := w.store.Claim(claiming, taskID, jobID, w.names)
+	cancel()
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -65,40 +87,48 @@ func (w *Workers) work(ctx context.Context, taskID string, jobID int64) error {
 	}
 	tool, _ := w.tools.Get(claimed.Tool)
 
-	r := w.begin(ctx, claimed)
+	r := w.newRun(ctx, claimed, tool)
 	defer w.finished(r)
-	verdict := w.caller.Call(r.ctx, mcptasks.NewRun(taskID, claimed.Attempts+1, claimed.Steps, r), mcptasks.CreateParams{
+	verdict := w.caller.Call(r.ctx, mcptasks.NewRun(taskID, claimed.Attempts+1, claimed.Recorded, r), mcptasks.CreateParams{
 		Tool:      claimed.Tool,
 		Arguments: claimed.Arguments,
 		Meta:      claimed.RequestMeta,
 	})
-	return w.settle(ctx, r, tool, verdict)
+	return w.settle(ctx, r, verdict)
 }
 
 // settle writes what the verdict means for the task, unless the run's end was
 // not the handler's doing.
-func (w *Workers) settle(ctx context.Context, r *run, tool *mcptasks.Tool, v mcptasks.Verdict) error {
+func (w *Workers) settle(ctx context.Context, r *run, v mcptasks.Verdict) error {
 	switch cause := context.Cause(r.ctx); {
+	case errors.Is(cause, errAnswered):
+		return river.JobSnooze(0)
+	case errors.Is(cause, mcptasks.ErrParked):
+		if !errors.Is(v.Cause, mcptasks.ErrParked) {
+			w.log.WarnContext(ctx, "mcptasks: the handler did not return the error of its question; the task waits for the answer all the same",
+				append(r.attrs(), "error", v.Cause)...)
+		}
+		return nil
 	case errors.Is(cause, mcptasks.ErrCancelled):
 		return river.JobCancel(errCancelled)
-	case errors.Is(cause, mcptasks.ErrSuperseded):
-		return nil
+	case errors.Is(cause, mcptasks.ErrSuperseded) && v.Cause != nil, errors.Is(cause, mcptasks.ErrSuperseded) && v.Snoozed:
+		return river.JobSnooze(elsewhere) // if the task is this job's after all, it runs again
 	case errors.Is(cause, mcptasks.ErrRunTimeout):
-		return w.finish(ctx, r, timedOut(r), cause)
-	case errors.Is(cause, mcptasks.ErrShutdown) && (v.Snoozed || v.Cause != nil):
+		return r.timedOut()
+	case v.Interrupted(cause):
 		return ctx.Err()
 	case v.Snoozed:
 		return river.JobSnooze(v.After)
 	case v.Retry && r.Attempts+1 < r.MaxAttempts:
-		return w.retry(ctx, r, tool, v.Cause)
+		return w.retry(ctx, r, v.Cause)
 	default:
 		return w.finish(ctx, r, v.Outcome, v.Cause)
 	}
 }
 
-func (w *Workers) retry(ctx context.Context, r *run, tool *mcptasks.Tool, cause error) error {
+func (w *Workers) retry(ctx context.Context, r *run, cause error) error {
 	errs := r.Attempts + 1
-	wait := max(tool.Options.Backoff(errs), 0)
+	wait := max(r.tool.Options.Backoff(errs), 0)
 	w.log.InfoContext(ctx, "mcptasks: the handler failed; another attempt follows", append(r.attrs(), "attempt", errs, "wait", wait, "error", cause)...)
 	return w.write(ctx, r, river.JobSnooze(wait), func(ctx context.Context) (bool, error) {
 		return w.store.Retry(ctx, store.Retry{
@@ -141,7 +171,7 @@ func (w *Workers) write(ctx context.Context, r *run, then error, write func(cont
 		held, err := write(once)
 		cancel()
 		if err == nil {
-			if !held {
+			if !held && wait == first { // a later try may find its own write
 				w.log.InfoContext(ctx, "mcptasks: a run that had lost its task ended", r.attrs()...)
 				return nil
 			}
@@ -154,8 +184,4 @@ func (w *Workers) write(ctx context.Context, r *run, then error, write func(cont
 			return ctx.Err()
 		}
 	}
-}
-
-func timedOut(r *run) *mcptasks.Outcome {
-	return mcptasks.Failure(fmt.Sprintf("The tool ran longer than its limit of %s.", r.RunTimeout))
 }

@@ -7,6 +7,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +37,12 @@ type Config struct {
 	// SweepInterval is how often runs are looked for whose task has gone
 	// without their having been told. Defaults to 5 seconds.
 	SweepInterval time.Duration
+	// Beat is how often the node says that it lives. A node that has not said so
+	// for three beats is dead to the others. Defaults to 5 seconds.
+	Beat time.Duration
+	// JobRetention is how long River keeps jobs that ended, for its UI. Defaults
+	// to 1 hour.
+	JobRetention time.Duration
 	// Grace is how long Stop lets runs go on. Defaults to 30 seconds.
 	Grace time.Duration
 }
@@ -45,6 +54,8 @@ func (c Config) withDefaults() Config {
 	c.MaxWorkers = cmp.Or(c.MaxWorkers, 100)
 	c.FetchCooldown = cmp.Or(c.FetchCooldown, time.Millisecond)
 	c.SweepInterval = cmp.Or(c.SweepInterval, 5*time.Second)
+	c.Beat = cmp.Or(c.Beat, 5*time.Second)
+	c.JobRetention = cmp.Or(c.JobRetention, time.Hour)
 	c.Grace = cmp.Or(c.Grace, 30*time.Second)
 	return c
 }
@@ -65,17 +76,21 @@ type Workers struct {
 	caller *mcptasks.Caller
 	client store.WorkClient
 	end    func() error // ends what BeginWork began
-	sweep  *sweeper
+	heart  *heart
+	rounds *rounds
+
+	callbacks sync.WaitGroup // of runs, that a timer or a context calls
 
 	mu   sync.Mutex
 	runs map[*run]struct{}
+	jobs map[int64]struct{} // those River has handed over and not got back
 }
 
 // New returns workers for those of the tools that have a handler and do not
 // forbid tasks. They are idle until Start.
 func New(backend store.Backend, tools *mcptasks.Tools, config Config) *Workers {
 	config = config.withDefaults()
-	w := &Workers{store: backend, tools: tools, config: config, log: config.Logger, runs: make(map[*run]struct{})}
+	w := &Workers{store: backend, tools: tools, config: config, log: config.Logger, runs: make(map[*run]struct{}), jobs: make(map[int64]struct{})}
 	for _, tool := range tools.All() {
 		if tool.HasHandler && tool.Options.TaskSupport != mcptasks.TaskForbidden {
 			w.names = append(w.names, tool.Name)
@@ -87,7 +102,7 @@ func New(backend store.Backend, tools *mcptasks.Tools, config Config) *Workers {
 // Start begins to fetch and run jobs and returns. The context bounds the start
 // alone: its end later stops nothing. On SQLite it returns an error if another
 // process works the file, and gives the tasks that an earlier process left
-// unfinished a fresh job.
+// unfinished a fresh job; on Postgres the nodes that live do so for one another.
 func (w *Workers) Start(ctx context.Context) (err error) {
 	if w.client != nil {
 		return &mcptasks.Error{Op: "start", Err: errors.New("the node has been started already")}
@@ -106,16 +121,33 @@ func (w *Workers) Start(ctx context.Context) (err error) {
 		_ = w.caller.Close()
 		return err
 	}
-	client, err := w.store.WorkClient(w.riverConfig())
+	if err := w.begin(ctx); err != nil {
+		_, _ = w.end(), w.caller.Close()
+		return &mcptasks.Error{Op: "start", Err: err}
+	}
+	return nil
+}
+
+// begin beats, and only then fetches: a job is never held by a node that nobody
+// knows.
+func (w *Workers) begin(ctx context.Context) error {
+	config := w.riverConfig()
+	host, _ := os.Hostname()
+	node := store.Node{ID: w.config.NodeID, Host: host, Tools: w.names, Queues: slices.Sorted(maps.Keys(config.Queues))}
+	w.heart = &heart{store: w.store, node: node, every: w.config.Beat, log: w.log}
+	if err := w.heart.beat(ctx); err != nil {
+		return err
+	}
+	client, err := w.store.WorkClient(config)
 	if err == nil {
 		err = client.Start(context.WithoutCancel(ctx))
 	}
 	if err != nil {
-		_, _ = w.end(), w.caller.Close()
-		return &mcptasks.Error{Op: "start", Err: err}
+		_ = w.store.Forget(context.WithoutCancel(ctx), w.config.NodeID)
+		return err
 	}
 	w.client = client
-	w.sweep = w.startSweeper()
+	w.rounds = w.startRounds()
 	return nil
 }
 
@@ -135,6 +167,10 @@ func (w *Workers) riverConfig() *river.Config {
 		FetchCooldown:     w.config.FetchCooldown,
 		FetchPollInterval: w.config.FetchPollInterval,
 		JobTimeout:        -1, // a task has its own limit
+
+		CompletedJobRetentionPeriod: w.config.JobRetention,
+		CancelledJobRetentionPeriod: w.config.JobRetention,
+		DiscardedJobRetentionPeriod: w.config.JobRetention,
 	}
 }
 
@@ -163,8 +199,14 @@ func (w *Workers) Stop(ctx context.Context) error {
 		err = &mcptasks.Error{Op: "stop", Err: err, Hint: "a handler must return when its context ends"}
 	}
 	w.client = nil
-	w.sweep.stop()
-	return errors.Join(err, w.end(), w.caller.Close())
+	w.rounds.stop()
+	if err != nil { // its runs go on: nobody else may believe that there are none
+		return err
+	}
+	w.callbacks.Wait()
+	forget, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
+	defer cancel()
+	return errors.Join(w.store.Forget(forget, w.config.NodeID), w.end(), w.caller.Close())
 }
 
 // Interrupt ends the context of the task's run with the cause, if it is going on

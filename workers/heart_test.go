@@ -1,0 +1,106 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// database is the part of a store that a heart knows.
+type database struct {
+	store.Backend
+	away atomic.Bool
+}
+
+func (d *database) Beat(context.Context, store.Node) error {
+	if d.away.Load() {
+		return errors.New("the database is away")
+	}
+	return nil
+}
+
+// beating runs fn beside a heart that beats each second, in a bubble with a clock of
+// its own.
+func beating(t *testing.T, fn func(h *heart, db *database, cutOffs *atomic.Int32)) {
+	synctest.Test(t, func(t *testing.T) {
+		db := &database{}
+		h := &heart{store: db, every: time.Second, log: slog.New(slog.DiscardHandler)}
+		if err := h.beat(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var cutOffs atomic.Int32
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.run(ctx, func() { cutOffs.Add(1) })
+		}()
+		fn(h, db, &cutOffs)
+		stop()
+		<-done
+	})
+}
+
+func pass(d time.Duration) {
+	time.Sleep(d) // the bubble's clock
+	synctest.Wait()
+}
+
+// A node holds another one for dead only after its own beats have succeeded for a
+// whole lease: an outage of the database must not look like everybody's death.
+func TestSteadyAfterALease(t *testing.T) {
+	beating(t, func(h *heart, db *database, _ *atomic.Int32) {
+		if h.steady() {
+			t.Error("steady at its first beat")
+		}
+		pass(2500 * time.Millisecond)
+		if h.steady() {
+			t.Error("steady before a lease has passed")
+		}
+		pass(time.Second)
+		if !h.steady() {
+			t.Error("not steady after a lease of beats")
+		}
+
+		db.away.Store(true)
+		pass(1500 * time.Millisecond)
+		if h.steady() {
+			t.Error("steady though the last beat failed")
+		}
+		pass(10 * time.Second)
+		db.away.Store(false)
+		pass(2500 * time.Millisecond)
+		if h.steady() {
+			t.Error("steady right after an outage")
+		}
+		pass(2 * time.Second)
+		if !h.steady() {
+			t.Error("not steady a lease after an outage")
+		}
+	})
+}
+
+// A node that cannot beat for its lease is dead to the others, and knows it.
+func TestCutOff(t *testing.T) {
+	beating(t, func(_ *heart, db *database, cutOffs *atomic.Int32) {
+		pass(10 * time.Second)
+		if n := cutOffs.Load(); n != 0 {
+			t.Fatalf("cut off %d times while it beat", n)
+		}
+		db.away.Store(true)
+		pass(2500 * time.Millisecond)
+		if n := cutOffs.Load(); n != 0 {
+			t.Errorf("cut off %d times before its lease had passed", n)
+		}
+		pass(3 * time.Second)
+		if cutOffs.Load() == 0 {
+			t.Error("not cut off after its lease")
+		}
+	})
+}

@@ -1,0 +1,184 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// rounds are what a working node does besides its runs: it beats, reaps the dead,
+// and sweeps.
+type rounds struct {
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// startRounds begins them. The node has beaten once already.
+func (w *Workers) startRounds() *rounds {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &rounds{cancel: cancel}
+	r.done.Go(func() { w.heart.run(ctx, w.cutOff) })
+	lost := lostFetches{workers: w, missing: make(map[int64]time.Time)}
+	for _, round := range []struct {
+		every time.Duration
+		do    func(context.Context)
+	}{
+		{w.heart.lease() / 10, w.reap},
+		{w.config.SweepInterval, w.endLost},
+		{w.config.SweepInterval, w.sweep},
+		{w.heart.lease() / 3, lost.look},
+	} {
+		r.done.Go(func() { repeat(ctx, round.every, roundLimit, round.do) })
+	}
+	return r
+}
+
+// stop returns when all have ended.
+func (r *rounds) stop() {
+	r.cancel()
+	r.done.Wait()
+}
+
+// roundLimit bounds one round: a connection that hangs must not end them all.
+const roundLimit = 30 * time.Second
+
+// repeat calls fn about every interval until ctx ends: not all nodes at the same
+// moment. Each call has limit.
+func repeat(ctx context.Context, interval, limit time.Duration, fn func(context.Context)) {
+	for {
+		select {
+		case <-time.After(interval*9/10 + rand.N(interval/5+1)):
+			once, cancel := context.WithTimeout(ctx, limit)
+			fn(once)
+			cancel()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// cutOff ends this node's runs: others may have their tasks by now. Whether they do
+// the fence decides: a run whose handler has returned goes on trying to write.
+func (w *Workers) cutOff() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log.Error("mcptasks: this node could not beat for its lease; its runs are ended", "node", w.config.NodeID, "runs", len(w.runs))
+	for r := range w.runs {
+		r.cancel(mcptasks.ErrSuperseded)
+	}
+}
+
+// reap sees to the jobs of dead nodes.
+func (w *Workers) reap(ctx context.Context) {
+	if !w.heart.steady() {
+		return
+	}
+	n, err := w.store.Reap(ctx, w.config.NodeID, w.heart.lease(), w.heart.steady)
+	if n > 0 {
+		w.log.InfoContext(ctx, "mcptasks: jobs of dead nodes were recovered", "jobs", n)
+	}
+	w.report(ctx, err)
+}
+
+// sweep sees to what no request meets.
+func (w *Workers) sweep(ctx context.Context) {
+	w.report(ctx, w.store.Sweep(ctx, w.heart.lease()))
+	w.report(ctx, w.store.Prune(ctx, 10*w.heart.lease()))
+}
+
+func (w *Workers) report(ctx context.Context, err error) {
+	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		w.log.WarnContext(ctx, "mcptasks: a sweep failed; it is repeated", "error", err)
+	}
+}
+
+// endLost ends runs that lost their task and were not told: the notification was
+// lost, or the database has none.
+func (w *Workers) endLost(ctx context.Context) {
+	w.mu.Lock()
+	runs := make(map[string]*run, len(w.runs))
+	fences := make([]store.Fence, 0, len(w.runs))
+	for r := range w.runs {
+		runs[r.RunToken] = r
+		fences = append(fences, r.Fence)
+	}
+	w.mu.Unlock()
+	if len(runs) == 0 {
+		return
+	}
+	held, err := w.store.Held(ctx, fences)
+	if err != nil {
+		w.report(ctx, err)
+		return
+	}
+	for _, token := range held {
+		delete(runs, token)
+	}
+	for _, r := range runs {
+		r.lost()
+	}
+}
+
+// lostFetches finds jobs that River holds to be running here and that are not: the
+// reply to their fetch was lost, or what became of them. It is used by one goroutine.
+type lostFetches struct {
+	workers *Workers
+	looked  time.Time
+	missing map[int64]time.Time // since when
+}
+
+// look gives a fresh job to tasks whose job has been missing for a lease. A job
+// that has just ended is missing until River's completer settles it; time in which
+// this process was frozen, or the database away, does not count.
+func (l *lostFetches) look(ctx context.Context) {
+	w, now, lease := l.workers, time.Now(), l.workers.heart.lease()
+	late := now.Sub(l.looked) > lease
+	l.looked = now
+	jobs, err := w.store.RunningOn(ctx, w.config.NodeID)
+	if err != nil || late || !w.heart.steady() {
+		clear(l.missing)
+		w.report(ctx, err)
+		return
+	}
+	still := make(map[int64]time.Time)
+	for _, job := range jobs {
+		if w.isHere(job.ID) {
+			continue
+		}
+		since, known := l.missing[job.ID]
+		if !known {
+			since = now
+		}
+		still[job.ID] = since
+		if now.Sub(since) >= lease {
+			l.recover(ctx, job, now.Sub(since) >= store.DiscardAfter*lease)
+		}
+	}
+	l.missing = still
+}
+
+// recover gives the job's task a fresh one, if it is its task's still, and discards
+// the job if it is old.
+func (l *lostFetches) recover(ctx context.Context, job store.Job, old bool) {
+	w := l.workers
+	done, err := w.store.RecoverLost(ctx, job, w.config.NodeID)
+	if done {
+		w.log.WarnContext(ctx, "mcptasks: the fetch of a job was lost", "job_id", job.ID, "task_id", job.TaskID)
+	}
+	if err == nil && old {
+		err = w.store.DiscardLost(ctx, job)
+	}
+	w.report(ctx, err)
+}
+
+func (w *Workers) isHere(jobID int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, here := w.jobs[jobID]
+	return here
+}
