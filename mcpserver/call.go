@@ -25,6 +25,14 @@ func (m *mount) call(ctx context.Context, next mcp.MethodHandler, req mcp.Reques
 		return next(ctx, wire.MethodCall, req)
 	}
 	tool, ours := m.tools.Get(params.Name)
+	support := mcptasks.TaskForbidden
+	if ours {
+		support = tool.Options.TaskSupport
+	}
+	asked, err := askedTask(ctx, req, support)
+	if err != nil {
+		return nil, err
+	}
 	if !ours {
 		return next(ctx, wire.MethodCall, req)
 	}
@@ -32,23 +40,68 @@ func (m *mount) call(ctx context.Context, next mcp.MethodHandler, req mcp.Reques
 		return m.callPlainly(ctx, next, req, tool)
 	}
 	declared := declares(req)
-	if tool.Options.TaskSupport == mcptasks.TaskRequired && !declared {
+	if tool.Options.TaskSupport == mcptasks.TaskRequired && !declared && asked == nil {
 		return nil, missingCapability()
 	}
 	owner, err := m.owner(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	result, err = next(context.WithValue(ctx, ownerKey{}, owner), wire.MethodCall, req)
+	result, err = next(context.WithValue(context.WithValue(ctx, ownerKey{}, owner), askedKey{}, asked), wire.MethodCall, req)
+	if before := answeredBefore(result); before != nil {
+		return beforeResult(before, generation(req) == extension)
+	}
 	task := createdTask(result)
 	switch {
+	case task == nil && asked != nil && err == nil && refused(result) != nil:
+		return nil, refused(result)
 	case task == nil:
 		return result, err
+	case asked != nil:
+		session, _ := req.GetSession().(*mcp.ServerSession)
+		m.follow(ctx, session, owner, task, true)
+		return wire.NewCoreHandle(task), nil
 	case declared:
-		return wire.Handle(task), nil
+		return m.handle(ctx, req, owner, task, tool.Options.InlineWait)
 	default:
-		return m.wait(ctx, req, owner, task)
+		return m.wait(ctx, req, owner, task, cmp.Or(tool.Options.PlainWait, m.opts.PlainWait))
 	}
+}
+
+// handle answers a client that knows tasks: with the task's result if it ends
+// within the wait, else with its handle.
+func (m *mount) handle(ctx context.Context, req mcp.Request, owner mcptasks.Owner, task *mcptasks.Task, wait time.Duration) (mcp.Result, error) {
+	if wait > 0 {
+		ended, err := m.watch(ctx, owner, task, wait)
+		if err != nil {
+			m.opts.Logger.WarnContext(ctx, "mcptasks: a task could not be waited for; its client gets the handle", "task_id", task.ID, "error", err)
+		}
+		if ended != nil {
+			return m.plainResult(ctx, req, ended)
+		}
+	}
+	return wire.Handle(task), nil
+}
+
+// watch returns the task if it ends within the wait and before the client goes, else
+// nil. It returns an error if it could not be watched.
+func (m *mount) watch(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Task, wait time.Duration) (*mcptasks.Task, error) {
+	waiting, stop := context.WithTimeout(ctx, wait)
+	defer stop()
+	if client, ok := ctx.Value(clientKey{}).(context.Context); ok {
+		defer context.AfterFunc(client, stop)()
+	}
+	for now, err := range m.runner.Watch(waiting, owner, task.ID) {
+		switch {
+		case err != nil && waiting.Err() != nil:
+			return nil, nil //nolint:nilnil // the wait is over
+		case err != nil:
+			return nil, err
+		case now.Status.Terminal():
+			return now, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // not within the wait
 }
 
 // callPlainly runs a tool that forbids tasks in the call, as go-sdk would. Nothing
@@ -68,6 +121,21 @@ type created struct{ task *mcptasks.Task }
 
 func (c *created) Error() string { return "task created" }
 
+// answered carries Before's answer through the SDK in the same way.
+type answered struct{ result *mcp.CallToolResult }
+
+func (a *answered) Error() string { return "answered before the task" }
+
+func answeredBefore(result mcp.Result) *mcp.CallToolResult {
+	if answer, ok := result.(*mcp.CallToolResult); ok && answer != nil {
+		var a *answered
+		if errors.As(answer.GetError(), &a) {
+			return a.result
+		}
+	}
+	return nil
+}
+
 func createdTask(result mcp.Result) *mcptasks.Task {
 	if answer, ok := result.(*mcp.CallToolResult); ok && answer != nil {
 		var c *created
@@ -78,44 +146,67 @@ func createdTask(result mcp.Result) *mcptasks.Task {
 	return nil
 }
 
-// create makes the call a task. The arguments are kept as the client sent them:
-// the worker's tools/call applies the same defaults and checks again.
+// create makes the call a task, unless the tool's Before has an answer. The
+// arguments are kept as the client sent them: the worker's tools/call applies the
+// same defaults and checks again.
 func (m *mount) create(ctx context.Context, req *mcp.CallToolRequest) error {
-	params := mcptasks.CreateParams{Tool: req.Params.Name, Arguments: req.Params.Arguments}
-	if len(req.Params.Meta) > 0 {
-		data, err := json.Marshal(req.Params.Meta)
+	tool, _ := m.tools.Get(req.Params.Name)
+	if tool.Options.Before != nil {
+		answer, err := tool.Options.Before(ctx, req)
 		if err != nil {
-			return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "_meta cannot be read"}
+			return err
 		}
-		params.Meta = data
+		// A client of an older protocol cannot be asked so: the task asks it.
+		if answer != nil && (answer.InputRequests == nil || generation(req) == extension) {
+			return &answered{answer}
+		}
 	}
-	task, err := m.runner.Create(ctx, contextOwner(ctx), params)
+	params := mcptasks.CreateParams{Tool: req.Params.Name, Arguments: req.Params.Arguments, TTL: contextTTL(ctx)}
+	var err error
+	if len(req.Params.Meta) > 0 {
+		params.Meta, err = json.Marshal(req.Params.Meta)
+	}
+	if err == nil {
+		params.Responses, err = rawResponses(req.Params.InputResponses)
+	}
+	if err != nil {
+		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "_meta or inputResponses cannot be read"}
+	}
+	owner := contextOwner(ctx)
+	params.IdempotencyKey = m.idempotencyKey(req, owner)
+	task, err := m.runner.Create(ctx, owner, params)
 	if err != nil {
 		return m.rpcError(ctx, err)
 	}
 	return &created{task}
 }
 
-// wait answers a client that does not know tasks with its task's result. When
-// the wait is over or fails, or the client has gone, nobody would ever ask for it:
-// the task is cancelled.
-func (m *mount) wait(ctx context.Context, req mcp.Request, owner mcptasks.Owner, task *mcptasks.Task) (mcp.Result, error) {
-	waiting, stop := context.WithTimeout(ctx, m.opts.PlainWait)
-	defer stop()
-	if client, ok := ctx.Value(clientKey{}).(context.Context); ok {
-		defer context.AfterFunc(client, stop)()
+func rawResponses(responses mcp.InputResponseMap) (map[string]json.RawMessage, error) {
+	if len(responses) == 0 {
+		return nil, nil
 	}
-	var failed error
-	for now, err := range m.runner.Watch(waiting, owner, task.ID) {
+	raw := make(map[string]json.RawMessage, len(responses))
+	for key, response := range responses {
+		data, err := json.Marshal(response)
 		if err != nil {
-			if waiting.Err() == nil {
-				failed = err
-			}
-			break
+			return nil, err
 		}
-		if now.Status.Terminal() {
-			return m.plainResult(ctx, req, now)
-		}
+		raw[key] = data
+	}
+	return raw, nil
+}
+
+// wait answers a client that does not know tasks with its task's result. When the
+// wait is over, the answer names the task if there are helper tools to ask for it;
+// else, or when the client has gone, nobody would ever ask: the task is cancelled.
+func (m *mount) wait(ctx context.Context, req mcp.Request, owner mcptasks.Owner, task *mcptasks.Task, wait time.Duration) (mcp.Result, error) {
+	ended, failed := m.watch(ctx, owner, task, wait)
+	if ended != nil {
+		return m.plainResult(ctx, req, ended)
+	}
+	if failed == nil && m.opts.HelperTools && !clientGone(ctx) {
+		return m.plainResult(ctx, req, &mcptasks.Task{Outcome: textOutcome(fmt.Sprintf(
+			"The work goes on as task %s. Ask for its result with %s, or for how far it is with %s.", task.ID, toolResult, toolStatus), false)})
 	}
 
 	ctx = context.WithoutCancel(ctx)
@@ -128,15 +219,21 @@ func (m *mount) wait(ctx context.Context, req mcp.Request, owner mcptasks.Owner,
 	if err = cmp.Or(failed, err); err != nil {
 		return nil, m.rpcError(ctx, err)
 	}
-	return m.plainResult(ctx, req, &mcptasks.Task{Outcome: errorOutcome(fmt.Sprintf(
-		"The tool did not finish within %s and was cancelled. A client that supports MCP tasks can wait for it.", m.opts.PlainWait))})
+	return m.plainResult(ctx, req, &mcptasks.Task{Outcome: textOutcome(fmt.Sprintf(
+		"The tool did not finish within %s and was cancelled. A client that supports MCP tasks can wait for it.", wait), true)})
+}
+
+// clientGone reports whether the client of the HTTP request has gone.
+func clientGone(ctx context.Context) bool {
+	client, ok := ctx.Value(clientKey{}).(context.Context)
+	return ok && client.Err() != nil
 }
 
 // plainResult is the answer to a client that waited for the task.
 func (m *mount) plainResult(ctx context.Context, req mcp.Request, task *mcptasks.Task) (mcp.Result, error) {
 	outcome := task.Outcome
 	if outcome == nil {
-		outcome = errorOutcome("The task was cancelled.")
+		outcome = textOutcome("The task was cancelled.", true)
 	}
 	if outcome.Error != nil {
 		return nil, outcome.Error
@@ -148,7 +245,7 @@ func (m *mount) plainResult(ctx context.Context, req mcp.Request, task *mcptasks
 	return answer, nil
 }
 
-func errorOutcome(sentence string) *mcptasks.Outcome {
-	result, _ := json.Marshal(&mcp.CallToolResult{IsError: true, Content: []mcp.Content{&mcp.TextContent{Text: sentence}}}) // text is always JSON
-	return &mcptasks.Outcome{Result: result, IsError: true}
+func textOutcome(sentence string, isError bool) *mcptasks.Outcome {
+	result, _ := json.Marshal(&mcp.CallToolResult{IsError: isError, Content: []mcp.Content{&mcp.TextContent{Text: sentence}}}) // text is always JSON
+	return &mcptasks.Outcome{Result: result, IsError: isError}
 }

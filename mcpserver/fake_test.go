@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -39,8 +40,10 @@ type fakeRunner struct {
 
 	watching  chan struct{} // receives when a task that never ends is watched
 	cancelled chan string   // receives the id of each task that is cancelled
+	left      chan string   // receives the id of each task that nobody works on when a watch of it is given up
 
 	mu     sync.Mutex
+	moved  chan struct{} // closed after a change of a task that nobody works on
 	tasks  map[string]*mcptasks.Task
 	params map[string]mcptasks.CreateParams
 	calls  []string
@@ -50,6 +53,8 @@ func newFakeRunner() *fakeRunner {
 	return &fakeRunner{
 		watching:  make(chan struct{}, 16),
 		cancelled: make(chan string, 16),
+		left:      make(chan string, 4096),
+		moved:     make(chan struct{}),
 		tasks:     make(map[string]*mcptasks.Task),
 		params:    make(map[string]mcptasks.CreateParams),
 	}
@@ -80,7 +85,11 @@ func (f *fakeRunner) takeCalls() []string {
 }
 
 func (f *fakeRunner) Create(_ context.Context, owner mcptasks.Owner, params mcptasks.CreateParams) (*mcptasks.Task, error) {
-	f.called("Create %q %s %s", owner, params.Tool, params.Arguments)
+	ttl := ""
+	if params.TTL != 0 {
+		ttl = fmt.Sprintf(" for %s", params.TTL)
+	}
+	f.called("Create %q %s %s%s", owner, params.Tool, params.Arguments, ttl)
 	if f.fail != nil {
 		return nil, f.fail
 	}
@@ -89,6 +98,9 @@ func (f *fakeRunner) Create(_ context.Context, owner mcptasks.Owner, params mcpt
 	task := &mcptasks.Task{
 		ID: fmt.Sprintf("created-%d", len(f.params)+1), Owner: owner, Tool: params.Tool, Status: mcptasks.StatusWorking,
 		TTL: 24 * time.Hour, PollInterval: time.Second, CreatedAt: noon, UpdatedAt: noon,
+	}
+	if params.TTL > 0 {
+		task.TTL = min(task.TTL, params.TTL)
 	}
 	f.tasks[task.ID], f.params[task.ID] = task, params
 	return clone(task), nil
@@ -113,13 +125,64 @@ func (f *fakeRunner) Get(_ context.Context, owner mcptasks.Owner, id string) (*m
 	return clone(task), err
 }
 
+// List has pages of two.
+func (f *fakeRunner) List(_ context.Context, owner mcptasks.Owner, cursor string, limit int) (*mcptasks.Page, error) {
+	f.called("List %q %q %d", owner, cursor, limit)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail != nil {
+		return nil, f.fail
+	}
+	page, after := &mcptasks.Page{}, strings.TrimPrefix(cursor, "after ")
+	if cursor != "" && after == cursor {
+		return nil, &mcptasks.Error{Op: "list", Err: fmt.Errorf("%w: unknown cursor", mcptasks.ErrInvalid)}
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.tasks)) {
+		if task := f.tasks[id]; task.Owner != owner || id <= after {
+			continue
+		}
+		if len(page.Tasks) == 2 {
+			page.Next = "after " + page.Tasks[1].ID
+			break
+		}
+		task := clone(f.tasks[id])
+		if task.Questions = nil; task.Outcome != nil {
+			task.Outcome = &mcptasks.Outcome{IsError: task.Outcome.IsError}
+		}
+		page.Tasks = append(page.Tasks, task)
+	}
+	return page, nil
+}
+
 func (f *fakeRunner) Update(_ context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
 	answers, _ := json.Marshal(responses)
 	f.called("Update %q %.20s %s", owner, id, answers)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, err := f.find("update", owner, id)
-	return err
+	task, err := f.find("update", owner, id)
+	if err != nil {
+		return err
+	}
+	open, answered := maps.Clone(task.Questions), false
+	for key, response := range responses {
+		question, ok := open[key]
+		if !ok {
+			continue
+		}
+		if err := question.Check(response); err != nil {
+			return &mcptasks.Error{Op: "update", TaskID: id, Err: fmt.Errorf("%w: %w", mcptasks.ErrInvalid, err)}
+		}
+		delete(open, key)
+		answered = true
+		task.StatusMessage = fmt.Sprintf("%s: %s", key, response)
+	}
+	if answered {
+		if task.Questions = open; len(open) == 0 {
+			task.Status = mcptasks.StatusWorking
+		}
+		f.move(task)
+	}
+	return nil
 }
 
 func (f *fakeRunner) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
@@ -138,8 +201,10 @@ func (f *fakeRunner) Cancel(ctx context.Context, owner mcptasks.Owner, id string
 	if task.Status.Terminal() {
 		return clone(task), &mcptasks.Error{Op: "cancel", TaskID: id, Err: mcptasks.ErrTerminal}
 	}
-	task.Status = mcptasks.StatusCancelled
+	end(task, nil)
 	f.cancelled <- id
+	close(f.moved)
+	f.moved = make(chan struct{})
 	return clone(task), nil
 }
 
@@ -148,12 +213,32 @@ func (f *fakeRunner) Watch(ctx context.Context, owner mcptasks.Owner, id string)
 	return func(yield func(*mcptasks.Task, error) bool) {
 		f.mu.Lock()
 		task, err := f.find("watch", owner, id)
-		params, now := f.params[id], clone(task)
+		params, worked := f.params[id]
+		now, moved := clone(task), f.moved
 		f.mu.Unlock()
 		switch {
 		case !yield(now, err) || err != nil:
 		case f.failWatch != nil:
 			yield(nil, f.failWatch)
+		case !worked || now.Status.Terminal():
+			for !now.Status.Terminal() {
+				select {
+				case <-moved:
+				case <-ctx.Done():
+					yield(nil, ctx.Err())
+					f.left <- id
+					return
+				}
+				seen := now
+				f.mu.Lock()
+				now, moved = clone(task), f.moved
+				f.mu.Unlock()
+				if !seen.UpdatedAt.Equal(now.UpdatedAt) || seen.Status != now.Status {
+					if !yield(now, nil) {
+						return
+					}
+				}
+			}
 		case f.work == nil:
 			f.watching <- struct{}{}
 			<-ctx.Done()
@@ -179,7 +264,7 @@ func clone(task *mcptasks.Task) *mcptasks.Task {
 
 // end gives the task its outcome; none is a cancellation.
 func end(task *mcptasks.Task, outcome *mcptasks.Outcome) {
-	task.Outcome, task.Status = outcome, mcptasks.StatusCancelled
+	task.Outcome, task.Status, task.Questions = outcome, mcptasks.StatusCancelled, nil
 	if outcome != nil {
 		task.Status = outcome.Status()
 	}
@@ -194,7 +279,7 @@ func worker(t *testing.T, tools *mcptasks.Tools) func(context.Context, mcptasks.
 	}
 	t.Cleanup(func() { _ = caller.Close() })
 	return func(ctx context.Context, params mcptasks.CreateParams, attempt int) *mcptasks.Outcome {
-		return caller.Call(ctx, mcptasks.NewRun("task", attempt, nil, nil), params).Outcome
+		return caller.Call(ctx, mcptasks.NewRun("task", attempt, mcptasks.Recorded{}, nil), params).Outcome
 	}
 }
 

@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -13,17 +14,41 @@ import (
 type taskGeneration int
 
 const (
-	none taskGeneration = iota
-	extension
+	none      taskGeneration = iota
+	core                     // 2025-11-25: the client asks for a task
+	extension                // 2026-07-28: the server makes one
 )
 
-// generation reads the request's own _meta: the SDK's ProtocolVersion falls back
-// to the session, and panics where params are missing.
+// generation reads the request's own _meta, and else what its session began with:
+// the SDK's ProtocolVersion does not tell the two apart, and panics where params are
+// missing.
 func generation(req mcp.Request) taskGeneration {
 	if version, _ := meta(req)[mcp.MetaKeyProtocolVersion].(string); version >= wire.ExtensionVersion {
 		return extension
 	}
+	session, _ := req.GetSession().(*mcp.ServerSession)
+	if session == nil {
+		return none
+	}
+	// For a request that belongs to no session the SDK makes params up, without capabilities.
+	params := session.InitializeParams()
+	if params != nil && params.Capabilities != nil && params.ProtocolVersion >= wire.CoreVersion {
+		return core
+	}
 	return none
+}
+
+// has reports whether the generation has the method.
+func (g taskGeneration) has(method string) bool {
+	switch method {
+	case wire.MethodGet, wire.MethodCancel:
+		return g != none
+	case wire.MethodUpdate:
+		return g == extension
+	case wire.MethodResult, wire.MethodList:
+		return g == core
+	}
+	return false
 }
 
 // declares reports whether the request's client said that it knows the extension.
@@ -38,9 +63,18 @@ func declares(req mcp.Request) bool {
 	return ok
 }
 
+// meta returns the _meta of a request, nil if it has no params.
 func meta(req mcp.Request) map[string]any {
 	switch params := req.GetParams().(type) {
 	case *mcp.CallToolParamsRaw:
+		if params != nil {
+			return params.Meta
+		}
+	case *mcp.ListToolsParams:
+		if params != nil {
+			return params.Meta
+		}
+	case *mcp.SubscriptionsListenParams:
 		if params != nil {
 			return params.Meta
 		}
@@ -52,8 +86,32 @@ func meta(req mcp.Request) map[string]any {
 		if params != nil {
 			return params.Meta
 		}
+	case *wire.ListParams:
+		if params != nil {
+			return params.Meta
+		}
 	}
 	return nil
+}
+
+// hasParams reports whether a tasks/* request has params.
+func hasParams(req mcp.Request) bool {
+	switch params := req.GetParams().(type) {
+	case *wire.TaskParams:
+		return params != nil
+	case *wire.UpdateParams:
+		return params != nil
+	case *wire.ListParams:
+		return params != nil
+	}
+	return false
+}
+
+type generationKey struct{}
+
+func contextGeneration(ctx context.Context) taskGeneration {
+	g, _ := ctx.Value(generationKey{}).(taskGeneration)
+	return g
 }
 
 // missingCapability is the error a client gets that did not declare the extension.

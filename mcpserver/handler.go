@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
+	"sync"
+	"time"
 
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks/internal/wire"
@@ -18,37 +19,74 @@ import (
 
 // HandlerOptions describe an endpoint. Nil works.
 type HandlerOptions struct {
-	// StreamableHTTP is passed on to the SDK's handler. Stateless is set
-	// whatever it says: the extension's protocol version has no sessions.
+	// StreamableHTTP is passed on to the SDK's handlers. Stateless is set as the
+	// protocol version of the request demands, whatever it says. SessionTimeout
+	// defaults to 24 hours.
 	StreamableHTTP mcp.StreamableHTTPOptions
 }
 
 // NewHandler returns a Streamable HTTP endpoint for servers with mounted tools, as
-// [mcp.NewStreamableHTTPHandler] does for others. Besides it checks what the SDK
-// does not know of tasks/* requests: that params are there, and that the Mcp-Name
-// header is the task's id (-32020 and HTTP 400 otherwise).
+// [mcp.NewStreamableHTTPHandler] does for others. It serves the protocol versions
+// that have sessions and those that have none: a request of 2026-07-28 or later, and
+// one that belongs to no session and does not begin one, is answered on its own. A
+// 2025-11-25 client has tasks in its session, which lives in this process; the tasks
+// themselves do not, and it finds them again from another.
+//
+// Besides it checks what the SDK does not know of tasks/* requests: that params are
+// there, and that the Mcp-Name header is the task's id (-32020 and HTTP 400
+// otherwise). It passes on what the SDK drops, so that 2025-11-25 clients may ask for
+// tasks and 2026-07-28 clients may subscribe to them.
 func NewHandler(getServer func(*http.Request) *mcp.Server, opts *HandlerOptions) http.Handler {
 	var options mcp.StreamableHTTPOptions
 	if opts != nil {
 		options = opts.StreamableHTTP
 	}
-	options.Stateless = true
 	if options.MaxRequestBodyBytes == 0 {
 		options.MaxRequestBodyBytes = mcp.DefaultMaxRequestBodyBytes
 	}
-	return &handler{next: mcp.NewStreamableHTTPHandler(getServer, &options), maxBody: options.MaxRequestBodyBytes}
+	if options.SessionTimeout == 0 {
+		options.SessionTimeout = 24 * time.Hour
+	}
+	sessions, single := options, options
+	sessions.Stateless, single.Stateless = false, true
+	single.EventStore = nil // it would open a stream for each request, and nobody could ask for it
+	return &handler{
+		sessions:  mcp.NewStreamableHTTPHandler(getServer, &sessions),
+		single:    mcp.NewStreamableHTTPHandler(getServer, &single),
+		maxBody:   options.MaxRequestBodyBytes,
+		resumable: options.EventStore != nil,
+		lines:     make(map[string]*line),
+	}
 }
 
 type handler struct {
-	next    http.Handler
-	maxBody int64
+	sessions  http.Handler // for requests of sessions, and those that begin one
+	single    http.Handler // for requests that stand alone
+	maxBody   int64
+	resumable bool // a client that goes may come back for the answer
+
+	mu    sync.Mutex
+	lines map[string]*line // by session id
 }
 
+const sessionHeader = "Mcp-Session-Id"
+
 func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if req.Method != http.MethodPost || req.Body == nil {
-		h.next.ServeHTTP(w, req)
-		return
+	switch {
+	case req.Method == http.MethodPost && req.Body != nil:
+		h.servePOST(w, req)
+	case req.Header.Get(sessionHeader) == "":
+		h.single.ServeHTTP(w, req) // which refuses the method
+	case req.Method == http.MethodGet:
+		h.serveGET(w, req)
+	case req.Method == http.MethodDelete:
+		h.serveDELETE(w, req)
+	default:
+		h.sessions.ServeHTTP(w, req)
 	}
+}
+
+func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 	if h.maxBody > 0 {
 		req.Body = http.MaxBytesReader(w, req.Body, h.maxBody)
 	}
@@ -62,86 +100,158 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "the request body could not be read", http.StatusBadRequest)
 		return
 	}
-	if id, refusal := refuse(req.Header, body); refusal != nil {
-		writeError(w, id, refusal)
+	messages := readMessages(body)
+	for _, m := range messages {
+		if refusal := m.refuse(req.Header); refusal != nil {
+			writeError(w, m.id, refusal)
+			return
+		}
+	}
+	if len(messages) == 1 {
+		body = messages[0].withParams(body)
+	}
+
+	next, c := h.single, &carrier{client: req.Context()}
+	session := req.Header.Get(sessionHeader)
+	switch {
+	case isModern(req.Header, messages):
+	case session != "":
+		next, c.line = h.sessions, func() *line { return h.line(session, userOf(req), true) }
+		if h.resumable {
+			c.client = nil
+		}
+	case begins(messages):
+		next = h.sessions
+	}
+	if len(messages) == 1 {
+		messages[0].fill(c)
+	}
+	if c.taskIDs != nil {
+		s := &stream{w: w}
+		defer s.end()
+		c.notify = func(method string, params any) error {
+			message, err := notification(method, params)
+			if err != nil {
+				return err
+			}
+			return s.event(message)
+		}
+		w = s
+	}
+
+	number := c.put()
+	defer carriers.Delete(number)
+	req = req.WithContext(req.Context()) // a copy
+	req.Header = req.Header.Clone()
+	setCarrier(req.Header, number, overHTTPMark)
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	next.ServeHTTP(w, req)
+}
+
+// isModern reports whether the request is of a protocol version without sessions,
+// by its header or by the _meta of its body. If they differ, the SDK says so.
+func isModern(header http.Header, messages []message) bool {
+	if header.Get("Mcp-Protocol-Version") >= wire.ExtensionVersion {
+		return true
+	}
+	for _, m := range messages {
+		if m.version() >= wire.ExtensionVersion {
+			return true
+		}
+	}
+	return false
+}
+
+func begins(messages []message) bool {
+	for _, m := range messages {
+		if m.method == wire.MethodInitialize {
+			return true
+		}
+	}
+	return false
+}
+
+// serveGET serves the stream on which a session's client hears what is no answer.
+func (h *handler) serveGET(w http.ResponseWriter, req *http.Request) {
+	var l *line
+	disconnect := func() {}
+	s := &stream{w: w}
+	s.opened = func() { // the SDK has found the session
+		l = h.line(req.Header.Get(sessionHeader), userOf(req), false)
+		disconnect = l.connect(s.event)
+	}
+	h.sessions.ServeHTTP(s, req)
+	s.end()
+	disconnect()
+	h.release(l)
+}
+
+// serveDELETE ends a session. The SDK would wait for what waits in it.
+func (h *handler) serveDELETE(w http.ResponseWriter, req *http.Request) {
+	h.mu.Lock()
+	l := h.lines[req.Header.Get(sessionHeader)]
+	h.mu.Unlock()
+	if l != nil && (l.user == "" || l.user == userOf(req)) {
+		l.end()
+	}
+	h.sessions.ServeHTTP(w, req)
+}
+
+// line returns the line to a session that exists. Who keeps it ends it.
+func (h *handler) line(session, user string, kept bool) *line {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l, ok := h.lines[session]
+	if !ok {
+		l = newLine(context.Background(), user)
+		h.lines[session] = l
+		context.AfterFunc(l.ctx, func() {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			if h.lines[session] == l {
+				delete(h.lines, session)
+			}
+		})
+	}
+	l.kept = l.kept || kept
+	return l
+}
+
+// release ends a line that nobody has used but its stream.
+func (h *handler) release(l *line) {
+	if l == nil {
 		return
 	}
-	req.Body = io.NopCloser(bytes.NewReader(body))
-	h.next.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), clientKey{}, req.Context())))
+	h.mu.Lock()
+	unused := !l.kept && l.listening() == nil
+	h.mu.Unlock()
+	if unused {
+		l.end()
+	}
 }
 
-// clientKey is where the HTTP request's own context is: the SDK's, which derives
-// from it, does not end with it.
-type clientKey struct{}
-
-// refuse returns the error for a tasks/* request that must not reach the SDK. All
-// else is the SDK's to judge. The body is read as the SDK reads it: keys match
-// exactly, what follows the first value is ignored, and it may be a batch.
-func refuse(header http.Header, body []byte) (id json.RawMessage, refusal *jsonrpc.Error) {
-	var messages []json.RawMessage
-	if decode(body, &messages) != nil {
-		messages = []json.RawMessage{body}
+// userOf returns who the SDK binds a session to.
+func userOf(req *http.Request) string {
+	if token := auth.TokenInfoFromContext(req.Context()); token != nil {
+		return token.UserID
 	}
-	for _, message := range messages {
-		if id, refusal := refuseRequest(header, message); refusal != nil {
-			return id, refusal
-		}
-	}
-	return nil, nil
+	return ""
 }
 
-func refuseRequest(header http.Header, message json.RawMessage) (id json.RawMessage, refusal *jsonrpc.Error) {
-	var request map[string]json.RawMessage
-	var method string
-	if decode(message, &request) != nil || decode(request["method"], &method) != nil {
-		return nil, nil
+// readMessages reads a body as the SDK does: keys match exactly, what follows the
+// first value is ignored, and it may be a batch. What it cannot read is the SDK's to judge.
+func readMessages(body []byte) []message {
+	var bodies []json.RawMessage
+	if decode(body, &bodies) != nil {
+		bodies = []json.RawMessage{body}
 	}
-	switch method {
-	case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel:
-	default:
-		return nil, nil
-	}
-	id = request["id"]
-
-	var params map[string]json.RawMessage
-	if err := decode(request["params"], &params); err != nil || params == nil {
-		return id, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: `"params" is missing or no object`}
-	}
-	if header.Get("Mcp-Protocol-Version") < wire.ExtensionVersion {
-		return nil, nil
-	}
-	var taskID *string
-	if err := decode(params["taskId"], &taskID); err != nil || taskID == nil {
-		return id, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: `"taskId" is missing or no string`}
-	}
-	switch header.Get("Mcp-Name") {
-	case *taskID:
-		var responses map[string]json.RawMessage
-		if answers, ok := params["inputResponses"]; ok && method == wire.MethodUpdate && decode(answers, &responses) != nil {
-			return id, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: `"inputResponses" is no object`}
+	messages := make([]message, 0, len(bodies))
+	for _, body := range bodies {
+		if m, ok := readMessage(body); ok {
+			messages = append(messages, m)
 		}
-		return nil, nil
-	case "":
-		return id, &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header is missing: it must be the taskId"}
-	default:
-		return id, &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header does not match the taskId in the body"}
 	}
+	return messages
 }
 
 func decode(data []byte, v any) error { return json.NewDecoder(bytes.NewReader(data)).Decode(v) }
-
-// writeError answers with an error and the request's id, left out where it is no
-// string or number: null would not be valid.
-func writeError(w http.ResponseWriter, id json.RawMessage, refusal *jsonrpc.Error) {
-	answer := struct {
-		Version string          `json:"jsonrpc"`
-		ID      json.RawMessage `json:"id,omitempty"`
-		Error   *jsonrpc.Error  `json:"error"`
-	}{Version: "2.0", Error: refusal}
-	if len(id) > 0 && strings.ContainsRune(`"-0123456789`, rune(id[0])) {
-		answer.ID = id
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusBadRequest)
-	_ = json.NewEncoder(w).Encode(answer) // the client has gone; there is nobody to tell
-}

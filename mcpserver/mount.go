@@ -1,11 +1,13 @@
-// Package mcpserver serves durable tools on a go-sdk server, as the Tasks
-// extension of MCP describes (SEP-2663, protocol 2026-07-28).
+// Package mcpserver serves durable tools on a go-sdk server, to clients of both of
+// MCP's task protocols: the Tasks extension (SEP-2663, protocol 2026-07-28) and the
+// tasks of protocol 2025-11-25. Each request is answered in its own.
 package mcpserver
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -18,8 +20,9 @@ import (
 // Options describe how tools are served. Nil works.
 type Options struct {
 	// Owner names the owner of the tasks that a request makes and may see; it is
-	// asked where a task is concerned. An error refuses the request. Defaults to the user id of the bearer token
-	// that go-sdk's auth middleware verified, "" without one.
+	// asked where a task is concerned, and when a 2025-11-25 session begins. An error
+	// refuses the request. Defaults to the user id of the bearer token that go-sdk's
+	// auth middleware verified, "" without one.
 	Owner func(ctx context.Context, req mcp.Request) (mcptasks.Owner, error)
 
 	// PlainWait is how long a client that does not know tasks waits for a
@@ -27,16 +30,30 @@ type Options struct {
 	// result that says so. Defaults to 30 seconds.
 	PlainWait time.Duration
 
+	// HelperTools adds the tools task_status, task_result, task_answer and
+	// task_cancel. A task that outlasts the wait of a client that does not know
+	// tasks is then not cancelled: the answer names it, and these tools ask for it.
+	HelperTools bool
+
+	// IdempotencyMetaKey is a member of _meta that names a call, beside
+	// claudecode/toolUseId and the Idempotency-Key header: a call that comes
+	// again gets the task it made. Over HTTP this needs an owner.
+	IdempotencyMetaKey string
+
 	// Logger is where errors go that clients are not told. Defaults to
 	// slog.Default().
 	Logger *slog.Logger
 }
 
-// Mount adds the tools to the server, with tasks/get, tasks/update, tasks/cancel
-// and the extension's capability, all answered by runner. Call it after the
-// server's own middleware is added and before it serves: Mount's must be outermost.
+// Mount adds the tools to the server, with the methods tasks/* and the extension's
+// capability, all answered by runner. Call it after the server's own middleware is
+// added and before it serves: Mount's must be outermost.
+//
+// The tasks of 2025-11-25, and subscriptions to tasks, need what the SDK drops of
+// requests: they are offered where the server is served by [NewHandler], or on a
+// transport made by [NewTransport]. A client is offered tasks/list only if it has an owner.
 func Mount(server *mcp.Server, tools *mcptasks.Tools, runner mcptasks.Runner, opts *Options) {
-	m := &mount{tools: tools, runner: runner}
+	m := &mount{tools: tools, runner: runner, askers: make(map[*line]*asker)}
 	if opts != nil {
 		m.opts = *opts
 	}
@@ -57,22 +74,31 @@ func Mount(server *mcp.Server, tools *mcptasks.Tools, runner mcptasks.Runner, op
 			tool.Mount(server, m.create)
 		}
 	}
+	if m.opts.HelperTools {
+		m.addHelpers(server)
+	}
 	for _, err := range []error{
 		mcp.AddReceivingCustomMethod(server, wire.MethodGet, m.get),
 		mcp.AddReceivingCustomMethod(server, wire.MethodUpdate, m.update),
 		mcp.AddReceivingCustomMethod(server, wire.MethodCancel, m.cancel),
+		mcp.AddReceivingCustomMethod(server, wire.MethodResult, m.result),
+		mcp.AddReceivingCustomMethod(server, wire.MethodList, m.list),
 	} {
 		if err != nil { // the SDK has come to know the method itself
 			panic("mcptasks: Mount: " + err.Error())
 		}
 	}
 	server.AddReceivingMiddleware(m.middleware)
+	server.AddSendingMiddleware(m.sending)
 }
 
 type mount struct {
 	tools  *mcptasks.Tools
 	runner mcptasks.Runner
 	opts   Options
+
+	mu     sync.Mutex
+	askers map[*line]*asker // one for each 2025-11-25 session that has met a task
 }
 
 func tokenOwner(_ context.Context, req mcp.Request) (mcptasks.Owner, error) {
@@ -89,27 +115,24 @@ func tokenOwner(_ context.Context, req mcp.Request) (mcptasks.Owner, error) {
 // the handlers behind it see neither.
 func (m *mount) middleware(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+		ctx = withCarrier(ctx, carrierOf(req))
 		switch method {
-		case "server/discover":
+		case wire.MethodDiscover:
 			result, err := next(ctx, method, req)
 			if discovered, ok := result.(*mcp.DiscoverResult); ok {
 				advertise(discovered)
 			}
 			return result, err
+		case wire.MethodInitialize:
+			return m.initialize(ctx, next, req)
+		case wire.MethodTools:
+			return m.listTools(ctx, next, req)
 		case wire.MethodCall:
 			return m.call(ctx, next, req)
-		case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel:
-			if generation(req) != extension {
-				return nil, methodNotFound(method)
-			}
-			if !declares(req) {
-				return nil, missingCapability()
-			}
-			owner, err := m.owner(ctx, req)
-			if err != nil {
-				return nil, err
-			}
-			return next(context.WithValue(ctx, ownerKey{}, owner), method, req)
+		case wire.MethodListen:
+			return m.listen(ctx, next, req)
+		case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel, wire.MethodResult, wire.MethodList:
+			return m.serveTasks(ctx, next, method, req)
 		default:
 			return next(ctx, method, req)
 		}

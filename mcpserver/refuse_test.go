@@ -38,10 +38,12 @@ func FuzzRefuse(f *testing.F) {
 		if extension {
 			header.Set("Mcp-Protocol-Version", wire.ExtensionVersion)
 		}
-		id, refusal := refuse(header, body)
-		if refusal != nil {
-			checkRefusal(t, id, refusal)
-			return
+		messages := readMessages(body)
+		for _, m := range messages {
+			if refusal := m.refuse(header); refusal != nil {
+				checkRefusal(t, m.id, refusal)
+				return
+			}
 		}
 		message, err := jsonrpc.DecodeMessage(body)
 		if err != nil {
@@ -89,4 +91,16 @@ func checkRefusal(t *testing.T, id json.RawMessage, refusal *jsonrpc.Error) {
 			t.Errorf("the answer %s has an id that is none", recorder.Body)
 		}
 	}
+}
+
+// FuzzReadTTL holds a client's ttl to what a task may have.
+func FuzzReadTTL(f *testing.F) {
+	for _, task := range []string{`{}`, `{"ttl":60000}`, `{"ttl":0}`, `{"ttl":-0.0}`, `{"ttl":1e999}`, `{"ttl":9223372036854775807}`, `{"ttl":null}`, `{"ttl":[]}`, `[]`, `7`, ``} {
+		f.Add([]byte(task))
+	}
+	f.Fuzz(func(t *testing.T, task []byte) {
+		if ttl, ok := readTTL(task); ttl < 0 || !ok && ttl != 0 {
+			t.Errorf("%q has the ttl %s", task, ttl)
+		}
+	})
 }

@@ -12,22 +12,57 @@ import (
 	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
-// The middleware has let through only requests of the extension, with params, and
-// has put their owner into the context.
+// serveTasks lets through the tasks/* requests that their generation has, with params,
+// and puts their generation and owner into the context.
+func (m *mount) serveTasks(ctx context.Context, next mcp.MethodHandler, method string, req mcp.Request) (mcp.Result, error) {
+	g := generation(req)
+	if !g.has(method) {
+		return nil, methodNotFound(method)
+	}
+	if !hasParams(req) && method != wire.MethodList {
+		return nil, invalidParams(`"params" is missing or no object`)
+	}
+	if g == extension && !declares(req) {
+		return nil, missingCapability()
+	}
+	owner, err := m.owner(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if method == wire.MethodList && !mayList(owner) {
+		return nil, methodNotFound(method)
+	}
+	return next(context.WithValue(context.WithValue(ctx, ownerKey{}, owner), generationKey{}, g), method, req)
+}
 
-// get answers tasks/get with the whole task, its result or error included.
-func (m *mount) get(ctx context.Context, _ *mcp.ServerSession, params *wire.TaskParams) (*wire.Task, error) {
-	task, err := m.runner.Get(ctx, contextOwner(ctx), params.TaskID)
+// get answers tasks/get: with the whole task, its result or error included, in the
+// extension; with where it stands in 2025-11-25.
+func (m *mount) get(ctx context.Context, session *mcp.ServerSession, params *wire.TaskParams) (mcp.Result, error) {
+	owner := contextOwner(ctx)
+	task, err := m.runner.Get(ctx, owner, params.TaskID)
 	if err != nil {
 		return nil, m.rpcError(ctx, err)
 	}
-	if o := task.Outcome; o != nil && o.Error == nil && !json.Valid(o.Result) { // the SDK would never answer
-		return nil, m.rpcError(ctx, &mcptasks.Error{Op: "get", TaskID: task.ID, Err: errors.New("the stored result is not JSON")})
+	if err := readable(task); err != nil {
+		return nil, m.rpcError(ctx, &mcptasks.Error{Op: "get", TaskID: task.ID, Err: err})
+	}
+	if contextGeneration(ctx) == core {
+		m.follow(ctx, session, owner, task, false)
+		return wire.NewCoreTask(task), nil
 	}
 	return wire.Detailed(task), nil
 }
 
-// update acknowledges answers; keys that nothing waits under are ignored.
+// readable returns an error for a task whose result the SDK could not send: it would
+// not answer at all.
+func readable(task *mcptasks.Task) error {
+	if o := task.Outcome; o != nil && o.Error == nil && !json.Valid(o.Result) {
+		return errors.New("the stored result is not JSON")
+	}
+	return nil
+}
+
+// update stores answers to open questions; other keys are ignored.
 func (m *mount) update(ctx context.Context, _ *mcp.ServerSession, params *wire.UpdateParams) (*wire.Ack, error) {
 	if err := m.runner.Update(ctx, contextOwner(ctx), params.TaskID, params.InputResponses); err != nil {
 		return nil, m.rpcError(ctx, err)
@@ -35,14 +70,34 @@ func (m *mount) update(ctx context.Context, _ *mcp.ServerSession, params *wire.U
 	return wire.NewAck(), nil
 }
 
-// cancel acknowledges, also for a task that has ended: the extension's cancel is
-// idempotent.
-func (m *mount) cancel(ctx context.Context, _ *mcp.ServerSession, params *wire.TaskParams) (*wire.Ack, error) {
-	_, err := m.runner.Cancel(ctx, contextOwner(ctx), params.TaskID)
-	if err != nil && !errors.Is(err, mcptasks.ErrTerminal) {
+// cancel acknowledges in the extension, also for a task that has ended: its cancel is
+// idempotent. In 2025-11-25 it answers with the cancelled task, and to one that has
+// ended with an error.
+func (m *mount) cancel(ctx context.Context, _ *mcp.ServerSession, params *wire.TaskParams) (mcp.Result, error) {
+	task, err := m.runner.Cancel(ctx, contextOwner(ctx), params.TaskID)
+	switch g := contextGeneration(ctx); {
+	case errors.Is(err, mcptasks.ErrTerminal) && g == core:
+		return nil, invalidParams(mcptasks.ErrTerminal.Error())
+	case err != nil && !errors.Is(err, mcptasks.ErrTerminal):
+		return nil, m.rpcError(ctx, err)
+	case g == core:
+		return wire.NewCoreTask(task), nil
+	default:
+		return wire.NewAck(), nil
+	}
+}
+
+// list answers tasks/list with a page of the owner's tasks.
+func (m *mount) list(ctx context.Context, _ *mcp.ServerSession, params *wire.ListParams) (*wire.CoreList, error) {
+	cursor := ""
+	if params != nil {
+		cursor = params.Cursor
+	}
+	page, err := m.runner.List(ctx, contextOwner(ctx), cursor, 0)
+	if err != nil {
 		return nil, m.rpcError(ctx, err)
 	}
-	return wire.NewAck(), nil
+	return wire.NewCoreList(page), nil
 }
 
 // rpcError is what a client is told of an error: what it can act on, in words that
@@ -52,7 +107,7 @@ func (m *mount) rpcError(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, mcptasks.ErrNotFound):
 		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: mcptasks.ErrNotFound.Error()}
-	case errors.Is(err, mcptasks.ErrInvalid):
+	case errors.Is(err, mcptasks.ErrInvalid), errors.Is(err, mcptasks.ErrLimit):
 		var ours *mcptasks.Error
 		if errors.As(err, &ours) {
 			err = ours.Err

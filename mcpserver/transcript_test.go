@@ -1,12 +1,10 @@
 package mcpserver_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -26,10 +25,16 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata")
 
 // TestTranscripts sends the requests in testdata/*.txtar, in their order, to a
 // server of their own. After each request comes what was answered and what the
-// Runner was asked for.
+// Runner was asked for; the latter not where a stream is open, whose watching has no order.
 //
 // In a request ${declared} and ${undeclared} stand for the _meta of a client that
-// does, or does not, declare the extension, and ${long} for a megabyte.
+// does, or does not, declare the extension, ${long} for a megabyte, and ${session} for
+// the session that the last initialize began. Some headers are for this test:
+//
+//	Method: GET             another method than POST
+//	Stream: name            leave the answer open under the name
+//	Read: name, 2           send nothing, read two events of that stream
+//	Do: ask working color   send nothing, change a task; see fakeRunner.do
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -60,9 +65,9 @@ var section = regexp.MustCompile(`(?m)^-- (.+) --\n`)
 
 // replay returns the transcript with the answers that its requests get now.
 func replay(t *testing.T, transcript string) string {
-	runner := newFakeRunner()
-	fixtureTasks(runner)
-	server := fixtureServer(t, runner)
+	c := newConversation(t)
+	runner := c.runner
+	defer c.end()
 
 	marks := section.FindAllStringSubmatchIndex(transcript, -1)
 	if len(marks) == 0 {
@@ -79,52 +84,12 @@ func replay(t *testing.T, transcript string) string {
 		if name == "answer" || name == "runner" {
 			continue
 		}
-		fmt.Fprintf(&out, "-- %s --\n%s-- answer --\n%s", name, text, exchange(t, server, text))
-		if calls := runner.takeCalls(); len(calls) > 0 {
+		fmt.Fprintf(&out, "-- %s --\n%s", name, text)
+		if answer := c.exchange(text); answer != "" {
+			fmt.Fprintf(&out, "-- answer --\n%s", answer)
+		}
+		if calls := runner.takeCalls(); len(calls) > 0 && len(c.streams) == 0 {
 			fmt.Fprintf(&out, "-- runner --\n%s\n", strings.Join(calls, "\n"))
-		}
-	}
-	return out.String()
-}
-
-// exchange sends a request, headers and body as they are, and returns the answer.
-func exchange(t *testing.T, server *httptest.Server, text string) string {
-	t.Helper()
-	headers, body, _ := strings.Cut(text, "\n\n")
-	expand := strings.NewReplacer("${declared}", declared, "${undeclared}", undeclared, "${long}", strings.Repeat("x", 1<<20)).Replace
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(expand(strings.TrimSuffix(body, "\n"))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json, text/event-stream")
-	for line := range strings.Lines(headers) {
-		if key, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			req.Header.Set(key, expand(strings.TrimSpace(value)))
-		}
-	}
-	res, err := server.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	var out strings.Builder
-	fmt.Fprintf(&out, "%s\nContent-Type: %s\n\n", res.Status, res.Header.Get("Content-Type"))
-	for line := range strings.Lines(string(answer)) {
-		data, isData := strings.CutPrefix(line, "data: ")
-		if isData {
-			out.WriteString("data: ")
-		}
-		var pretty bytes.Buffer // only white space differs from what was sent
-		if json.Indent(&pretty, []byte(data), "", "  ") == nil {
-			out.WriteString(strings.TrimRight(pretty.String(), "\n") + "\n")
-		} else if line = strings.TrimRight(line, "\n"); line != "" {
-			out.WriteString(line + "\n")
 		}
 	}
 	return out.String()
@@ -146,7 +111,15 @@ func fixtureServer(t *testing.T, runner *fakeRunner) *httptest.Server {
 		return text("sync is done"), nil, nil
 	})
 	mcpserver.Mount(server, tools, runner, nil)
-	return serve(t, endpoint(server))
+	plain := endpoint(server)
+	owned := auth.RequireBearerToken(verify, nil)(plain)
+	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("Authorization") != "" {
+			owned.ServeHTTP(w, req)
+		} else {
+			plain.ServeHTTP(w, req)
+		}
+	}))
 }
 
 func fixtureTasks(runner *fakeRunner) {
@@ -167,6 +140,9 @@ func fixtureTasks(runner *fakeRunner) {
 			Error: &jsonrpc.Error{Code: -32050, Message: "the tool says no", Data: json.RawMessage(`{"why":9007199254740993}`)},
 		}},
 		{ID: "cancelled", Status: mcptasks.StatusCancelled, StatusMessage: "cancelled by the client"},
+		{ID: "asking", Status: mcptasks.StatusInputRequired, Questions: map[string]mcptasks.Question{"color": question("color")}},
+		{ID: "alices", Owner: "alice", Status: mcptasks.StatusWorking},
+		{ID: "bobs", Owner: "bob", Status: mcptasks.StatusCompleted, Outcome: result(`{"content":[],"isError":true}`, true)},
 		{ID: "foreign", Owner: "somebody else", Status: mcptasks.StatusCompleted, Outcome: result(`{"content":[]}`, false)},
 	} {
 		runner.add(task)

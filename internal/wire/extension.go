@@ -19,10 +19,17 @@ const (
 	// ExtensionVersion is the first protocol version that has the extension.
 	ExtensionVersion = "2026-07-28"
 
-	MethodCall   = "tools/call"
-	MethodGet    = "tasks/get"
-	MethodUpdate = "tasks/update"
-	MethodCancel = "tasks/cancel"
+	MethodDiscover = "server/discover"
+	MethodCall     = "tools/call"
+	MethodGet      = "tasks/get"
+	MethodUpdate   = "tasks/update"
+	MethodCancel   = "tasks/cancel"
+	MethodListen   = "subscriptions/listen"
+
+	// NotificationTask carries a detailed task, see [NewNotification].
+	NotificationTask = "notifications/tasks"
+	// NotificationAcknowledged opens a subscription.
+	NotificationAcknowledged = "notifications/subscriptions/acknowledged"
 
 	resultTypeTask     = "task"
 	resultTypeComplete = "complete"
@@ -45,7 +52,7 @@ type UpdateParams struct {
 // tools/call that became a task, or to tasks/get.
 type Task struct {
 	mcp.ResultBase
-	ResultType     string          `json:"resultType"`
+	ResultType     string          `json:"resultType,omitempty"` // none in a notification
 	TaskID         string          `json:"taskId"`
 	Status         mcptasks.Status `json:"status"`
 	StatusMessage  string          `json:"statusMessage,omitempty"`
@@ -55,6 +62,14 @@ type Task struct {
 	PollIntervalMs int64           `json:"pollIntervalMs,omitempty"`
 	Result         json.RawMessage `json:"result,omitempty"`
 	Error          *jsonrpc.Error  `json:"error,omitempty"`
+
+	InputRequests map[string]InputRequest `json:"inputRequests,omitempty"` // the open questions, by key
+}
+
+// InputRequest is a question as tasks/get tells of it.
+type InputRequest struct {
+	Method string          `json:"method"`
+	Params json.RawMessage `json:"params"`
 }
 
 // Ack is the empty answer to tasks/update and tasks/cancel.
@@ -80,7 +95,41 @@ func Detailed(task *mcptasks.Task) *Task {
 	if task.Outcome != nil && task.Outcome.Result != nil {
 		detailed.Result = withResultType(task.Outcome.Result)
 	}
+	if len(task.Questions) > 0 {
+		detailed.InputRequests = make(map[string]InputRequest, len(task.Questions))
+		for key, question := range task.Questions {
+			detailed.InputRequests[key] = InputRequest{Method: question.Method, Params: question.Params}
+		}
+	}
 	return detailed
+}
+
+// NewNotification renders the params of notifications/tasks: what tasks/get would
+// answer, for the subscription of that request id.
+func NewNotification(task *mcptasks.Task, subscription json.RawMessage) *Task {
+	params := Detailed(task)
+	params.ResultType = ""
+	params.Meta = mcp.Meta{mcp.MetaKeySubscriptionID: subscription}
+	return params
+}
+
+// Acknowledged are the SDK's params of notifications/subscriptions/acknowledged with
+// the tasks that the subscription is for.
+type Acknowledged struct {
+	mcp.ParamsBase
+	Notifications struct {
+		mcp.NotificationSubscriptions
+		TaskIDs []string `json:"taskIds"`
+	} `json:"notifications"`
+}
+
+// NewAcknowledged adds the tasks to the SDK's params.
+func NewAcknowledged(params *mcp.SubscriptionsAcknowledgedParams, taskIDs []string) *Acknowledged {
+	a := &Acknowledged{}
+	a.Meta = params.Meta
+	a.Notifications.NotificationSubscriptions = params.Notifications
+	a.Notifications.TaskIDs = taskIDs
+	return a
 }
 
 func render(task *mcptasks.Task, resultType string) *Task {

@@ -1,0 +1,203 @@
+package mcpserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/wire"
+)
+
+// An asker asks the client of one 2025-11-25 session what the tasks it cares for
+// ask, each question once, and tells it how they stand (follow.go).
+type asker struct {
+	m       *mount
+	session *mcp.ServerSession
+	line    *line
+
+	mu    sync.Mutex
+	asked map[string]map[string]context.CancelFunc // by task and key; what it holds withdraws the question
+	tasks map[string]*followed                     // by id
+}
+
+// asker returns the asker of the request's session, nil if nothing can be sent to it
+// but answers.
+func (m *mount) asker(ctx context.Context, session *mcp.ServerSession) *asker {
+	line := contextLine(ctx)
+	if line == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a, ok := m.askers[line]; ok {
+		return a
+	}
+	a := &asker{
+		m: m, session: session, line: line,
+		asked: make(map[string]map[string]context.CancelFunc),
+		tasks: make(map[string]*followed),
+	}
+	m.askers[line] = a
+	context.AfterFunc(line.ctx, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.askers, line)
+	})
+	go func() {
+		_ = session.Wait()
+		line.end()
+	}()
+	line.whenOpened(a.opened)
+	return a
+}
+
+// ask sends the task's open questions that the client has not been asked, and
+// withdraws those that are open no more. ctx says on which stream: that of the request
+// whose context it is, else the session's own. What cannot be sent is sent when the
+// client is next heard of.
+func (a *asker) ask(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Task) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	asked := a.asked[task.ID]
+	for key, withdraw := range asked {
+		if _, open := task.Questions[key]; !open {
+			withdraw() // answered elsewhere, or the task has ended
+		}
+	}
+	if task.Status != mcptasks.StatusInputRequired {
+		return
+	}
+	if asked == nil {
+		asked = make(map[string]context.CancelFunc)
+		a.asked[task.ID] = asked
+	}
+	for _, key := range slices.Sorted(maps.Keys(task.Questions)) {
+		question := task.Questions[key]
+		if _, already := asked[key]; already || !a.answers(question.Method) {
+			continue
+		}
+		asking, withdraw := context.WithCancel(context.WithoutCancel(ctx))
+		asked[key] = withdraw
+		id := task.ID
+		go func() {
+			defer withdraw()
+			defer context.AfterFunc(a.line.ctx, withdraw)()
+			a.put(asking, owner, id, key, question)
+		}()
+	}
+}
+
+// answers reports whether the client has said that it answers such questions. One
+// that does not is left to others: another session, or the question's deadline.
+func (a *asker) answers(method string) bool {
+	params := a.session.InitializeParams()
+	if params == nil || params.Capabilities == nil {
+		return false
+	}
+	if method == mcptasks.MethodSample {
+		return params.Capabilities.Sampling != nil //nolint:staticcheck // 2025-11-25 has it
+	}
+	return params.Capabilities.Elicitation != nil
+}
+
+// put asks one question and stores its answer.
+func (a *asker) put(ctx context.Context, owner mcptasks.Owner, id, key string, question mcptasks.Question) {
+	response, err := a.send(ctx, id, question)
+	if undelivered(err) && a.line.listening() != nil { // the request's stream is gone; the session's is there
+		elsewhere, stop := context.WithCancel(a.line.ctx)
+		defer stop()
+		defer context.AfterFunc(ctx, stop)()
+		response, err = a.send(elsewhere, id, question)
+	}
+	switch {
+	case undelivered(err):
+		a.mu.Lock()
+		delete(a.asked[id], key)
+		a.mu.Unlock()
+	case ctx.Err() != nil:
+	case err != nil:
+		a.m.opts.Logger.InfoContext(ctx, "mcptasks: a client did not answer a question; it stays open", "task_id", id, "error", err)
+	default:
+		a.answer(ctx, owner, id, key, response)
+	}
+}
+
+// send sends the question and waits for the client's result.
+func (a *asker) send(ctx context.Context, id string, question mcptasks.Question) (json.RawMessage, error) {
+	if question.Method == mcptasks.MethodSample {
+		return a.sample(ctx, id, question.Params)
+	}
+	var params mcp.ElicitParams
+	if err := json.Unmarshal(question.Params, &params); err != nil {
+		return nil, err
+	}
+	params.Meta = wire.RelateTask(params.Meta, id)
+	result, err := a.session.Elicit(ctx, &params)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(result)
+}
+
+func (a *asker) sample(ctx context.Context, id string, data json.RawMessage) (json.RawMessage, error) {
+	var params mcp.CreateMessageWithToolsParams //nolint:staticcheck // 2025-11-25 has it
+	if err := json.Unmarshal(data, &params); err != nil {
+		return nil, err
+	}
+	if len(params.Tools) > 0 {
+		params.Meta = wire.RelateTask(params.Meta, id)
+		result, err := a.session.CreateMessageWithTools(ctx, &params) //nolint:staticcheck // 2025-11-25 has it
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(result)
+	}
+	var plain mcp.CreateMessageParams //nolint:staticcheck // 2025-11-25 has it
+	if err := json.Unmarshal(data, &plain); err != nil {
+		return nil, err
+	}
+	plain.Meta = wire.RelateTask(plain.Meta, id)
+	result, err := a.session.CreateMessage(ctx, &plain) //nolint:staticcheck // 2025-11-25 has it
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(result)
+}
+
+// undelivered reports whether err is the SDK's for a message that it could not send.
+func undelivered(err error) bool {
+	const rejectedByTransport = -32005
+	var e *jsonrpc.Error
+	return errors.As(err, &e) && e.Code == rejectedByTransport
+}
+
+// answer stores an answer. The client will not give it again: a database that is away
+// is waited for, as long as is sensible.
+func (a *asker) answer(ctx context.Context, owner mcptasks.Owner, id, key string, response json.RawMessage) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer stop()
+	for wait := 100 * time.Millisecond; ; wait *= 2 {
+		err := a.m.runner.Update(ctx, owner, id, map[string]json.RawMessage{key: response})
+		switch {
+		case err == nil, errors.Is(err, mcptasks.ErrNotFound):
+			return
+		case errors.Is(err, mcptasks.ErrInvalid):
+			a.m.opts.Logger.InfoContext(ctx, "mcptasks: a client's answer does not fit its question, which stays open", "task_id", id, "error", err)
+			return
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			a.m.opts.Logger.ErrorContext(ctx, "mcptasks: a client's answer could not be stored", "task_id", id, "error", err)
+			return
+		}
+	}
+}

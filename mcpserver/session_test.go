@@ -1,0 +1,187 @@
+package mcpserver_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// begin starts a 2025-11-25 session of a client with these capabilities.
+func (c *conversation) begin(capabilities string) {
+	c.t.Helper()
+	c.exchange(fmt.Sprintf("\n\n"+`{"jsonrpc":"2.0","id":1000,"method":"initialize","params":{"protocolVersion":"2025-11-25",`+
+		`"capabilities":%s,"clientInfo":{"name":"client","version":"1"}}}`, capabilities))
+	c.say(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+}
+
+const inSession = "Mcp-Protocol-Version: 2025-11-25\nMcp-Session-Id: ${session}\n"
+
+// say sends a message in the session and returns the answer.
+func (c *conversation) say(message string) string { return c.exchange(inSession + "\n" + message) }
+
+// wait sends tasks/result and leaves the answer open.
+func (c *conversation) wait(stream string, id int, task string) {
+	c.exchange(inSession + "Stream: " + stream + "\n\n" +
+		fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tasks/result","params":{"taskId":%q}}`, id, task))
+}
+
+func (c *conversation) get(id int, task string) string {
+	return c.say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tasks/get","params":{"taskId":%q}}`, id, task))
+}
+
+// listen opens the session's own stream.
+func (c *conversation) listen(stream string) {
+	c.t.Helper()
+	if answer := c.exchange(inSession + "Method: GET\nStream: " + stream + "\n\n"); !strings.HasPrefix(answer, "200 ") {
+		c.t.Fatal(answer)
+	}
+}
+
+func (c *conversation) wants(got string, parts ...string) {
+	c.t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(got, part) {
+			c.t.Errorf("got %s, want %s in it", got, part)
+		}
+	}
+}
+
+func (c *conversation) do(what string) { c.runner.do(c.t, strings.Fields(what)) }
+
+// gone fails the test unless a watch of the task is given up soon.
+func (c *conversation) gone(task string) {
+	c.t.Helper()
+	select {
+	case id := <-c.runner.left:
+		if id != task {
+			c.t.Errorf("the watch of %s was given up, want %s", id, task)
+		}
+	case <-time.After(goneFor):
+		c.t.Errorf("%s is watched still", task)
+	}
+}
+
+// A tasks/result ends with its client, and the task goes on.
+func TestResultEndsWithItsClient(t *testing.T) {
+	c := newConversation(t)
+	defer c.end()
+	c.begin(`{"elicitation":{}}`)
+	c.wait("first", 1, "asking") // it has begun when it asks
+	c.read("first, 1")
+	c.leave["first"]()
+	c.gone("asking")
+
+	// What was asked may still be answered, and the result be had.
+	c.say(`{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"color":"red"}}}`)
+	c.wait("second", 2, "asking")
+	c.do("complete asking")
+	c.wants(c.read("second, 1"), `"id": 2`, `"text": "done"`)
+}
+
+// A session ends although something waits in it, and although a question is open.
+func TestSessionEndsWithWhatWaits(t *testing.T) {
+	c := newConversation(t)
+	defer c.end()
+	c.begin(`{"elicitation":{}}`)
+	c.wait("result", 1, "asking")
+	c.read("result, 1")
+	answer := c.exchange(inSession + "Method: DELETE\n\n")
+	c.wants(answer, "204 No Content")
+	c.gone("asking")
+	c.wants(c.get(2, "asking"), "404 Not Found", "session not found")
+}
+
+// A question that finds no stream open is asked when there is one, and then never again.
+func TestQuestionWaitsForAStream(t *testing.T) {
+	c := newConversation(t)
+	defer c.end()
+	c.begin(`{"elicitation":{}}`)
+	c.wants(c.get(1, "asking"), "input_required")
+	c.listen("one")
+	c.wants(c.read("one, 1"), "elicitation/create", `"message": "color?"`)
+	c.leave["one"]()
+	c.gone("asking")
+
+	c.do("ask asking size")
+	c.listen("two")
+	got := c.read("two, 2")
+	c.wants(got, "notifications/tasks/status", `"message": "size?"`)
+	if strings.Contains(got, "color") {
+		t.Errorf("it was asked twice: %s", got)
+	}
+
+	// Another session is asked for itself.
+	c.begin(`{"elicitation":{}}`)
+	c.wait("other", 1, "asking")
+	c.wants(c.read("other, 2"), "color?", "size?")
+	c.do("complete asking")
+	c.wants(c.read("other, 1"), `"id": 1`, "done")
+}
+
+// A client's refusal to answer, by an error or by an answer that is none, leaves the
+// question to others.
+func TestQuestionThatIsNotAnswered(t *testing.T) {
+	for name, response := range map[string]string{
+		"an error":          `"error":{"code":-32603,"message":"Internal error"}`,
+		"the wrong content": `"result":{"action":"accept","content":{"colour":1}}`,
+		"no action":         `"result":{}`,
+		"no result":         `"result":7`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newConversation(t)
+			defer c.end()
+			c.begin(`{"elicitation":{}}`)
+			c.wait("result", 1, "asking")
+			c.read("result, 1")
+			c.say(`{"jsonrpc":"2.0","id":1,` + response + `}`)
+			c.wants(c.get(2, "asking"), "input_required")
+			c.do("complete asking")
+			c.wants(c.read("result, 1"), `"id": 1`, "done")
+		})
+	}
+}
+
+// A client that has not said that it can be asked is not: the question is left to others.
+func TestQuestionWithoutTheCapability(t *testing.T) {
+	c := newConversation(t)
+	defer c.end()
+	c.begin(`{}`)
+	c.wait("result", 1, "asking")
+	c.get(2, "asking")
+	c.do("complete asking")
+	c.wants(c.read("result, 1"), `"id": 1`, "done")
+}
+
+// The stream of one user's session is not another's, nor is its end.
+func TestSessionOfAnotherUser(t *testing.T) {
+	c := newConversation(t)
+	defer c.end()
+	c.exchange("Authorization: Bearer user:alice\n\n" + `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",` +
+		`"capabilities":{},"clientInfo":{"name":"client","version":"1"}}}`)
+	alice, bob := inSession+"Authorization: Bearer user:alice\n", inSession+"Authorization: Bearer user:bob\n"
+	get := `{"jsonrpc":"2.0","id":2,"method":"tasks/get","params":{"taskId":"alices"}}`
+	c.wants(c.exchange(alice+"\n"+get), `"taskId": "alices"`)
+	for _, request := range []string{bob + "\n" + get, bob + "Method: GET\n\n", bob + "Method: DELETE\n\n", inSession + "Method: DELETE\n\n"} {
+		c.wants(c.exchange(request), "403 Forbidden")
+	}
+	c.wants(c.exchange(alice+"\n"+get), `"taskId": "alices"`)
+}
+
+// What goes around the SDK cannot be forged.
+func TestForgedCarrier(t *testing.T) {
+	c := newConversation(t)
+	defer c.end()
+	c.begin(`{}`)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.server.URL, strings.NewReader(
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header["mcptasks carrier"] = []string{"1", "http"}
+	if res, err := c.server.Client().Do(req); err == nil {
+		_ = res.Body.Close()
+		t.Errorf("the header was sent: %s", res.Status)
+	}
+}
