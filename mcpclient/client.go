@@ -14,14 +14,28 @@ import (
 // Safe for concurrent use.
 type Client struct {
 	*mcp.Client
+
+	onTask func(context.Context, *Task)
+	handle mcp.MethodHandler // the SDK's own dispatch to the handlers of the options
 }
 
-// NewClient returns a client; the arguments are those of [mcp.NewClient], and it
-// panics where that does. opts is not modified, and may be nil. Without
-// Capabilities the client declares the extension and what its handlers imply, but
-// not the roots that the SDK would assume.
-func NewClient(impl *mcp.Implementation, opts *mcp.ClientOptions) *Client {
-	var o mcp.ClientOptions
+// ClientOptions are the SDK's, and what concerns tasks.
+type ClientOptions struct {
+	mcp.ClientOptions
+
+	// OnTask is called with each state of a task that [Session.CallTool] and
+	// [Session.Resume] see, in order: once a poll, whether it brought news or not,
+	// the last time with the task that has ended. They wait for it to return. ctx
+	// is, or derives from, that of the call. Calls that follow tasks concurrently
+	// call it concurrently. Defaults to none.
+	OnTask func(ctx context.Context, task *Task)
+}
+
+// NewClient returns a client; it panics where [mcp.NewClient] does. opts is not
+// modified, and may be nil. Without Capabilities the client declares the extension
+// and what its handlers imply, but not the roots that the SDK would assume.
+func NewClient(impl *mcp.Implementation, opts *ClientOptions) *Client {
+	var o ClientOptions
 	if opts != nil {
 		o = *opts
 	}
@@ -33,25 +47,42 @@ func NewClient(impl *mcp.Implementation, opts *mcp.ClientOptions) *Client {
 	capabilities.AddExtension(wire.Extension, nil)
 	o.Capabilities = &capabilities
 
-	client := mcp.NewClient(impl, &o)
+	client := &Client{Client: mcp.NewClient(impl, &o.ClientOptions), onTask: o.OnTask}
 	err := errors.Join(
-		mcp.AddSendingCustomMethod[*wire.TaskParams, *wire.Task](client, wire.MethodGet),
-		mcp.AddSendingCustomMethod[*wire.UpdateParams, *wire.Ack](client, wire.MethodUpdate),
-		mcp.AddSendingCustomMethod[*wire.TaskParams, *wire.Ack](client, wire.MethodCancel),
+		mcp.AddSendingCustomMethod[*wire.TaskParams, *raw](client.Client, wire.MethodGet),
+		mcp.AddSendingCustomMethod[*wire.UpdateParams, *raw](client.Client, wire.MethodUpdate),
+		mcp.AddSendingCustomMethod[*wire.TaskParams, *raw](client.Client, wire.MethodCancel),
+		mcp.AddSendingCustomMethod[*wire.TaskParams, *raw](client.Client, wire.MethodResult),
+		mcp.AddSendingCustomMethod[*wire.ListParams, *raw](client.Client, wire.MethodList),
 	)
 	if err != nil {
 		panic("mcpclient: " + err.Error()) // the SDK has a method of that name: this package must be taught to use it
 	}
-	return &Client{Client: client}
+	client.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		client.handle = next
+		return next
+	})
+	return client
 }
 
 // Connect opens a session over the transport, as [mcp.Client.Connect] does. Any
 // transport will do. Of an [mcp.StreamableClientTransport] a copy is used, whose
-// HTTP client sends every request through the transport it was given.
+// HTTP client sends every request through the transport it was given; over it the
+// session connects again when the server has forgotten it.
 func (c *Client) Connect(ctx context.Context, transport mcp.Transport, opts *mcp.ClientSessionOptions) (*Session, error) {
-	session, err := c.Client.Connect(ctx, listening(transport), opts)
+	first, err := c.dial(ctx, transport, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Session{ClientSession: session}, nil
+	session := &Session{
+		ClientSession: first.ClientSession,
+		client:        c,
+		live:          first,
+		dialing:       make(chan struct{}, 1),
+		closed:        make(chan struct{}),
+	}
+	if _, ok := transport.(*mcp.StreamableClientTransport); ok {
+		session.redial = func(ctx context.Context) (*link, error) { return c.dialAgain(ctx, transport, first.version()) }
+	}
+	return session, nil
 }

@@ -1,7 +1,9 @@
 package mcpclient
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -13,8 +15,9 @@ import (
 )
 
 // httpTransport does over HTTP what the SDK does not do for tasks: it names the
-// task in the headers of tasks/*, and shows the awaited answer of a tools/call
-// what its response carries. Bodies pass unchanged and as they come.
+// task in the headers of tasks/*, gives a tools/call params.task, and shows an
+// awaited answer what comes of its request. Bodies that come pass unchanged and as
+// they come.
 type httpTransport struct{ next http.RoundTripper }
 
 func (t *httpTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -26,13 +29,34 @@ func (t *httpTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if answer == nil {
 		return t.next.RoundTrip(req)
 	}
-	// A GET with the call's context resumes the stream of its answer.
-	if call := sentRequest(req); call != nil && call.Method == wire.MethodCall {
+	call := sentRequest(req)
+	mine := call != nil && call.Method == answer.method
+	if mine {
+		if answer.asTask {
+			var err error
+			if req, err = withTask(req, call); err != nil {
+				return nil, err
+			}
+		}
 		answer.expect(call.ID)
 	}
 	resp, err := t.next.RoundTrip(req)
 	if err != nil {
-		return nil, err
+		return nil, answer.roundTripError(req.Context(), mine, err)
+	}
+	switch code := resp.StatusCode; {
+	case code == http.StatusTooManyRequests, code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
+		_ = resp.Body.Close()
+		return nil, &trouble{errors.New("HTTP " + resp.Status)}
+	case !mine:
+	case code == http.StatusNotFound && req.Header.Get("Mcp-Session-Id") != "":
+		answer.sessionMissing()
+	case code >= 400:
+		answer.failed(code)
+	}
+	// A GET with the call's context resumes the stream of its answer.
+	if !mine && (req.Method != http.MethodGet || answer.method != wire.MethodCall) {
+		return resp, nil
 	}
 	switch mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType {
 	case "application/json":
@@ -41,6 +65,20 @@ func (t *httpTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = &heardBody{ReadCloser: resp.Body, ear: &events{heard: answer.hear}}
 	}
 	return resp, nil
+}
+
+// withTask returns the request with params.task, which asks for a task.
+func withTask(req *http.Request, call *jsonrpc.Request) (*http.Request, error) {
+	body, err := jsonrpc.EncodeMessage(askingForTask(call))
+	if err != nil {
+		return nil, err
+	}
+	_ = req.Body.Close() // a RoundTripper must close it
+	req = req.Clone(req.Context())
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Body, _ = req.GetBody()
+	req.ContentLength = int64(len(body))
+	return req, nil
 }
 
 // nameTask returns the request with Mcp-Name, which gateways route by.

@@ -3,6 +3,7 @@ package mcpclient_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -27,7 +28,11 @@ type server struct {
 	*mcp.Server
 	call func(context.Context, *mcp.CallToolRequest) (mcp.Result, error) // nil answers with the handle
 
+	polled   func(n int, task *wire.Task)                      // called with the task at each tasks/get
+	answered func(task *wire.Task, key, response string) error // called with each answer
+
 	mu        sync.Mutex
+	polls     int
 	task      wire.Task
 	cancelled []string
 	declared  []string // methods whose requests declared the extension
@@ -52,6 +57,7 @@ func newServer() *server {
 	})
 	s.AddReceivingMiddleware(s.middleware)
 	must(mcp.AddReceivingCustomMethod(s.Server, wire.MethodGet, s.get))
+	must(mcp.AddReceivingCustomMethod(s.Server, wire.MethodUpdate, s.update))
 	must(mcp.AddReceivingCustomMethod(s.Server, wire.MethodCancel, s.cancel))
 	return s
 }
@@ -84,7 +90,7 @@ func (s *server) handle() *wire.Task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	handle := s.task
-	handle.ResultType = "task"
+	handle.ResultType, handle.InputRequests = "task", nil
 	return &handle
 }
 
@@ -94,8 +100,24 @@ func (s *server) get(_ context.Context, _ *mcp.ServerSession, params *wire.TaskP
 	if params.TaskID != taskID {
 		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "no such task"}
 	}
+	s.polls++
+	if s.polled != nil {
+		s.polled(s.polls, &s.task)
+	}
 	task := s.task
+	task.InputRequests = maps.Clone(task.InputRequests)
 	return &task, nil
+}
+
+func (s *server) update(_ context.Context, _ *mcp.ServerSession, params *wire.UpdateParams) (*wire.Ack, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, response := range params.InputResponses {
+		if err := s.answered(&s.task, key, string(response)); err != nil {
+			return nil, err
+		}
+	}
+	return wire.NewAck(), nil
 }
 
 func (s *server) cancel(_ context.Context, _ *mcp.ServerSession, params *wire.TaskParams) (*wire.Ack, error) {
@@ -155,6 +177,14 @@ func at(t *testing.T, handler http.Handler) *mcp.StreamableClientTransport {
 }
 
 func connect(t *testing.T, transport mcp.Transport, opts *mcp.ClientOptions) *mcpclient.Session {
+	t.Helper()
+	if opts == nil {
+		opts = new(mcp.ClientOptions)
+	}
+	return connectAs(t, transport, &mcpclient.ClientOptions{ClientOptions: *opts})
+}
+
+func connectAs(t *testing.T, transport mcp.Transport, opts *mcpclient.ClientOptions) *mcpclient.Session {
 	t.Helper()
 	client := mcpclient.NewClient(&mcp.Implementation{Name: "test", Version: "v1"}, opts)
 	session, err := client.Connect(t.Context(), transport, nil)

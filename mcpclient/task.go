@@ -21,11 +21,15 @@ type Task struct {
 	Status        mcptasks.Status
 	StatusMessage string // for people: the last progress, or why the task ended
 
-	// Result is the tool's answer, byte for byte, once the task is completed;
-	// [Task.CallToolResult] decodes it.
+	// Result is the tool's answer, byte for byte, once there is one: of a
+	// completed task, or, in protocol 2025-11-25, of one that failed because the
+	// answer is an error. [Task.CallToolResult] decodes it.
 	Result json.RawMessage
 	// Error is what a failed task ended with.
 	Error *jsonrpc.Error
+	// Questions are the open ones, by key, while the status is input_required.
+	// There are none in protocol 2025-11-25: its server asks by itself.
+	Questions map[string]mcptasks.Question
 
 	TTL          time.Duration // how long after CreatedAt the task may be asked for; 0 is without end
 	PollInterval time.Duration // how long to wait between polls; 0 leaves it to the client
@@ -34,13 +38,13 @@ type Task struct {
 }
 
 // CallToolResult returns what the call would have been answered with without a
-// task: the result of a completed task, which may have IsError set, or else the
-// error of a failed one, or [mcptasks.ErrCancelled]. Asked of a task that has not
+// task: the result, which may have IsError set, or else the error of a failed task,
+// a *[jsonrpc.Error], or [mcptasks.ErrCancelled]. Asked of a task that has not
 // ended it returns an error. Numbers in StructuredContent are float64, as all
 // JSON is to the SDK; Result has them as they were sent.
 func (t *Task) CallToolResult() (*mcp.CallToolResult, error) {
 	switch {
-	case t.Status == mcptasks.StatusCompleted:
+	case t.Status == mcptasks.StatusCompleted, t.Status == mcptasks.StatusFailed && t.Error == nil && t.Result != nil:
 		result := new(mcp.CallToolResult)
 		if err := json.Unmarshal(t.Result, result); err != nil {
 			return nil, fmt.Errorf("mcpclient: the result of task %s: %w", t.ID, err)
@@ -57,6 +61,18 @@ func (t *Task) CallToolResult() (*mcp.CallToolResult, error) {
 	}
 }
 
+// decodeTask reads a task of the extension: a handle, or the answer to tasks/get.
+func decodeTask(data json.RawMessage) (*Task, error) {
+	var w wire.Task
+	if err := json.Unmarshal(data, &w); err != nil {
+		return nil, fmt.Errorf("the server's task is malformed: %w", err)
+	}
+	if w.Status == mcptasks.StatusCompleted && w.ResultType != resultTypeTask && (w.Result == nil || string(w.Result) == "null") {
+		return nil, errors.New("the server answered with a completed task that has no result")
+	}
+	return newTask(&w)
+}
+
 // newTask checks what a server said of a task, which is to be relied on later.
 func newTask(w *wire.Task) (*Task, error) {
 	switch {
@@ -64,8 +80,6 @@ func newTask(w *wire.Task) (*Task, error) {
 		return nil, errors.New("the server answered with a task that has no taskId")
 	case !slices.Contains(mcptasks.Statuses(), w.Status):
 		return nil, fmt.Errorf("the server answered with a task whose status is %.100q", w.Status)
-	case w.Status == mcptasks.StatusCompleted && w.ResultType != resultTypeTask && (w.Result == nil || string(w.Result) == "null"):
-		return nil, errors.New("the server answered with a completed task that has no result")
 	}
 	task := &Task{
 		ID:            w.TaskID,
@@ -79,6 +93,12 @@ func newTask(w *wire.Task) (*Task, error) {
 	}
 	if w.TTLMs != nil {
 		task.TTL = milliseconds(*w.TTLMs)
+	}
+	if w.Status == mcptasks.StatusInputRequired && len(w.InputRequests) > 0 {
+		task.Questions = make(map[string]mcptasks.Question, len(w.InputRequests))
+		for key, request := range w.InputRequests {
+			task.Questions[key] = mcptasks.Question{Method: request.Method, Params: request.Params}
+		}
 	}
 	return task, nil
 }

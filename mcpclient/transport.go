@@ -1,14 +1,13 @@
 package mcpclient
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
-
-	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
 // listening returns a transport that shows awaited answers what it receives. The
@@ -57,16 +56,18 @@ type sentCall struct {
 
 func (c *messageConnection) Write(ctx context.Context, msg jsonrpc.Message) error {
 	request, ok := msg.(*jsonrpc.Request)
-	if !ok || request.Method != wire.MethodCall {
+	answer := awaited(ctx)
+	if !ok || answer == nil || request.Method != answer.method {
 		return c.Connection.Write(ctx, msg)
 	}
-	if answer := awaited(ctx); answer != nil {
-		answer.expect(request.ID)
-		c.mu.Lock()
-		c.calls[request.ID] = sentCall{answer, context.AfterFunc(ctx, func() { c.take(request.ID) })}
-		c.mu.Unlock()
+	if answer.asTask {
+		request = askingForTask(request)
 	}
-	err := c.Connection.Write(ctx, msg)
+	answer.expect(request.ID)
+	c.mu.Lock()
+	c.calls[request.ID] = sentCall{answer, context.AfterFunc(ctx, func() { c.take(request.ID) })}
+	c.mu.Unlock()
+	err := c.Connection.Write(ctx, request)
 	if err != nil {
 		c.take(request.ID)
 	}
@@ -94,4 +95,17 @@ func (c *messageConnection) take(id jsonrpc.ID) *answer {
 	delete(c.calls, id)
 	call.keep()
 	return call.answer
+}
+
+// askingForTask returns the tools/call with an empty params.task, for which the
+// SDK's params have no field. They are an object.
+func askingForTask(call *jsonrpc.Request) *jsonrpc.Request {
+	members := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(call.Params), []byte("{")))
+	params := []byte(`{"task":{}`)
+	if !bytes.HasPrefix(members, []byte("}")) {
+		params = append(params, ',')
+	}
+	asking := *call
+	asking.Params = append(params, members...)
+	return &asking
 }

@@ -33,7 +33,7 @@ func TestCallsAreForgotten(t *testing.T) {
 	request := &jsonrpc.Request{ID: id, Method: wire.MethodCall}
 	synctest.Test(t, func(t *testing.T) {
 		c := &messageConnection{Connection: mute{}, calls: make(map[jsonrpc.ID]sentCall)}
-		ctx, cancel := context.WithCancel(withAnswer(t.Context(), new(answer)))
+		ctx, cancel := context.WithCancel(withAnswer(t.Context(), &answer{method: wire.MethodCall}))
 		if err := c.Write(ctx, request); err != nil || len(c.calls) != 1 {
 			t.Errorf("sent: %v, %d calls", err, len(c.calls))
 		}
@@ -47,9 +47,23 @@ func TestCallsAreForgotten(t *testing.T) {
 		}
 
 		c.Connection = mute{refusal: io.ErrClosedPipe}
-		ctx = withAnswer(t.Context(), new(answer))
+		ctx = withAnswer(t.Context(), &answer{method: wire.MethodCall})
 		if err := c.Write(ctx, request); !errors.Is(err, io.ErrClosedPipe) || len(c.calls) != 0 {
 			t.Errorf("refused: %v, %d calls", err, len(c.calls))
 		}
 	})
+}
+
+func TestAskingForTask(t *testing.T) {
+	t.Parallel()
+	for params, want := range map[string]string{
+		`{}`:                          `{"task":{}}`,
+		` { } `:                       `{"task":{}}`,
+		`{"name":"a","arguments":{}}`: `{"task":{},"name":"a","arguments":{}}`,
+	} {
+		call := &jsonrpc.Request{Method: wire.MethodCall, Params: []byte(params)}
+		if got := askingForTask(call); string(got.Params) != want || string(call.Params) != params {
+			t.Errorf("%s became %s, and itself %s", params, got.Params, call.Params)
+		}
+	}
 }
