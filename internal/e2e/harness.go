@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -76,15 +77,23 @@ type answer struct {
 // request sends one request of protocol 2026-07-28 and returns its answer.
 func (p *program) request(t *testing.T, method, name string, declare bool, params map[string]any) answer {
 	t.Helper()
+	return p.requestMeta(t, method, name, declare, params, nil)
+}
+
+// requestMeta is request with further members of _meta.
+func (p *program) requestMeta(t *testing.T, method, name string, declare bool, params, more map[string]any) answer {
+	t.Helper()
 	capabilities := map[string]any{}
 	if declare {
 		capabilities["extensions"] = map[string]any{wire.Extension: map[string]any{}}
 	}
-	params["_meta"] = map[string]any{
+	meta := map[string]any{
 		mcp.MetaKeyProtocolVersion:    wire.ExtensionVersion,
 		mcp.MetaKeyClientInfo:         map[string]any{"name": "e2e", "version": "v1"},
 		mcp.MetaKeyClientCapabilities: capabilities,
 	}
+	maps.Copy(meta, more)
+	params["_meta"] = meta
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 	if err != nil {
 		t.Fatal(err)

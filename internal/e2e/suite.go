@@ -33,6 +33,17 @@ func Run(t *testing.T, open func(t *testing.T) string) {
 		"stop hands the task on":          stopHandsOn,
 		"a node without the tool":         withoutTheTool,
 		"start":                           start,
+		"a question frees the slot":       questionFreesTheSlot,
+		"several questions":               severalQuestions,
+		"unanswered":                      unanswered,
+		"a key of another question":       keyOfAnother,
+		"cancel while parked":             cancelParked,
+		"idempotent create, limits, list": idempotentCreate,
+		"before the task":                 beforeTheTask,
+		"inline wait":                     inlineWait,
+		"helper tools":                    helperTools,
+		"a repeated call":                 repeatedCall,
+		"both generations":                bothGenerations,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -12,13 +12,25 @@ import (
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
-func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
-
-func TestProgram(t *testing.T) {
-	t.Run("postgres", func(t *testing.T) { e2e.Run(t, open) })
+func TestMain(m *testing.M) {
+	if url := os.Getenv(envWork); url != "" {
+		workUntilKilled(url)
+	}
+	if url := os.Getenv(envCancel); url != "" {
+		workUntilCancelled(url)
+	}
+	os.Exit(testdb.Main(m))
 }
 
-func open(t *testing.T) string { return testdb.Postgres(t, migrate) }
+func TestProgram(t *testing.T) {
+	t.Run("postgres", func(t *testing.T) { e2e.Run(t, func(t *testing.T) string { return open(t) }) })
+}
+
+func TestTwoNodes(t *testing.T) {
+	t.Run("postgres", func(t *testing.T) { e2e.RunTwoNodes(t, func(t *testing.T) string { return open(t) }) })
+}
+
+func open(t testing.TB) string { return testdb.Postgres(t, migrate) }
 
 func migrate(ctx context.Context, url string) error {
 	driver, err := postgres.Open(ctx, url, "")
