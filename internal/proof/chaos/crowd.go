@@ -1,0 +1,215 @@
+//go:build unix
+
+package main
+
+import (
+	"cmp"
+	"context"
+	crand "crypto/rand"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
+)
+
+// crowd is the run's clients: many that follow their tasks to the end, some of which
+// change their mind, and a few that cancel just when a task is about to end.
+type crowd struct {
+	*client
+	followers, cancellers int
+}
+
+var owners = []string{"ann", "bob", "eve", ""}
+
+// run lets the clients act until ctx ends and returns when all have done with what
+// they had begun, or given up.
+func (c *crowd) run(ctx context.Context) {
+	var all sync.WaitGroup
+	for range c.followers {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				c.follow(ctx)
+			}
+		})
+	}
+	for range c.cancellers {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				c.contest(ctx)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (c *crowd) anyNode() int { return rand.IntN(len(c.urls)) }
+
+// call draws a call and makes it, or returns nil.
+func (c *crowd) call(ctx context.Context, owner string, call *history.Call) *history.Request {
+	call.N = crand.Text()
+	r := c.do(ctx, &history.Request{Op: history.OpCall, Node: c.anyNode(), Owner: owner, Call: call})
+	if r.Task == "" { // nobody knows whether there is a task
+		pause(ctx, 100*time.Millisecond)
+		return nil
+	}
+	return r
+}
+
+func drawCall() *history.Call {
+	between := func(from, to int) int { return from + rand.IntN(to-from) }
+	tools := []string{
+		history.Quick, history.Quick, history.Plain, history.Plain, history.Steps, history.Steps, history.Steps,
+		history.Report, history.Ask, history.Ask, history.Ask, history.Flaky, history.Snoozer, history.Refuse, history.Doomed,
+	}
+	return &history.Call{Tool: tools[rand.IntN(len(tools))], Steps: between(1, 6), Ms: between(5, 250)}
+}
+
+// follow makes a task and polls it to its end, on whatever node. It answers its
+// questions, and cancels one in eight.
+func (c *crowd) follow(ctx context.Context) {
+	owner := owners[rand.IntN(len(owners))]
+	made := c.call(ctx, owner, drawCall())
+	if made == nil {
+		return
+	}
+	if rand.IntN(6) == 0 { // read at the very end alone
+		pause(ctx, 200*time.Millisecond)
+		return
+	}
+	var cancelAt time.Time
+	if rand.IntN(8) == 0 {
+		cancelAt = time.Now().Add(time.Duration(rand.IntN(1500)) * time.Millisecond)
+	}
+	for ctx.Err() == nil {
+		pause(ctx, time.Duration(80+rand.IntN(250))*time.Millisecond)
+		if !cancelAt.IsZero() && time.Now().After(cancelAt) {
+			if c.do(ctx, c.about(history.OpCancel, owner, made.Task)).OK() {
+				cancelAt = time.Time{}
+			}
+		}
+		_, status, questions := c.do(ctx, c.about(history.OpGet, owner, made.Task)).View()
+		switch status {
+		case "completed", "failed", "cancelled":
+			c.do(ctx, c.about(history.OpGet, owner, made.Task))
+			return
+		case "input_required":
+			if rand.IntN(3) > 0 { // not always at once
+				c.answer(ctx, owner, made.Task, questions)
+			}
+		}
+		if rand.IntN(12) == 0 {
+			c.pry(ctx, owner, made.Task)
+		}
+	}
+}
+
+func (c *crowd) about(op, owner, task string) *history.Request {
+	return &history.Request{Op: op, Node: c.anyNode(), Owner: owner, Task: task}
+}
+
+// answer answers the questions: all together, each by itself at the same moment, or
+// twice at the same moment with different words.
+func (c *crowd) answer(ctx context.Context, owner, task string, questions []string) {
+	update := func(keys ...string) {
+		r := c.about(history.OpUpdate, owner, task)
+		r.Answers = make(map[string]string)
+		for _, key := range keys {
+			r.Answers[key] = crand.Text()
+		}
+		c.do(ctx, r)
+	}
+	var at sync.WaitGroup
+	switch rand.IntN(4) {
+	case 0:
+		update(questions...)
+	case 1:
+		at.Go(func() { update(questions...) })
+		at.Go(func() { update(questions...) })
+	default:
+		for _, key := range questions {
+			at.Go(func() { update(key) })
+		}
+	}
+	at.Wait()
+	c.do(ctx, c.about(history.OpGet, owner, task))
+}
+
+// pry asks for the task as somebody else, and for one that never was.
+func (c *crowd) pry(ctx context.Context, owner, task string) {
+	ops := []string{history.OpGet, history.OpGet, history.OpUpdate, history.OpCancel}
+	for _, id := range []string{task, uuid.NewString()} {
+		r := c.about(ops[rand.IntN(len(ops))], owner+"'s neighbour", id)
+		r.Foreign = true
+		if r.Op == history.OpUpdate {
+			r.Answers = map[string]string{"confirm": "foreign"}
+		}
+		c.do(ctx, r)
+	}
+}
+
+// contest makes a task of a known length and cancels it when it is about to end,
+// then reads it on both sides.
+func (c *crowd) contest(ctx context.Context) {
+	owner := owners[rand.IntN(len(owners))]
+	made := c.call(ctx, owner, &history.Call{Tool: history.Plain, Ms: 30 + rand.IntN(150)})
+	if made == nil {
+		return
+	}
+	end := time.Unix(0, made.Acked).Add(time.Duration(made.Call.Ms) * time.Millisecond)
+	pause(ctx, time.Until(end.Add(time.Duration(rand.IntN(20)-8)*time.Millisecond)))
+	c.do(ctx, c.about(history.OpCancel, owner, made.Task))
+	for node := range c.urls {
+		c.do(ctx, &history.Request{Op: history.OpGet, Node: node, Owner: owner, Task: made.Task})
+	}
+	pause(ctx, time.Duration(rand.IntN(300))*time.Millisecond)
+}
+
+// settle answers what still asks, and returns the tasks that have not ended by the
+// deadline. live reads the table.
+func (c *crowd) settle(ctx context.Context, within time.Duration, live func(context.Context) ([]waiting, error)) ([]waiting, error) {
+	deadline := time.Now().Add(within)
+	for {
+		tasks, err := live(ctx)
+		if err != nil || len(tasks) == 0 || time.Now().After(deadline) || ctx.Err() != nil {
+			return tasks, cmp.Or(err, ctx.Err())
+		}
+		for _, t := range tasks {
+			if t.Status != "input_required" {
+				continue
+			}
+			if _, _, questions := c.do(ctx, c.about(history.OpGet, t.Owner, t.ID)).View(); len(questions) > 0 {
+				c.answer(ctx, t.Owner, t.ID, questions)
+			}
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
+}
+
+// readAll reads each task that a handle was sent for from every node, a last time.
+func (c *crowd) readAll(ctx context.Context) {
+	type handle struct{ owner, task string }
+	handles := make(chan handle)
+	var readers sync.WaitGroup
+	for range 8 {
+		readers.Go(func() {
+			for h := range handles {
+				for node := range c.urls {
+					c.do(ctx, &history.Request{Op: history.OpGet, Node: node, Owner: h.owner, Task: h.task, Final: true})
+				}
+			}
+		})
+	}
+	c.mu.Lock()
+	log := c.log
+	c.mu.Unlock()
+	for _, r := range log {
+		if r.Op == history.OpCall && r.Task != "" {
+			handles <- handle{r.Owner, r.Task}
+		}
+	}
+	close(handles)
+	readers.Wait()
+}

@@ -1,0 +1,135 @@
+package history
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Kinds of witnesses. A claim and a write are the driver's, the others a handler's.
+const (
+	Claimed  = "claim"    // the database gave the task to the run
+	Wrote    = "write"    // the database answered a write under the run's fence
+	Began    = "began"    // the handler was called
+	StepRan  = "step"     // a step's function was called
+	StepDone = "done"     // it returned Value
+	Recorded = "recorded" // Step returned Value
+	CtxEnded = "ended"    // the handler's context ended, for the cause in Value
+	Returned = "returned" // the handler returned, with the error in Value
+)
+
+// Witness is one line of a witness file.
+type Witness struct {
+	At   int64  `json:"at"`
+	Sent int64  `json:"sent,omitempty"` // of a write: when it was begun
+	PID  int    `json:"pid"`
+	Node string `json:"node"`
+	Kind string `json:"kind"`
+	Task string `json:"task"`
+	Run  string `json:"run"`           // the run's token
+	Seq  int    `json:"seq,omitempty"` // of a claim
+	Job  int64  `json:"job,omitempty"` // of a claim
+	Op   string `json:"op,omitempty"`  // of a write
+	Key  string `json:"key,omitempty"`
+	// Value is a step's value, a cause or an error.
+	Value string `json:"value,omitempty"`
+	Held  bool   `json:"held,omitempty"` // of a write: the fence held
+	Due   int64  `json:"due,omitempty"`  // of a call: when the handler will be done
+}
+
+// Log is a process's witness file. A line is one write of a file that is open for
+// appending: a process that is killed leaves whole lines.
+type Log struct {
+	file *os.File
+	node string
+}
+
+// OpenLog returns a log of its own for this process.
+func OpenLog(dir, node string) (*Log, error) {
+	name := filepath.Join(dir, fmt.Sprintf("witness-%s-%d.jsonl", node, os.Getpid()))
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	return &Log{file: file, node: node}, err
+}
+
+// Add writes a line. It fills in the time, unless it is set, the process and the
+// node. A log that cannot be written ends the process: the run would prove nothing.
+func (l *Log) Add(w Witness) {
+	if w.At == 0 {
+		w.At = time.Now().UnixNano()
+	}
+	w.PID, w.Node = os.Getpid(), l.node
+	line, err := json.Marshal(w)
+	if err == nil {
+		_, err = l.file.Write(append(line, '\n'))
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+// Dump leaves what clients were told and what was done beside the witnesses, for
+// whoever looks into a violation.
+func (h *History) Dump(dir string) error {
+	for name, rows := range map[string]func(func(any)){
+		"requests.jsonl": func(add func(any)) {
+			for _, r := range h.Requests {
+				add(struct {
+					*Request
+					Body string
+				}{r, string(r.Body)})
+			}
+		},
+		"faults.jsonl": func(add func(any)) {
+			for _, f := range h.Faults {
+				add(f)
+			}
+		},
+		"events.jsonl": func(add func(any)) {
+			for _, e := range h.Tables.Events {
+				add(e)
+			}
+		},
+	} {
+		var data bytes.Buffer
+		rows(func(row any) {
+			line, _ := json.Marshal(row) // all of it is text and numbers
+			data.Write(append(line, '\n'))
+		})
+		if err := os.WriteFile(filepath.Join(dir, name), data.Bytes(), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadLogs returns all witnesses of dir by time. A last line that a kill has cut
+// is left out.
+func ReadLogs(dir string) ([]Witness, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "witness-*.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	var all []Witness
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		for line := range bytes.Lines(data) {
+			var w Witness
+			if !bytes.HasSuffix(line, []byte("\n")) {
+				continue
+			}
+			if err := json.Unmarshal(line, &w); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			all = append(all, w)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Witness) int { return int(a.At - b.At) })
+	return all, nil
+}

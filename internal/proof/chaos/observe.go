@@ -1,0 +1,109 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// observed is a driver that witnesses each claim and each write under a fence, and
+// what the database said of it.
+type observed[TTx any] struct {
+	store.Driver[TTx]
+	log *history.Log
+}
+
+// exclusive is the same of a driver that one process works at a time.
+type exclusive[TTx any] struct {
+	*observed[TTx]
+	lock store.Exclusive
+}
+
+func (e exclusive[TTx]) LockWorker() (func() error, error) { return e.lock.LockWorker() }
+
+func observe[TTx any](driver store.Driver[TTx], log *history.Log) store.Driver[TTx] {
+	o := &observed[TTx]{Driver: driver, log: log}
+	if lock, ok := driver.(store.Exclusive); ok {
+		return exclusive[TTx]{o, lock}
+	}
+	return o
+}
+
+// claims is which run of a task began last in this process.
+var claims sync.Map
+
+func (o *observed[TTx]) Claim(ctx context.Context, fences []store.Fence, tools []string, now time.Time) ([]*store.Claimed, error) {
+	claimed, err := o.Driver.Claim(ctx, fences, tools, now)
+	if err == nil {
+		for _, c := range claimed {
+			o.log.Add(history.Witness{Kind: history.Claimed, Task: c.TaskID, Run: c.RunToken, Seq: c.RunSeq, Job: c.JobID})
+			claims.Store(c.TaskID, c.RunToken)
+		}
+	}
+	return claimed, err
+}
+
+func (o *observed[TTx]) wrote(op, key string, fence store.Fence, sent time.Time, held bool) {
+	o.log.Add(history.Witness{
+		Kind: history.Wrote, Op: op, Key: key, Task: fence.TaskID, Run: fence.RunToken,
+		Sent: sent.UnixNano(), Held: held,
+	})
+}
+
+func (o *observed[TTx]) Report(ctx context.Context, reports []store.Report, now time.Time) ([]string, error) {
+	sent := time.Now()
+	held, err := o.Driver.Report(ctx, reports, now)
+	return held, witnessed(o, "progress", reports, func(r store.Report) store.Fence { return r.Fence }, sent, held, err)
+}
+
+func (o *observed[TTx]) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
+	sent := time.Now()
+	held, err := o.Driver.Retry(ctx, retries, now)
+	return held, witnessed(o, "retry", retries, func(r store.Retry) store.Fence { return r.Fence }, sent, held, err)
+}
+
+func (o *observed[TTx]) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
+	sent := time.Now()
+	held, err := o.Driver.Finish(ctx, ends, now, retention)
+	return held, witnessed(o, "outcome", ends, func(f store.Finish) store.Fence { return f.Fence }, sent, held, err)
+}
+
+func witnessed[TTx, W any](o *observed[TTx], op string, writes []W, fence func(W) store.Fence, sent time.Time, held []string, err error) error {
+	if err != nil {
+		return err
+	}
+	in := make(map[string]bool)
+	for _, id := range held {
+		in[id] = true
+	}
+	for _, w := range writes {
+		o.wrote(op, "", fence(w), sent, in[fence(w).TaskID])
+	}
+	return nil
+}
+
+func (o *observed[TTx]) SaveStep(ctx context.Context, step store.Step, most int, now time.Time) (json.RawMessage, bool, error) {
+	sent := time.Now()
+	result, held, err := o.Driver.SaveStep(ctx, step, most, now)
+	if err == nil {
+		o.wrote("step", step.Key, step.Fence, sent, held)
+	}
+	return result, held, err
+}
+
+func (o *observed[TTx]) Park(
+	ctx context.Context, tx TTx, fence store.Fence, questions []store.Asked, now time.Time,
+) (all, open int, held bool, err error) {
+	sent := time.Now()
+	all, open, held, err = o.Driver.Park(ctx, tx, fence, questions, now)
+	if err == nil {
+		o.wrote("questions", "", fence, sent, held)
+	}
+	return all, open, held, err
+}

@@ -1,0 +1,215 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
+)
+
+const (
+	startPatience = 30 * time.Second // the database may be away
+	stopPatience  = 30 * time.Second // of a node that was asked to end: grace, and ten seconds more
+)
+
+// member is a node of the run: one process at a time. Its methods, but for pid, are
+// called by one goroutine at a time.
+type member struct {
+	name string
+	args []string
+	dir  string
+
+	mu      sync.Mutex
+	process *process
+	faults  []history.Fault
+	deaths  []error // of processes that nobody ended
+}
+
+// process is one life of a member.
+type process struct {
+	cmd   *exec.Cmd
+	life  io.WriteCloser // it ends itself when this is closed
+	ready chan struct{}  // closed when it works or serves
+	ended chan struct{}
+	asked atomic.Bool // to end
+}
+
+// start begins a new life and returns when it is ready. A process that ends before,
+// the database being away, is followed by another.
+func (m *member) start(ctx context.Context) error {
+	deadline := time.Now().Add(startPatience)
+	for {
+		p, err := m.spawn()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-p.ready:
+			return nil
+		case <-p.ended:
+			if time.Now().After(deadline) {
+				return fmt.Errorf("%s did not start within %s: see its log", m.name, startPatience)
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (m *member) spawn() (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(filepath.Join(m.dir, m.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() // the process has its own descriptor
+	p := &process{cmd: exec.Command(self, m.args...), ready: make(chan struct{}), ended: make(chan struct{})}
+	p.cmd.Stderr = log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for us
+	if p.life, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	m.process = p
+	m.mu.Unlock()
+	go func() {
+		defer close(p.ended)
+		lines := bufio.NewScanner(stdout)
+		for lines.Scan() {
+			if lines.Text() == "ready" {
+				close(p.ready)
+			}
+		}
+		err := p.cmd.Wait()
+		select {
+		case <-p.ready:
+			if !p.asked.Load() {
+				m.note(history.Died, p.cmd.Process.Pid, time.Now())
+				m.mu.Lock()
+				m.deaths = append(m.deaths, fmt.Errorf("%s ended by itself at %s: %w: see its log", m.name, time.Now().UTC().Format(time.TimeOnly), cmp.Or(err, errors.New("exit status 0"))))
+				m.mu.Unlock()
+			}
+		default: // the database was away
+		}
+	}()
+	return p, nil
+}
+
+func (m *member) pid() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.process.cmd.Process.Pid
+}
+
+func (m *member) signal(s syscall.Signal) { _ = m.process.cmd.Process.Signal(s) }
+
+// note keeps what was done to the process that has the pid.
+func (m *member) note(kind string, pid int, from time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.faults = append(m.faults, history.Fault{Kind: kind, Node: m.name, PID: pid, From: from.UnixNano(), To: time.Now().UnixNano()})
+}
+
+// kill ends the process at once and starts another after a while.
+func (m *member) kill(ctx context.Context, after time.Duration) error {
+	from, pid := time.Now(), m.pid()
+	m.process.asked.Store(true)
+	m.signal(syscall.SIGKILL)
+	<-m.process.ended
+	pause(ctx, after)
+	defer m.note(history.Kill, pid, from)
+	return m.start(ctx)
+}
+
+// freeze stops the process for a while.
+func (m *member) freeze(ctx context.Context, lasting time.Duration) {
+	from := time.Now()
+	m.signal(syscall.SIGSTOP)
+	pause(ctx, lasting)
+	m.signal(syscall.SIGCONT)
+	m.note(history.Freeze, m.pid(), from)
+}
+
+// restart ends the process in good order and starts another.
+func (m *member) restart(ctx context.Context) error {
+	from, pid := time.Now(), m.pid()
+	m.process.asked.Store(true)
+	m.signal(syscall.SIGTERM)
+	select {
+	case <-m.process.ended:
+	case <-time.After(stopPatience):
+		m.signal(syscall.SIGKILL)
+		<-m.process.ended
+		return fmt.Errorf("%s did not end within %s of being asked to", m.name, stopPatience)
+	}
+	defer m.note(history.Restart, pid, from)
+	return m.start(ctx)
+}
+
+// end ends the process for good.
+func (m *member) end(inGoodOrder bool) {
+	m.mu.Lock()
+	p := m.process
+	m.mu.Unlock()
+	if p == nil {
+		return
+	}
+	p.asked.Store(true)
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
+	if inGoodOrder {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-p.ended:
+			return
+		case <-time.After(stopPatience):
+		}
+	}
+	_ = p.life.Close()
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// revive starts a new process if the last one has ended by itself.
+func (m *member) revive(ctx context.Context) error {
+	select {
+	case <-m.process.ended:
+		return m.start(ctx)
+	default:
+		return nil
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,238 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// proxy stands between one node and Postgres. It follows the protocol just so far
+// as to lose what it is told to lose: a whole reply, after the server has committed
+// what it replies to.
+type proxy struct {
+	listener net.Listener
+	socket   string // Postgres's
+
+	dropFetch, dropReply atomic.Int32 // replies still to be lost
+	dropped              func(fetch bool)
+
+	mu      sync.Mutex
+	moved   *sync.Cond
+	links   map[*link]struct{}
+	refused bool
+	stalled bool
+	closed  bool
+}
+
+// link is one connection through the proxy.
+type link struct {
+	proxy          *proxy
+	client, server net.Conn
+	fetches        map[string]bool // prepared statements that fetch jobs; the client's side's own
+	fetching       atomic.Bool     // a fetch was sent that has not been answered
+	asked          atomic.Bool     // a statement was sent that has not been answered
+}
+
+func newProxy(socket string, dropped func(fetch bool)) (*proxy, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{listener: listener, socket: socket, dropped: dropped, links: make(map[*link]struct{})}
+	p.moved = sync.NewCond(&p.mu)
+	go p.accept()
+	return p, nil
+}
+
+func (p *proxy) addr() string { return p.listener.Addr().String() }
+
+func (p *proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		go p.serve(client)
+	}
+}
+
+func (p *proxy) serve(client net.Conn) {
+	p.wait()
+	l := &link{proxy: p, client: client, fetches: make(map[string]bool)}
+	p.mu.Lock()
+	refused := p.refused || p.closed
+	p.mu.Unlock()
+	if refused {
+		_ = client.Close()
+		return
+	}
+	server, err := net.Dial("unix", p.socket)
+	if err != nil { // Postgres is restarting
+		_ = client.Close()
+		return
+	}
+	l.server = server
+	p.mu.Lock()
+	p.links[l] = struct{}{}
+	p.mu.Unlock()
+	go l.requests()
+	l.replies()
+	l.cut()
+	p.mu.Lock()
+	delete(p.links, l)
+	p.mu.Unlock()
+}
+
+// refuse cuts all connections and lets no new one in, until it is called with false.
+func (p *proxy) refuse(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = on
+	if on {
+		for l := range p.links {
+			l.cut()
+		}
+	}
+}
+
+// stall holds back all that comes, in both directions, until it is called with false.
+func (p *proxy) stall(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stalled = on
+	p.moved.Broadcast()
+}
+
+func (p *proxy) wait() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.stalled && !p.closed {
+		p.moved.Wait()
+	}
+}
+
+func (p *proxy) close() {
+	_ = p.listener.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.moved.Broadcast()
+	for l := range p.links {
+		l.cut()
+	}
+}
+
+func (l *link) cut() {
+	_ = l.client.Close()
+	_ = l.server.Close()
+}
+
+// requests passes on what the client sends.
+func (l *link) requests() {
+	defer l.cut()
+	in, out := bufio.NewReader(l.client), bufio.NewWriter(l.server)
+	startup, err := readBody(in, 4)
+	if err != nil || l.pass(in, out, startup) != nil {
+		return
+	}
+	for {
+		message, err := readMessage(in)
+		if err != nil {
+			return
+		}
+		l.look(message)
+		if l.pass(in, out, message) != nil {
+			return
+		}
+	}
+}
+
+// look learns which prepared statements fetch jobs, and when one is run.
+func (l *link) look(message []byte) {
+	switch body := message[5:]; message[0] {
+	case 'P':
+		name, query, _ := strings.Cut(string(body), "\x00")
+		l.fetches[name] = strings.Contains(query, "JobGetAvailable")
+	case 'B':
+		_, rest, _ := strings.Cut(string(body), "\x00")
+		name, _, _ := strings.Cut(rest, "\x00")
+		l.fetching.Store(l.fetches[name])
+		l.asked.Store(true)
+	}
+}
+
+// replies passes on what the server sends, until a reply is to be lost.
+func (l *link) replies() {
+	in, out := bufio.NewReader(l.server), bufio.NewWriter(l.client)
+	losing, fetch := false, false
+	for {
+		message, err := readMessage(in)
+		if err != nil {
+			return
+		}
+		switch message[0] {
+		case 'D':
+			if !losing && l.fetching.Load() && take(&l.proxy.dropFetch) {
+				losing, fetch = true, true
+			}
+		case 'C':
+			losing = losing || l.asked.Load() && take(&l.proxy.dropReply)
+		case 'Z': // the server has committed
+			if losing {
+				l.proxy.dropped(fetch)
+				return
+			}
+			l.fetching.Store(false)
+			l.asked.Store(false)
+		}
+		if !losing && l.pass(in, out, message) != nil {
+			return
+		}
+	}
+}
+
+// pass hands a message on, unless the proxy stalls, and sends what has gathered
+// when nothing more is at hand.
+func (l *link) pass(in *bufio.Reader, out *bufio.Writer, message []byte) error {
+	l.proxy.wait()
+	if _, err := out.Write(message); err != nil {
+		return err
+	}
+	if in.Buffered() > 0 {
+		return nil
+	}
+	return out.Flush()
+}
+
+// take takes one of what is left, if anything is.
+func take(left *atomic.Int32) bool {
+	for {
+		n := left.Load()
+		if n <= 0 {
+			return false
+		}
+		if left.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+}
+
+func readMessage(in *bufio.Reader) ([]byte, error) { return readBody(in, 5) }
+
+// readBody reads a message whose head of so many bytes ends with its length.
+func readBody(in *bufio.Reader, head int) ([]byte, error) {
+	header, err := in.Peek(head)
+	if err != nil {
+		return nil, err
+	}
+	length := int(binary.BigEndian.Uint32(header[head-4:]))
+	message := make([]byte, head-4+length)
+	_, err = io.ReadFull(in, message)
+	return message, err
+}
