@@ -1,6 +1,7 @@
-// Command conformance is the server that the official MCP conformance suite is
-// run against: one MCP endpoint, the suite's fixture tools, and a node that works
-// their tasks in the same process.
+// Command conformance is the server that the official MCP conformance suite and
+// the official tasks client are run against: one MCP endpoint for both protocol
+// generations, the suite's fixture tools, prompts and resources, and a node that
+// works the tasks in the same process.
 //
 // Tasks are kept in the database that DATABASE_URL names, or else in a SQLite
 // file that is removed at the end. When it listens, the program prints its
@@ -54,8 +55,12 @@ func run(ctx context.Context, addr string) error {
 	defer os.RemoveAll(temp)
 	url := cmp.Or(os.Getenv("DATABASE_URL"), "sqlite:"+filepath.Join(temp, "tasks.db"))
 
-	server := mcp.NewServer(&mcp.Implementation{Name: "mcptasks-conformance", Version: "1.0.0"}, nil)
-	mcp.AddTool(server, &mcp.Tool{Name: "greet", Description: "Greets by name, at once"}, greet)
+	server := mcp.NewServer(&mcp.Implementation{Name: "mcptasks-conformance", Version: "1.0.0"}, serverOptions)
+	addPlainTools(server)
+	addSessionTools(server)
+	addRoundTools(server)
+	addResources(server)
+	addPrompts(server)
 
 	tools := mcptasks.NewTools()
 	addTools(tools)
@@ -69,7 +74,10 @@ func run(ctx context.Context, addr string) error {
 		return err
 	}
 
-	handler := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil)
+	handler := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, &mcpserver.HandlerOptions{
+		// A client that lost a session's stream gets what it missed.
+		StreamableHTTP: mcp.StreamableHTTPOptions{EventStore: mcp.NewMemoryEventStore(nil)},
+	})
 	return serve(ctx, addr, handler)
 }
 

@@ -32,27 +32,73 @@ func addTools(tools *mcptasks.Tools) {
 		Name:        "confirm_delete",
 		Description: "Deletes a file after it was confirmed",
 	}, confirmDelete, required)
+	mcptasks.AddTool(tools, &mcp.Tool{
+		Name:        "multi_input",
+		Description: "Asks two questions at once",
+	}, multiInput, required)
+	mcptasks.AddTool(tools, &mcp.Tool{
+		Name:        "test_tool_with_task",
+		Description: "Asks for a name before there is a task, and greets by it within the task",
+	}, greetLater, &mcptasks.ToolOptions{TaskSupport: mcptasks.TaskRequired, Before: askName})
+}
+
+var whatName = &mcp.ElicitParams{Message: "What is your name?", RequestedSchema: object("name", "string")}
+
+// askName asks within the call. The client that answers gets its task.
+func askName(_ context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	if _, answered := req.Params.InputResponses["name"]; answered {
+		return nil, nil
+	}
+	return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{"name": whatName}}, nil
+}
+
+// greetLater asks by the same key, and so only a client that askName could not ask.
+func greetLater(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
+	answer, err := run.Elicit(ctx, "name", whatName)
+	if err != nil {
+		return nil, nil, err
+	}
+	return text("Hello, %v!", answer.Content["name"]), nil, nil
 }
 
 type confirmDeleteArgs struct {
 	Filename string `json:"filename" jsonschema:"the file to delete"`
 }
 
-// confirmDelete must ask before it deletes. Handlers cannot ask questions yet, so
-// it says so and deletes nothing.
-func confirmDelete(_ context.Context, _ *mcptasks.Run, in confirmDeleteArgs) (*mcp.CallToolResult, any, error) {
-	result := text("%s was not deleted: there is no way yet to ask whether it should be", in.Filename)
-	result.IsError = true
-	return result, nil, nil
+// confirmDelete asks before it deletes. It deletes nothing.
+func confirmDelete(ctx context.Context, run *mcptasks.Run, in confirmDeleteArgs) (*mcp.CallToolResult, any, error) {
+	answer, err := run.Elicit(ctx, "confirm", &mcp.ElicitParams{
+		Message:         fmt.Sprintf("Delete %s?", in.Filename),
+		RequestedSchema: object("confirm", "boolean"),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if answer.Action != "accept" || answer.Content["confirm"] != true {
+		return text("%s was kept", in.Filename), nil, nil
+	}
+	return text("%s was deleted", in.Filename), nil, nil
 }
 
-type greetArgs struct {
-	Name string `json:"name" jsonschema:"whom to greet"`
+// multiInput asks two questions at once.
+func multiInput(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
+	answers, err := run.Ask(ctx, mcp.InputRequestMap{
+		"name":    &mcp.ElicitParams{Message: "What is your name?", RequestedSchema: object("name", "string")},
+		"confirm": &mcp.ElicitParams{Message: "Go on?", RequestedSchema: object("confirm", "boolean")},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return text("%d questions were answered", len(answers)), nil, nil
 }
 
-// greet is a plain tool of the SDK's: never a task.
-func greet(_ context.Context, _ *mcp.CallToolRequest, in greetArgs) (*mcp.CallToolResult, any, error) {
-	return text("Hello, %s!", in.Name), nil, nil
+// object is the schema of an object with one member that must be there.
+func object(member, kind string) map[string]any {
+	return map[string]any{
+		"type":       "object",
+		"properties": map[string]any{member: map[string]any{"type": kind}},
+		"required":   []string{member},
+	}
 }
 
 type slowComputeArgs struct {

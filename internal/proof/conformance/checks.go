@@ -63,22 +63,45 @@ func (r result) fulfilled() bool {
 	return r.failed == 0 && r.skipped == 0 && r.passed >= r.checks
 }
 
+// A row is one round in one setting.
+type row struct {
+	setting, round string
+	results        []result
+}
+
 // report prints the table, then what went wrong, and says whether all is well.
-func report(w io.Writer, results []result) bool {
+func report(w io.Writer, rows []row) bool {
 	ok := true
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SCENARIO\tPASSED\tFAILED\tSKIPPED\tEXPECTED\tVERDICT")
-	for _, r := range results {
+	fmt.Fprintln(table, "SETTING\tROUND\tSCENARIOS\tPASSED\tFAILED\tSKIPPED\tEXPECTED\tVERDICT")
+	for _, r := range rows {
+		var sum result
+		fulfilled := 0
+		for _, res := range r.results {
+			sum.passed += res.passed
+			sum.failed += res.failed
+			sum.skipped += res.skipped
+			sum.checks += res.checks
+			if res.fulfilled() {
+				fulfilled++
+			}
+		}
 		verdict := "ok"
-		if !r.fulfilled() {
+		if fulfilled < len(r.results) {
 			ok, verdict = false, "FAIL"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\n", r.name, r.passed, r.failed, r.skipped, r.checks, verdict)
+		fmt.Fprintf(table, "%s\t%s\t%d of %d\t%d\t%d\t%d\t%d\t%s\n", r.setting, r.round,
+			fulfilled, len(r.results), sum.passed, sum.failed, sum.skipped, sum.checks, verdict)
 	}
 	table.Flush()
-	for _, r := range results {
-		for _, problem := range r.problems {
-			fmt.Fprintf(w, "\n%s: %s\n", r.name, strings.ReplaceAll(strings.TrimSpace(problem), "\n", "\n    "))
+	for _, r := range rows {
+		for _, res := range r.results {
+			if res.fulfilled() {
+				continue // the suite also informs
+			}
+			for _, problem := range res.problems {
+				fmt.Fprintf(w, "\n%s: %s: %s\n", r.setting, res.name, strings.ReplaceAll(strings.TrimSpace(problem), "\n", "\n    "))
+			}
 		}
 	}
 	return ok

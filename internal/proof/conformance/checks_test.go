@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mcptasks/mcptasks/internal/proof/subject"
 )
 
 func TestJudge(t *testing.T) {
@@ -51,59 +53,75 @@ func TestJudge(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
-	good := result{scenario: scenario{name: "tasks-good", checks: 9}, passed: 9}
+	good := result{scenario: scenario{name: "tasks-good", checks: 9}, passed: 9, problems: []string{"INFO only"}}
 	bad := result{scenario: scenario{name: "tasks-much-worse", checks: 3}, passed: 2, failed: 1, problems: []string{"FAILURE a\nb"}}
 
 	var out strings.Builder
-	if report(&out, []result{good, bad}) {
+	if report(&out, []row{{"sqlite", "tasks-good", []result{good}}, {"two nodes", "2026-07-28", []result{good, bad}}}) {
 		t.Error("report says that all is well")
 	}
-	const want = `SCENARIO          PASSED  FAILED  SKIPPED  EXPECTED  VERDICT
-tasks-good        9       0       0        9         ok
-tasks-much-worse  2       1       0        3         FAIL
+	const want = `SETTING    ROUND       SCENARIOS  PASSED  FAILED  SKIPPED  EXPECTED  VERDICT
+sqlite     tasks-good  1 of 1     9       0       0        9         ok
+two nodes  2026-07-28  1 of 2     11      1       0        12        FAIL
 
-tasks-much-worse: FAILURE a
+two nodes: tasks-much-worse: FAILURE a
     b
 `
 	if out.String() != want {
 		t.Errorf("report:\n%s\nwant:\n%s", out.String(), want)
 	}
-	if !report(&out, []result{good}) {
+	if !report(&out, []row{{"sqlite", "tasks-good", []result{good}}}) {
 		t.Error("report says that a fulfilled scenario is not")
 	}
 }
 
 func TestChoose(t *testing.T) {
-	all, err := choose("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(all) == 0 {
-		t.Error("nothing runs by default")
-	}
-	for _, sc := range all {
-		if sc.later {
-			t.Errorf("%s runs by default", sc.name)
+	for setting, want := range map[string]int{subject.SQLite: 11, subject.Postgres: 11, subject.TwoNodes: 9} {
+		if all, err := choose("", setting); err != nil || len(all) != want {
+			t.Errorf("on %s: %d rounds, want %d (%v)", setting, len(all), want, err)
 		}
 	}
 
-	two, err := choose("tasks-mrtr-input,tasks-lifecycle")
+	two, err := choose("2025-11-25,tasks-lifecycle", subject.TwoNodes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(two) != 2 || two[0].name != "tasks-mrtr-input" || two[1].name != "tasks-lifecycle" {
+	if len(two) != 2 || two[0].name != "2025-11-25" || two[1].name != "tasks-lifecycle" {
 		t.Errorf("chose %v", two)
 	}
 
-	if _, err := choose("tasks-status-notifications"); err == nil {
+	if _, err := choose("tasks-status-notifications", ""); err == nil {
 		t.Error("a scenario without an expected number of checks was chosen")
 	}
+}
 
-	sum := 0
-	for _, sc := range scenarios {
-		sum += sc.checks
+func TestScenarios(t *testing.T) {
+	checks := 0
+	for _, sc := range tasksScenarios {
+		checks += sc.checks
 	}
-	if sum != 44 {
-		t.Errorf("the table holds %d checks, the suite makes 44", sum)
+	if checks != 44 {
+		t.Errorf("the table holds %d checks of tasks, the suite makes 44", checks)
+	}
+	if modern, legacy := len(modernScenarios), len(legacyScenarios); modern != 40 || legacy != 33 {
+		t.Errorf("the tables hold %d and %d scenarios, the revisions demand 40 and 33", modern, legacy)
+	}
+}
+
+func TestReadScenario(t *testing.T) {
+	out := t.TempDir()
+	for _, dir := range []string{"server-caching-2026-08-01T10-00-00-000Z", "server-caching-2026-extra-2026-08-01T10-00-00-000Z"} {
+		if err := os.Mkdir(filepath.Join(out, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(out, dir, "checks.json"), []byte("[]"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := readScenario(out, "caching"); err != nil {
+		t.Error(err)
+	}
+	if _, err := readScenario(out, "ping"); err == nil {
+		t.Error("a scenario that did not run was read")
 	}
 }

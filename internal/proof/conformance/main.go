@@ -1,13 +1,15 @@
-// Command conformance runs the official MCP conformance suite's tasks scenarios
-// against examples/conformance and fails unless every expected check passed.
+// Command conformance runs the official MCP conformance suite against
+// examples/conformance: the tasks scenarios one by one, and all that the
+// revisions 2026-07-28 and 2025-11-25 demand of a server. It fails unless every
+// expected check passed, on SQLite and on Postgres, and the tasks scenarios on two
+// nodes, too.
 //
 // The suite's own exit code is not trusted: it is zero for a scenario that was
 // skipped. Its checks.json is read instead, and each scenario must deliver the
-// number of passed checks that the table in suite.go holds.
+// number of passed checks that the tables in scenarios.go hold.
 //
-// It needs npm on PATH. The suite and the Node it wants are installed once into
-// the user's cache directory. With DATABASE_URL set the server under test works
-// on that database, otherwise on a SQLite file of its own.
+// It needs npm on PATH: the suite and the Node it wants are installed once into
+// the user's cache directory. Where its Postgres comes from, package testdb says.
 package main
 
 import (
@@ -19,15 +21,18 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"github.com/mcptasks/mcptasks/internal/proof/subject"
 )
 
 func main() {
+	database := flag.String("database", "", "sqlite or postgres; empty takes both")
 	url := flag.String("url", "", "endpoint of a running server; empty builds and starts examples/conformance")
-	names := flag.String("scenarios", "", "comma-separated scenarios; empty runs all that must pass")
+	names := flag.String("rounds", "", "comma-separated: tasks scenarios, 2026-07-28, 2025-11-25; empty runs all")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *url, *names)
+	err := run(ctx, *database, *url, *names)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
@@ -36,10 +41,13 @@ func main() {
 }
 
 // run leaves nothing behind but the cache when all is well; after a failure the
-// suite's output and the server's log stay for the reader.
-func run(ctx context.Context, url, names string) (err error) {
-	wanted, err := choose(names)
+// suite's output and the servers' logs stay for the reader.
+func run(ctx context.Context, database, url, names string) (err error) {
+	settings, err := subject.Settings(database)
 	if err != nil {
+		return err
+	}
+	if _, err := choose(names, ""); err != nil {
 		return err
 	}
 	s, err := install(ctx)
@@ -52,31 +60,62 @@ func run(ctx context.Context, url, names string) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w\nthe suite's output and the server's log are in %s", err, dir)
+			err = fmt.Errorf("%w\nthe suite's output and the servers' logs are in %s", err, dir)
 			return
 		}
 		err = os.RemoveAll(dir)
 	}()
 
-	if url == "" {
-		srv, err := startServer(ctx, dir)
-		if err != nil {
-			return err
-		}
-		defer srv.stop()
-		url = srv.url
+	var rows []row
+	if url != "" {
+		rows, err = s.all(ctx, "as given", url, names, dir)
+	} else {
+		rows, err = s.everywhere(ctx, settings, names, dir)
 	}
-
-	var results []result
-	for _, sc := range wanted {
-		checks, err := s.run(ctx, url, sc.name, filepath.Join(dir, sc.name))
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		results = append(results, judge(sc, checks, err))
+	if err != nil {
+		return err
 	}
-	if !report(os.Stdout, results) {
+	if !report(os.Stdout, rows) {
 		return errors.New("not conformant")
 	}
 	return nil
+}
+
+// everywhere runs the rounds in each setting.
+func (s suite) everywhere(ctx context.Context, settings []string, names, dir string) ([]row, error) {
+	program, err := subject.Build(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer program.Remove()
+	var rows []row
+	for _, setting := range settings {
+		url, stop, err := program.Start(ctx, setting)
+		if err != nil {
+			return nil, err
+		}
+		more, err := s.all(ctx, setting, url, names, filepath.Join(dir, setting))
+		if err := errors.Join(err, stop()); err != nil {
+			return nil, err
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
+
+// all runs the rounds against one server.
+func (s suite) all(ctx context.Context, setting, url, names, dir string) ([]row, error) {
+	chosen, err := choose(names, setting)
+	if err != nil {
+		return nil, err
+	}
+	var rows []row
+	for _, r := range chosen {
+		results := s.run(ctx, url, r, filepath.Join(dir, r.name))
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		rows = append(rows, row{setting, r.name, results})
+	}
+	return rows, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,49 +10,66 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mcptasks/mcptasks/internal/proof/npm"
+	"github.com/mcptasks/mcptasks/internal/proof/subject"
+)
+
+// The version is exact: the expected checks are counted for it.
+const (
+	suitePackage = "@modelcontextprotocol/conformance"
+	suiteVersion = "0.2.0-alpha.12"
 )
 
 // A scenario is one of the suite's, with the checks it makes of a server that
-// does everything right: its own, and wire-schema-valid, which the suite adds to
-// every scenario that sent something.
+// does everything right.
 type scenario struct {
 	name   string
 	checks int
-	later  bool // needs what the server does not do yet: runs only when named
 }
 
-// scenarios are the suite's tasks scenarios, 44 checks in all, counted in the
-// code of suiteVersion. Missing is tasks-status-notifications, which sends
-// nothing and always skips itself.
-var scenarios = []scenario{
-	{name: "tasks-lifecycle", checks: 9},
-	{name: "tasks-capability-negotiation", checks: 5},
-	{name: "tasks-wire-fields", checks: 4},
-	{name: "tasks-request-state-removal", checks: 3},
-	{name: "tasks-required-task-error", checks: 3},
-	{name: "tasks-dispatch-and-envelope", checks: 9},
-	{name: "tasks-request-headers", checks: 5, later: true},
-	{name: "tasks-mrtr-input", checks: 4, later: true},
-	{name: "tasks-mrtr-composition", checks: 2, later: true},
+// A round is one call of the suite: one scenario, or all that a revision of the
+// protocol demands.
+type round struct {
+	name      string
+	args      []string
+	scenarios []scenario
 }
 
-// choose returns the scenarios named, in the order named, or all that must pass.
-func choose(names string) ([]scenario, error) {
-	var chosen []scenario
-	if names == "" {
-		for _, sc := range scenarios {
-			if !sc.later {
-				chosen = append(chosen, sc)
-			}
-		}
-		return chosen, nil
+// rounds are the tasks scenarios one by one, and both general suites. With
+// --spec-version the suite skips every tasks scenario, and with --requirements
+// their failures count for nothing: it takes --scenario.
+func rounds() []round {
+	var all []round
+	for _, sc := range tasksScenarios {
+		all = append(all, round{sc.name, []string{"--scenario", sc.name}, []scenario{sc}})
 	}
-	for name := range strings.SplitSeq(names, ",") {
-		i := slices.IndexFunc(scenarios, func(sc scenario) bool { return sc.name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("no expected number of checks for scenario %q", name)
+	return append(all,
+		round{"2026-07-28", []string{"--requirements", "2026-07-28"}, modernScenarios},
+		round{"2025-11-25", []string{"--suite", "all", "--spec-version", "2025-11-25"}, legacyScenarios})
+}
+
+// tasksRounds is how many of rounds are tasks scenarios.
+var tasksRounds = len(tasksScenarios)
+
+// choose returns the rounds named, in the order named. Without names it is all
+// that the setting must pass: the general suites change the lists of the server
+// they talk to and keep sessions, so that two nodes are not for them.
+func choose(names, setting string) ([]round, error) {
+	all := rounds()
+	if names == "" {
+		if setting == subject.TwoNodes {
+			return all[:tasksRounds], nil
 		}
-		chosen = append(chosen, scenarios[i])
+		return all, nil
+	}
+	var chosen []round
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(r round) bool { return r.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no expected number of checks for %q", name)
+		}
+		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
 }
@@ -62,43 +80,59 @@ type suite struct {
 	script string
 }
 
-func suiteIn(dir string) suite {
-	modules := filepath.Join(dir, "node_modules")
-	return suite{
-		node:   filepath.Join(modules, "node", "bin", "node"),
-		script: filepath.Join(modules, filepath.FromSlash(suitePackage), "dist", "index.js"),
+func install(ctx context.Context) (suite, error) {
+	installed, err := npm.Install(ctx, "conformance-"+suiteVersion, map[string]string{suitePackage: suiteVersion})
+	if err != nil {
+		return suite{}, err
 	}
+	s := suite{
+		node:   installed.Node,
+		script: filepath.Join(installed.Dir, "node_modules", filepath.FromSlash(suitePackage), "dist", "index.js"),
+	}
+	_, err = os.Stat(s.script)
+	return s, err
 }
 
 // The suite ends a scenario at the first, with a failed check; the second is for
 // a suite that does not.
 const (
 	scenarioTimeout = time.Minute
-	processTimeout  = scenarioTimeout + 30*time.Second
+	roundTimeout    = 5 * time.Minute
 )
 
-// run runs one scenario against the server at url and returns the checks that
-// the suite wrote below out. The exit code says nothing that they do not.
-// No --spec-version: with it the suite skips every tasks scenario.
-func (s suite) run(ctx context.Context, url, name, out string) ([]check, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, processTimeout,
-		fmt.Errorf("the suite did not end within %s", processTimeout))
+// run runs one round against the server at url and returns what came of each of
+// its scenarios, by the checks that the suite wrote below out. The exit code says
+// nothing that they do not.
+func (s suite) run(ctx context.Context, url string, r round, out string) []result {
+	ctx, cancel := context.WithTimeoutCause(ctx, roundTimeout, fmt.Errorf("the suite did not end within %s", roundTimeout))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.node, s.script, "server",
-		"--url", url, "--scenario", name, "-o", out,
-		"--timeout", fmt.Sprint(scenarioTimeout.Milliseconds()))
-	output, runErr := cmd.CombinedOutput()
+	args := append([]string{
+		s.script, "server", "--url", url, "-o", out, "--timeout", fmt.Sprint(scenarioTimeout.Milliseconds()),
+	}, r.args...)
+	output, err := exec.CommandContext(ctx, s.node, args...).CombinedOutput()
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
+	var results []result
+	for _, sc := range r.scenarios {
+		checks, readErr := readScenario(out, sc.name)
+		if readErr != nil {
+			readErr = fmt.Errorf("%w\n%s", errors.Join(readErr, err), npm.Tail(output))
+		}
+		results = append(results, judge(sc, checks, readErr))
+	}
+	return results
+}
 
-	// The suite makes a directory with the time in its name.
-	files, err := filepath.Glob(filepath.Join(out, "*", "checks.json"))
+// readScenario reads what the suite wrote of a scenario, into a directory with
+// its name and the time.
+func readScenario(out, name string) ([]check, error) {
+	files, err := filepath.Glob(filepath.Join(out, "server-"+name+"-20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]T*", "checks.json"))
 	if err != nil {
 		return nil, err
 	}
 	if len(files) != 1 {
-		return nil, fmt.Errorf("the suite wrote %d checks.json, want one (%w)\n%s", len(files), runErr, tail(output))
+		return nil, fmt.Errorf("the suite wrote %d checks.json of %s, want one", len(files), name)
 	}
 	f, err := os.Open(files[0])
 	if err != nil {

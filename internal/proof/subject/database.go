@@ -1,0 +1,52 @@
+package subject
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mcptasks/mcptasks/internal/testdb"
+)
+
+var databases atomic.Int64
+
+// createDatabase returns the URL of a new Postgres database, and a function that
+// drops it with the server, if that was started for it.
+func createDatabase(ctx context.Context) (databaseURL string, drop func() error, err error) {
+	serverURL, stopServer, err := testdb.Server(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	name := fmt.Sprintf("mcptasks_proof_%d_%d", os.Getpid(), databases.Add(1))
+	drop = func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		defer stopServer()
+		return execute(ctx, serverURL, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+	}
+	if err := execute(ctx, serverURL, "CREATE DATABASE "+name); err != nil {
+		return "", nil, errors.Join(err, drop())
+	}
+	parsed, err := url.Parse(serverURL)
+	if err != nil {
+		return "", nil, errors.Join(err, drop())
+	}
+	parsed.Path = "/" + name
+	return parsed.String(), drop, nil
+}
+
+func execute(ctx context.Context, databaseURL, sql string) error {
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, sql)
+	return err
+}

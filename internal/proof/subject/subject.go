@@ -1,0 +1,129 @@
+// Package subject runs examples/conformance, the server that others' programs are
+// run against, in each of the settings it must do well in.
+package subject
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/mcptasks/mcptasks/internal/proof/npm"
+)
+
+// Settings.
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+	// TwoNodes is two processes on one Postgres, behind a proxy that gives each its
+	// turn and knows of no sessions: no two requests in a row reach the same.
+	TwoNodes = "two nodes"
+)
+
+// Settings returns the settings of the kind of database, of both if it is "".
+func Settings(database string) ([]string, error) {
+	switch database {
+	case "":
+		return []string{SQLite, Postgres, TwoNodes}, nil
+	case SQLite:
+		return []string{SQLite}, nil
+	case Postgres:
+		return []string{Postgres, TwoNodes}, nil
+	}
+	return nil, fmt.Errorf("the database %q is neither sqlite nor postgres", database)
+}
+
+// A Subject is the built program.
+type Subject struct {
+	dir    string
+	binary string
+}
+
+const program = "github.com/mcptasks/mcptasks/examples/conformance"
+
+// Build builds the program into dir, which is also where its log goes.
+func Build(ctx context.Context, dir string) (*Subject, error) {
+	s := &Subject{dir: dir, binary: filepath.Join(dir, "server")}
+	build := exec.CommandContext(ctx, "go", "build", "-o", s.binary, program)
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build %s: %w\n%s", program, err, npm.Tail(out))
+	}
+	return s, nil
+}
+
+// Remove removes the binary. The directory may stay, for its logs.
+func (s *Subject) Remove() { _ = os.Remove(s.binary) }
+
+// Start starts the program in the setting and returns its endpoint when it
+// listens, and a function that ends what was started, its database included. When
+// ctx ends, the program does.
+func (s *Subject) Start(ctx context.Context, setting string) (endpoint string, stop func() error, err error) {
+	var stops []func() error
+	stop = func() (err error) {
+		for i := len(stops) - 1; i >= 0; i-- {
+			err = errors.Join(err, stops[i]())
+		}
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, stop())
+		}
+	}()
+
+	var database string // "": the program makes a SQLite file of its own
+	nodes := 1
+	if setting != SQLite {
+		var drop func() error
+		if database, drop, err = createDatabase(ctx); err != nil {
+			return "", nil, err
+		}
+		stops = append(stops, drop)
+	}
+	if setting == TwoNodes {
+		nodes = 2
+	}
+	var endpoints []string
+	for i := range nodes {
+		logPath := filepath.Join(s.dir, fmt.Sprintf("%s %d.log", setting, i+1))
+		p, err := start(ctx, s.binary, database, logPath)
+		if err != nil {
+			return "", nil, err
+		}
+		stops = append(stops, p.stop)
+		endpoints = append(endpoints, p.endpoint)
+	}
+	if nodes == 1 {
+		return endpoints[0], stop, nil
+	}
+	proxy := httptest.NewServer(inTurn(endpoints))
+	stops = append(stops, func() error { proxy.CloseClientConnections(); proxy.Close(); return nil })
+	return proxy.URL + "/mcp", stop, nil
+}
+
+// inTurn is the proxy before several nodes.
+func inTurn(endpoints []string) http.Handler {
+	var requests atomic.Uint64
+	return &httputil.ReverseProxy{
+		FlushInterval: -1,                         // streams
+		ErrorLog:      log.New(io.Discard, "", 0), // of clients that hang up
+		Rewrite: func(r *httputil.ProxyRequest) {
+			turn := requests.Add(1) % uint64(len(endpoints))
+			target, err := url.Parse(endpoints[turn])
+			if err != nil {
+				panic(err) // the program printed it, and it listens there
+			}
+			r.Out.URL = target
+			r.Out.Host = target.Host
+		},
+	}
+}
