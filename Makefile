@@ -1,7 +1,7 @@
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo run conformance lint fmt
+.PHONY: help test demo run conformance interop chaos bench lint fmt
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,8 +15,21 @@ demo: ## watch tasks survive what a program does not
 run: ## run the quickstart server
 	go run ./examples/quickstart
 
-conformance: ## run the official MCP conformance suite (needs npm)
+conformance: ## run the official MCP conformance suite, on SQLite and Postgres (needs npm)
 	go run ./internal/proof/conformance
+
+interop: ## run the official clients of both protocol generations, on SQLite and Postgres (needs npm)
+	go run ./internal/proof/interop
+
+SEED = 1
+DURATION = 60s
+DATABASE = postgres
+chaos: ## prove the invariants against an adversary (SEED=1 DURATION=60s DATABASE=postgres|sqlite)
+	go run ./internal/proof/chaos -seed $(SEED) -duration $(DURATION) -database $(DATABASE)
+
+bench: ## run the benchmarks once (BENCHTIME=500x for figures)
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/...
+BENCHTIME = 1x
 
 lint: ## check the code, its imports and its format
 	$(GOLANGCI) run

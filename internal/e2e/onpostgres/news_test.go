@@ -17,7 +17,7 @@ import (
 func TestNews(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		url := open(t)
-		var goOn = make(chan struct{})
+		goOn := make(chan struct{})
 		worker := node(t, url, func(ctx context.Context, _ *mcptasks.Run, _ struct{}) (*mcp.CallToolResult, any, error) {
 			select {
 			case <-goOn:
