@@ -54,7 +54,9 @@ type ToolOptions struct {
 	// client (on protocol 2026-07-28, SEP-2322) and is called again with the
 	// answers in req.Params.InputResponses. When it returns nil, answers given so
 	// are kept for the task: run.Elicit, Sample and Ask return them under the same
-	// keys without asking. An error is answered as a handler's.
+	// keys without asking. An error is answered as a handler's. A 2025-11-25 client
+	// that asked for a task can read nothing else: for its calls a result is dropped
+	// and the task is made, so that the handler must be able to do without.
 	Before func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error)
 
 	// InlineWait is how long a client that knows tasks is kept waiting for a

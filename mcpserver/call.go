@@ -72,7 +72,7 @@ func (m *mount) call(ctx context.Context, next mcp.MethodHandler, req mcp.Reques
 // within the wait, else with its handle.
 func (m *mount) handle(ctx context.Context, req mcp.Request, owner mcptasks.Owner, task *mcptasks.Task, wait time.Duration) (mcp.Result, error) {
 	if wait > 0 {
-		ended, err := m.watch(ctx, owner, task, wait)
+		ended, err := m.watch(ctx, owner, task, wait, nil)
 		if err != nil {
 			m.opts.Logger.WarnContext(ctx, "mcptasks: a task could not be waited for; its client gets the handle", "task_id", task.ID, "error", err)
 		}
@@ -84,12 +84,22 @@ func (m *mount) handle(ctx context.Context, req mcp.Request, owner mcptasks.Owne
 }
 
 // watch returns the task if it ends within the wait and before the client goes, else
-// nil. It returns an error if it could not be watched.
-func (m *mount) watch(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Task, wait time.Duration) (*mcptasks.Task, error) {
-	waiting, stop := context.WithTimeout(ctx, wait)
+// nil. It returns an error if it could not be watched. If session is not nil, its client
+// is asked what the task asks.
+func (m *mount) watch(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Task, wait time.Duration, session *asker) (*mcptasks.Task, error) {
+	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	if client, ok := ctx.Value(clientKey{}).(context.Context); ok {
 		defer context.AfterFunc(client, stop)()
+	}
+	left := newCallWait(wait, stop)
+	defer left.end()
+	var asker *asker
+	if session != nil {
+		defer context.AfterFunc(session.line.ctx, stop)()
+		defer session.waits(owner, task.ID)()
+		asker = session.forCall(left)
+		defer asker.forget(task.ID)
 	}
 	for now, err := range m.runner.Watch(waiting, owner, task.ID) {
 		switch {
@@ -99,6 +109,10 @@ func (m *mount) watch(ctx context.Context, owner mcptasks.Owner, task *mcptasks.
 			return nil, err
 		case now.Status.Terminal():
 			return now, nil
+		}
+		if asker != nil {
+			asker.withdraw(now)
+			asker.ask(ctx, owner, now)
 		}
 	}
 	return nil, nil //nolint:nilnil // not within the wait
@@ -156,8 +170,7 @@ func (m *mount) create(ctx context.Context, req *mcp.CallToolRequest) error {
 		if err != nil {
 			return err
 		}
-		// A client of an older protocol cannot be asked so: the task asks it.
-		if answer != nil && (answer.InputRequests == nil || generation(req) == extension) {
+		if answer != nil && mayAnswer(ctx, req, answer) {
 			return &answered{answer}
 		}
 	}
@@ -181,6 +194,16 @@ func (m *mount) create(ctx context.Context, req *mcp.CallToolRequest) error {
 	return &created{task}
 }
 
+// mayAnswer reports whether Before's answer can be the call's. A client of an older
+// protocol cannot be asked so: the task asks it. And one of 2025-11-25 that asked for a
+// task reads nothing but a task, or an error.
+func mayAnswer(ctx context.Context, req *mcp.CallToolRequest, answer *mcp.CallToolResult) bool {
+	if asked, _ := ctx.Value(askedKey{}).(*taskAsked); asked != nil {
+		return false
+	}
+	return answer.InputRequests == nil || generation(req) == extension
+}
+
 func rawResponses(responses mcp.InputResponseMap) (map[string]json.RawMessage, error) {
 	if len(responses) == 0 {
 		return nil, nil
@@ -196,11 +219,17 @@ func rawResponses(responses mcp.InputResponseMap) (map[string]json.RawMessage, e
 	return raw, nil
 }
 
-// wait answers a client that does not know tasks with its task's result. When the
+// wait answers a client that does not know tasks with its task's result. If the client
+// has a session, it is asked meanwhile what the task asks, as by any tool. When the
 // wait is over, the answer names the task if there are helper tools to ask for it;
 // else, or when the client has gone, nobody would ever ask: the task is cancelled.
 func (m *mount) wait(ctx context.Context, req mcp.Request, owner mcptasks.Owner, task *mcptasks.Task, wait time.Duration) (mcp.Result, error) {
-	ended, failed := m.watch(ctx, owner, task, wait)
+	var asker *asker
+	if generation(req) != extension {
+		session, _ := req.GetSession().(*mcp.ServerSession)
+		asker = m.asker(ctx, session)
+	}
+	ended, failed := m.watch(ctx, owner, task, wait, asker)
 	if ended != nil {
 		return m.plainResult(ctx, req, ended)
 	}

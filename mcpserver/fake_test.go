@@ -38,9 +38,12 @@ type fakeRunner struct {
 	work      func(context.Context, mcptasks.CreateParams, int) *mcptasks.Outcome // nil: the work never ends
 	late      *mcptasks.Outcome                                                   // what a task has ended with when it is to be cancelled
 
+	idle bool // nobody works on the tasks that are made
+
 	watching  chan struct{} // receives when a task that never ends is watched
 	cancelled chan string   // receives the id of each task that is cancelled
 	left      chan string   // receives the id of each task that nobody works on when a watch of it is given up
+	answered  chan string   // receives the id of each task whose question is answered
 
 	mu     sync.Mutex
 	moved  chan struct{} // closed after a change of a task that nobody works on
@@ -54,6 +57,7 @@ func newFakeRunner() *fakeRunner {
 		watching:  make(chan struct{}, 16),
 		cancelled: make(chan string, 16),
 		left:      make(chan string, 4096),
+		answered:  make(chan string, 16),
 		moved:     make(chan struct{}),
 		tasks:     make(map[string]*mcptasks.Task),
 		params:    make(map[string]mcptasks.CreateParams),
@@ -181,6 +185,7 @@ func (f *fakeRunner) Update(_ context.Context, owner mcptasks.Owner, id string, 
 			task.Status = mcptasks.StatusWorking
 		}
 		f.move(task)
+		f.answered <- id
 	}
 	return nil
 }
@@ -220,7 +225,13 @@ func (f *fakeRunner) Watch(ctx context.Context, owner mcptasks.Owner, id string)
 		case !yield(now, err) || err != nil:
 		case f.failWatch != nil:
 			yield(nil, f.failWatch)
-		case !worked || now.Status.Terminal():
+		case !worked || f.idle || now.Status.Terminal():
+			if worked && f.idle {
+				select {
+				case f.watching <- struct{}{}:
+				default:
+				}
+			}
 			for !now.Status.Terminal() {
 				select {
 				case <-moved:

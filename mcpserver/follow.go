@@ -21,88 +21,104 @@ const maxFollowed = 1000
 type followed struct {
 	id      string
 	owner   mcptasks.Owner
-	made    bool           // by this client, or it waits for the result: the task's questions are its to answer
+	made    bool           // by this client
 	told    *mcptasks.Task // as the client knows it
 	running bool
-	waits   int // requests for its result that are under way
 }
 
 // follow tells the session's client of the task's changes from now on, and asks it
 // what the task asks, whenever its line is open. Nothing is read while it is not. made
-// says that the client made the task or waits for its result. One that only looks at
-// it is asked when no such client is there to be asked: it may be a mere onlooker,
-// whose refusal would be taken for the answer.
+// says that the client made the task. One that only looks at it is asked when the one
+// that made it, or that waits for it, is not there to be asked: it may be a mere
+// onlooker, whose refusal would be taken for the answer.
 func (m *mount) follow(ctx context.Context, session *mcp.ServerSession, owner mcptasks.Owner, task *mcptasks.Task, made bool) {
-	if task.Status.Terminal() {
-		return
-	}
 	a := m.asker(ctx, session)
 	if a == nil {
 		return
 	}
-	if f := a.care(owner, task, made); f != nil && a.mayAsk(f) {
+	a.withdraw(task)
+	if a.care(owner, task, made) && a.mayAsk(owner, task) {
 		a.ask(a.line.ctx, owner, task)
 	}
 }
 
-// care follows the task, and returns nil if there are too many already.
-func (a *asker) care(owner mcptasks.Owner, task *mcptasks.Task, made bool) *followed {
+// care follows the task unless it has ended, or there are too many already.
+func (a *asker) care(owner mcptasks.Owner, task *mcptasks.Task, made bool) bool {
+	if task.Status.Terminal() {
+		return false
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f := a.tasks[task.ID]
 	if f == nil {
 		if len(a.tasks) >= maxFollowed {
-			return nil
+			return false
 		}
 		f = &followed{id: task.ID, owner: owner, told: task}
 		a.tasks[task.ID] = f
 		a.start(f)
 	}
 	f.made = f.made || made
-	return f
-}
-
-// mayAsk reports whether the client is to be asked what the task asks: it is open,
-// and the task is its own or no client is there whose it is.
-func (a *asker) mayAsk(f *followed) bool {
-	a.mu.Lock()
-	made, open := f.made, a.line.listening() != nil
-	a.mu.Unlock()
-	if made || !open {
-		return open
-	}
-	a.m.mu.Lock()
-	others := slices.Collect(maps.Values(a.m.askers))
-	a.m.mu.Unlock()
-	for _, other := range others {
-		if other != a && other.hasOpen(f.id) {
-			return false
-		}
-	}
 	return true
 }
 
-// hasOpen reports whether the task is this client's own, and it can be asked.
-func (a *asker) hasOpen(id string) bool {
+// mayAsk reports whether the client is to be asked what the task asks: its line is
+// open, and the task is its own or no other client is there whose it is.
+func (a *asker) mayAsk(owner mcptasks.Owner, task *mcptasks.Task) bool {
+	if a.line.listening() == nil {
+		return false
+	}
+	if made, waits := a.has(owner, task.ID); made || waits {
+		return true
+	}
+	a.m.mu.Lock()
+	all := slices.Collect(maps.Values(a.m.askers))
+	a.m.mu.Unlock()
+	return !slices.ContainsFunc(all, func(other *asker) bool { return other != a && other.isThere(owner, task) })
+}
+
+// isThere reports whether the task is this client's, and it can be asked.
+func (a *asker) isThere(owner mcptasks.Owner, task *mcptasks.Task) bool {
+	made, waits := a.has(owner, task.ID)
+	if !waits && (!made || a.line.listening() == nil) || a.line.ctx.Err() != nil {
+		return false
+	}
+	for _, question := range task.Questions {
+		if a.answers(question.Method) {
+			return true
+		}
+	}
+	return false
+}
+
+// has reports whether the client made the task, and whether it waits for it.
+func (a *asker) has(owner mcptasks.Owner, id string) (made, waits bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f := a.tasks[id]
-	return f != nil && f.made && (f.waits > 0 || a.line.listening() != nil)
+	return f != nil && f.made, a.waiting[waited{owner, id}] > 0
 }
 
-// waits notes that the client waits for the task's result, until done is called.
-func (a *asker) waits(owner mcptasks.Owner, task *mcptasks.Task) (done func()) {
-	f := a.care(owner, task, true)
-	if f == nil {
-		return func() {}
-	}
-	add := func(n int) {
+// A waited task is one whose end requests of the client wait for. The owner is the
+// requests': they may wait for one that is another's, or that there is not.
+type waited struct {
+	owner mcptasks.Owner
+	id    string
+}
+
+// waits notes that a request of the client waits for the task, until done is called.
+func (a *asker) waits(owner mcptasks.Owner, id string) (done func()) {
+	task := waited{owner, id}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting[task]++
+	return func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		f.waits += n
+		if a.waiting[task]--; a.waiting[task] == 0 {
+			delete(a.waiting, task)
+		}
 	}
-	add(1)
-	return func() { add(-1) }
 }
 
 // opened goes on with what was followed when the line was last open.
@@ -132,9 +148,7 @@ func (a *asker) run(f *followed) {
 		}
 		a.mu.Unlock()
 		if ended := a.watch(open, f); ended {
-			a.mu.Lock()
-			delete(a.tasks, f.id)
-			a.mu.Unlock()
+			a.forget(f.id)
 			return
 		}
 	}
@@ -156,7 +170,8 @@ func (a *asker) watch(open context.Context, f *followed) (ended bool) {
 			_ = a.line.notify(wire.NotificationStatus, wire.NewCoreTask(task)) // a client must not rely on it
 			f.told = task
 		}
-		if a.mayAsk(f) || task.Status.Terminal() {
+		a.withdraw(task)
+		if a.mayAsk(f.owner, task) {
 			a.ask(a.line.ctx, f.owner, task)
 		}
 		if task.Status.Terminal() {

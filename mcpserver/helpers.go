@@ -59,8 +59,8 @@ func (m *mount) helpResult(ctx context.Context, req *mcp.CallToolRequest, in tas
 	}
 	task, err := m.runner.Get(ctx, owner, in.TaskID)
 	if err == nil && task.Status == mcptasks.StatusWorking {
-		if ended, watchErr := m.watch(ctx, owner, task, m.opts.PlainWait); watchErr != nil || ended != nil {
-			task, err = ended, watchErr
+		if task, err = m.watch(ctx, owner, task, m.opts.PlainWait, nil); err == nil && task == nil {
+			task, err = m.runner.Get(ctx, owner, in.TaskID) // what it has come to by now
 		}
 	}
 	switch {

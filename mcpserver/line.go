@@ -58,6 +58,9 @@ func (l *line) connect(write func([]byte) error) (disconnect func()) {
 func (l *line) listening() context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.open == nil || l.open.Err() != nil {
+		return nil
+	}
 	return l.open
 }
 

@@ -27,7 +27,8 @@ type Options struct {
 
 	// PlainWait is how long a client that does not know tasks waits for a
 	// tool's result. Beyond it the task is cancelled and the answer is an error
-	// result that says so. Defaults to 30 seconds.
+	// result that says so. It does not run while the client is asked what the
+	// tool asks, and begins anew with the answer. Defaults to 30 seconds.
 	PlainWait time.Duration
 
 	// HelperTools adds the tools task_status, task_result, task_answer and

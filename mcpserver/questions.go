@@ -23,9 +23,18 @@ type asker struct {
 	session *mcp.ServerSession
 	line    *line
 
-	mu    sync.Mutex
-	asked map[string]map[string]context.CancelFunc // by task and key; what it holds withdraws the question
-	tasks map[string]*followed                     // by id
+	call *callWait // of the plain call that this is an asker for; nil for a session's
+
+	mu      sync.Mutex
+	asked   map[string]map[string]asked // by task, until it is known to have ended, and key
+	tasks   map[string]*followed        // by id, until it is known to have ended
+	waiting map[waited]int              // requests that wait for a task to end
+}
+
+// An asked question is one that the client has, or has had.
+type asked struct {
+	withdraw context.CancelFunc
+	since    time.Time // when the task that asked it was changed
 }
 
 // asker returns the asker of the request's session, nil if nothing can be sent to it
@@ -42,8 +51,9 @@ func (m *mount) asker(ctx context.Context, session *mcp.ServerSession) *asker {
 	}
 	a := &asker{
 		m: m, session: session, line: line,
-		asked: make(map[string]map[string]context.CancelFunc),
-		tasks: make(map[string]*followed),
+		asked:   make(map[string]map[string]asked),
+		tasks:   make(map[string]*followed),
+		waiting: make(map[waited]int),
 	}
 	m.askers[line] = a
 	context.AfterFunc(line.ctx, func() {
@@ -59,35 +69,63 @@ func (m *mount) asker(ctx context.Context, session *mcp.ServerSession) *asker {
 	return a
 }
 
-// ask sends the task's open questions that the client has not been asked, and
-// withdraws those that are open no more. ctx says on which stream: that of the request
-// whose context it is, else the session's own. What cannot be sent is sent when the
-// client is next heard of.
-func (a *asker) ask(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Task) {
+// forCall returns an asker for a plain call of the client's, on whose stream it asks.
+func (a *asker) forCall(wait *callWait) *asker {
+	return &asker{m: a.m, session: a.session, line: a.line, call: wait, asked: make(map[string]map[string]asked)}
+}
+
+// withdraw withdraws the task's questions that are open no more: they were answered
+// elsewhere, or the task has ended, and is forgotten.
+func (a *asker) withdraw(task *mcptasks.Task) {
+	if task.Status.Terminal() {
+		a.forget(task.ID)
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	asked := a.asked[task.ID]
-	for key, withdraw := range asked {
-		if _, open := task.Questions[key]; !open {
-			withdraw() // answered elsewhere, or the task has ended
+	for key, question := range a.asked[task.ID] {
+		if _, open := task.Questions[key]; !open && !task.UpdatedAt.Before(question.since) { // else it was read before
+			question.withdraw()
 		}
 	}
+}
+
+// forget withdraws all that was asked for the task, and follows it no more.
+func (a *asker) forget(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, question := range a.asked[id] {
+		question.withdraw()
+	}
+	delete(a.asked, id)
+	delete(a.tasks, id)
+}
+
+// ask sends the task's open questions that the client has not been asked. ctx says on
+// which stream: that of the request whose context it is, else the session's own. What
+// cannot be sent is sent when the client is next heard of.
+func (a *asker) ask(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Task) {
 	if task.Status != mcptasks.StatusInputRequired {
 		return
 	}
-	if asked == nil {
-		asked = make(map[string]context.CancelFunc)
-		a.asked[task.ID] = asked
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	questions := a.asked[task.ID]
+	if questions == nil {
+		questions = make(map[string]asked)
+		a.asked[task.ID] = questions
 	}
 	for _, key := range slices.Sorted(maps.Keys(task.Questions)) {
 		question := task.Questions[key]
-		if _, already := asked[key]; already || !a.answers(question.Method) {
+		if _, already := questions[key]; already || !a.answers(question.Method) {
 			continue
 		}
 		asking, withdraw := context.WithCancel(context.WithoutCancel(ctx))
-		asked[key] = withdraw
+		questions[key] = asked{withdraw, task.UpdatedAt}
 		id := task.ID
+		a.call.hold()
 		go func() {
+			defer a.call.release()
 			defer withdraw()
 			defer context.AfterFunc(a.line.ctx, withdraw)()
 			a.put(asking, owner, id, key, question)
@@ -139,7 +177,7 @@ func (a *asker) send(ctx context.Context, id string, question mcptasks.Question)
 	if err := json.Unmarshal(question.Params, &params); err != nil {
 		return nil, err
 	}
-	params.Meta = wire.RelateTask(params.Meta, id)
+	params.Meta = a.relate(params.Meta, id)
 	result, err := a.session.Elicit(ctx, &params)
 	if err != nil {
 		return nil, err
@@ -153,7 +191,7 @@ func (a *asker) sample(ctx context.Context, id string, data json.RawMessage) (js
 		return nil, err
 	}
 	if len(params.Tools) > 0 {
-		params.Meta = wire.RelateTask(params.Meta, id)
+		params.Meta = a.relate(params.Meta, id)
 		result, err := a.session.CreateMessageWithTools(ctx, &params) //nolint:staticcheck // 2025-11-25 has it
 		if err != nil {
 			return nil, err
@@ -164,12 +202,20 @@ func (a *asker) sample(ctx context.Context, id string, data json.RawMessage) (js
 	if err := json.Unmarshal(data, &plain); err != nil {
 		return nil, err
 	}
-	plain.Meta = wire.RelateTask(plain.Meta, id)
+	plain.Meta = a.relate(plain.Meta, id)
 	result, err := a.session.CreateMessage(ctx, &plain) //nolint:staticcheck // 2025-11-25 has it
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(result)
+}
+
+// relate names the task in a question's _meta, if the client knows of the task.
+func (a *asker) relate(meta mcp.Meta, id string) mcp.Meta {
+	if a.call != nil {
+		return meta
+	}
+	return wire.RelateTask(meta, id)
 }
 
 // undelivered reports whether err is the SDK's for a message that it could not send.

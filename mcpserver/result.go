@@ -20,17 +20,11 @@ func (m *mount) result(ctx context.Context, session *mcp.ServerSession, params *
 	if client, ok := ctx.Value(clientKey{}).(context.Context); ok {
 		defer context.AfterFunc(client, stop)()
 	}
-	asker := m.asker(ctx, session)
+	owner, asker := contextOwner(ctx), m.asker(ctx, session)
 	if asker != nil {
 		defer context.AfterFunc(asker.line.ctx, stop)()
+		defer asker.waits(owner, params.TaskID)()
 	}
-	owner := contextOwner(ctx)
-	var done func()
-	defer func() {
-		if done != nil {
-			done()
-		}
-	}()
 	for task, err := range m.runner.Watch(waiting, owner, params.TaskID) {
 		switch {
 		case err != nil && waiting.Err() != nil:
@@ -39,9 +33,7 @@ func (m *mount) result(ctx context.Context, session *mcp.ServerSession, params *
 			return nil, m.rpcError(ctx, err)
 		}
 		if asker != nil {
-			if done == nil && !task.Status.Terminal() {
-				done = asker.waits(owner, task)
-			}
+			asker.withdraw(task)
 			asker.ask(ctx, owner, task)
 		}
 		if task.Status.Terminal() {

@@ -53,13 +53,19 @@ func (c *conversation) do(what string) { c.runner.do(c.t, strings.Fields(what)) 
 // gone fails the test unless a watch of the task is given up soon.
 func (c *conversation) gone(task string) {
 	c.t.Helper()
+	c.hears(c.runner.left, task)
+}
+
+// hears fails the test unless the fake soon tells of the task.
+func (c *conversation) hears(of <-chan string, task string) {
+	c.t.Helper()
 	select {
-	case id := <-c.runner.left:
+	case id := <-of:
 		if id != task {
-			c.t.Errorf("the watch of %s was given up, want %s", id, task)
+			c.t.Errorf("it happened to %s, want %s", id, task)
 		}
 	case <-time.After(goneFor):
-		c.t.Errorf("%s is watched still", task)
+		c.t.Errorf("it does not happen to %s", task)
 	}
 }
 
@@ -152,6 +158,113 @@ func TestQuestionWithoutTheCapability(t *testing.T) {
 	c.get(2, "asking")
 	c.do("complete asking")
 	c.wants(c.read("result, 1"), `"id": 1`, "done")
+}
+
+// make has the client's tools/call make a task on which nobody works.
+func (c *conversation) make() (task string) {
+	c.t.Helper()
+	c.runner.idle = true
+	c.wants(c.say(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1},"task":{}}}`), `"taskId": "created-1"`)
+	return "created-1"
+}
+
+// until reads a stream up to the event with that part.
+func (c *conversation) until(stream, part string) (read string) {
+	c.t.Helper()
+	for !strings.Contains(read, part) && !c.t.Failed() {
+		read += c.read(stream + ", 1")
+	}
+	return read
+}
+
+// leaveSession ends the session.
+func (c *conversation) leaveSession() {
+	c.t.Helper()
+	c.wants(c.exchange(inSession+"Method: DELETE\n\n"), "204 No Content")
+}
+
+// A client that only looks at a task is asked what it asks when the client whose task
+// it is has gone, and not before.
+func TestOnlookerIsNotAsked(t *testing.T) {
+	for name, stay := range map[string]func(c *conversation, task string){
+		"its client has a stream": func(c *conversation, _ string) { c.listen("maker") },
+		"its client waits":        func(c *conversation, task string) { c.wait("maker", 2, task) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newConversation(t)
+			defer c.end()
+			c.begin(`{"elicitation":{}}`)
+			maker, task := c.session, c.make()
+			stay(c, task)
+			c.do("ask " + task + " color")
+			c.until("maker", "color?")
+
+			c.begin(`{"elicitation":{}}`)
+			onlooker := c.session
+			c.listen("onlooker")
+			c.wants(c.get(3, task), "input_required")
+			c.do("ask " + task + " size")
+			c.do("say " + task + " nobody answers")
+			if got := c.until("onlooker", "nobody answers"); strings.Contains(got, "elicitation") {
+				t.Errorf("the onlooker was asked: %s", got)
+			}
+
+			c.session = maker
+			c.leaveSession()
+			c.session = onlooker
+			c.wants(c.get(4, task), "input_required")
+			c.until("onlooker", `"id": 2,`) // the second of two questions
+		})
+	}
+}
+
+// A task whose client cannot be asked is anybody's to answer.
+func TestOnlookerIsAskedForAnother(t *testing.T) {
+	c := newConversation(t)
+	defer c.end()
+	c.begin(`{}`)
+	task := c.make()
+	c.listen("maker")
+	c.do("ask " + task + " color")
+	c.begin(`{"elicitation":{}}`)
+	c.listen("onlooker")
+	c.get(2, task)
+	c.until("onlooker", "color?")
+	c.say(`{"jsonrpc":"2.0","id":1,"result":{"action":"decline"}}`)
+	c.hears(c.runner.answered, task)
+}
+
+// A plain call is asked on its own stream, as by a tool without tasks.
+func TestPlainCallIsAsked(t *testing.T) {
+	c := newConversation(t)
+	defer c.end()
+	c.runner.idle = true
+	c.begin(`{"elicitation":{}}`)
+	c.listen("session")
+	call := func(stream string, id int) {
+		c.exchange(inSession + "Stream: " + stream + "\n\n" +
+			fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"add","arguments":{"a":1}}}`, id))
+		<-c.runner.watching
+	}
+	call("call", 7)
+	c.do("ask created-1 color")
+	got := c.read("call, 1")
+	c.wants(got, "elicitation/create", `"message": "color?"`)
+	if strings.Contains(got, "related-task") {
+		t.Errorf("it names a task that the client does not know: %s", got)
+	}
+	c.say(`{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"color":"red"}}}`)
+	c.hears(c.runner.answered, "created-1")
+	c.do("complete created-1")
+	c.wants(c.read("call, 1"), `"id": 7`, "done")
+
+	// It ends with its session, and its task with it.
+	call("left", 8)
+	c.do("ask created-2 size")
+	c.wants(c.read("left, 1"), "size?")
+	c.leaveSession()
+	c.gone("created-2")
+	c.hears(c.runner.cancelled, "created-2")
 }
 
 // The stream of one user's session is not another's, nor is its end.

@@ -73,7 +73,7 @@ func (m *mount) update(ctx context.Context, _ *mcp.ServerSession, params *wire.U
 // cancel acknowledges in the extension, also for a task that has ended: its cancel is
 // idempotent. In 2025-11-25 it answers with the cancelled task, and to one that has
 // ended with an error.
-func (m *mount) cancel(ctx context.Context, _ *mcp.ServerSession, params *wire.TaskParams) (mcp.Result, error) {
+func (m *mount) cancel(ctx context.Context, session *mcp.ServerSession, params *wire.TaskParams) (mcp.Result, error) {
 	task, err := m.runner.Cancel(ctx, contextOwner(ctx), params.TaskID)
 	switch g := contextGeneration(ctx); {
 	case errors.Is(err, mcptasks.ErrTerminal) && g == core:
@@ -81,6 +81,7 @@ func (m *mount) cancel(ctx context.Context, _ *mcp.ServerSession, params *wire.T
 	case err != nil && !errors.Is(err, mcptasks.ErrTerminal):
 		return nil, m.rpcError(ctx, err)
 	case g == core:
+		m.follow(ctx, session, contextOwner(ctx), task, false) // no more: it has ended
 		return wire.NewCoreTask(task), nil
 	default:
 		return wire.NewAck(), nil

@@ -222,7 +222,6 @@ const steps = {
     else await assert.rejects(task.cancel(), unknown);
   }),
 
-  // The second does not look before: on 2025-11-25 a client that looks is asked, too.
   "cancel a question": peers(async (first, second) => {
     const execution = await first.call("confirm_delete", { filename: "c.txt" });
     while (first.asked.length === 0) await pause(50);
@@ -230,6 +229,31 @@ const steps = {
     await task.cancel();
     assert.equal((await task.result()).status, "cancelled");
   }, () => new Promise(() => {})), // the user thinks about it
+
+  // The first thinks about the question while the second looks; if it were asked, it
+  // would decline. On 2026-07-28 whoever sees the question may answer.
+  ...(!modern && {
+    "an onlooker": (() => {
+      let first = true;
+      return peers(async (maker, onlooker) => {
+        const execution = await maker.call("confirm_delete", { filename: "e.txt" });
+        const result = resulting(execution);
+        while (maker.asked.length === 0) await pause(50);
+        const task = onlooker.session.task(execution.handle.taskId);
+        for (let i = 0; i < 5; i++) {
+          assert.equal((await task.snapshot()).status, "input_required");
+          await pause(100);
+        }
+        assert.equal(await result, "e.txt was deleted");
+        assert.equal(onlooker.asked.length, 0);
+      }, async () => {
+        if (!first) return { action: "decline" };
+        first = false;
+        await pause(3000);
+        return accept();
+      });
+    })(),
+  }),
 
   "hand-over and resume": peers(async (first, second) => {
     const execution = await first.call("slow_compute", { seconds: 2, label: "handed over" });

@@ -127,6 +127,28 @@ const steps = {
     assert.equal((await second.tasks.cancelTask(id)).status, "cancelled");
   }, () => new Promise(() => {})), // the user thinks about it
 
+  // The first thinks about the question while the second looks; if it were asked, it
+  // would decline.
+  "an onlooker": (() => {
+    let first = true;
+    return peers(async (maker, onlooker) => {
+      const call = maker.call("confirm_delete", { filename: "e.txt" });
+      while (maker.asked.length === 0) await pause(50);
+      const { taskId } = maker.asked[0]._meta["io.modelcontextprotocol/related-task"];
+      for (let i = 0; i < 5; i++) {
+        assert.equal((await onlooker.tasks.getTask(taskId)).status, "input_required");
+        await pause(100);
+      }
+      assert.equal(text((await call).result), "e.txt was deleted");
+      assert.equal(onlooker.asked.length, 0);
+    }, async () => {
+      if (!first) return { action: "decline" };
+      first = false;
+      await pause(3000);
+      return accept();
+    });
+  })(),
+
   "hand-over and resume": peers(async (first, second) => {
     const id = await first.start("slow_compute", { seconds: 2, label: "handed over" });
     await first.client.close();

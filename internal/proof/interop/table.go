@@ -31,6 +31,7 @@ var steps = []step{
 	{name: "protocol error"},
 	{name: "cancel"},
 	{name: "cancel a question"},
+	{name: "an onlooker", columns: []string{"2025-11-25", "2025-11-25, SDK"}},
 	{name: "hand-over and resume"},
 	{name: "resume when it has ended"},
 	{name: "hand over a question"},
