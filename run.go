@@ -82,8 +82,9 @@ func (r *Run) Attempt() int { return r.attempt }
 
 // Progress tells whoever polls the task how far the work is: the message if
 // there is one, else "done/total". A total of 0 or less means that it is not
-// known. It returns when the report is recorded or dropped; a report is never
-// worth failing a run for.
+// known. Of reports that follow each other within 100 ms the latest is recorded, at
+// their end. Progress returns when the report is recorded, left for that, or dropped;
+// a report is never worth failing a run for.
 func (r *Run) Progress(done, total float64, message string) {
 	r.journal.Report(Progress{Done: finite(done), Total: max(finite(total), 0), Message: message})
 }

@@ -3,20 +3,23 @@ package runner
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// news carries changes of tasks to those who watch them: to this process's watchers
-// directly, to other processes' through the database.
+// news carries changes of tasks to those who watch them, to this process's watchers
+// directly, to other processes' through the database; and new jobs to the workers.
 type news struct {
 	log *slog.Logger
 
 	mu       sync.Mutex
 	watchers map[string]map[chan struct{}]struct{} // by task id
 	untold   map[string]struct{}                   // changes that other processes have not been told of
+	queues   map[string]struct{}                   // queues whose workers have not been told of new jobs
 	ring     chan struct{}                         // says that there are some
 
 	backend   store.Backend
@@ -34,6 +37,7 @@ func newNews(logger *slog.Logger) *news {
 		log:      logger,
 		watchers: make(map[string]map[chan struct{}]struct{}),
 		untold:   make(map[string]struct{}),
+		queues:   make(map[string]struct{}),
 		ring:     make(chan struct{}, 1),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -58,13 +62,17 @@ func (n *news) close() {
 // still busy with an earlier change finds this one when it is done.
 func (n *news) announce(id string) {
 	n.wake(id)
+	n.note(n.untold, id)
+}
+
+// queued says that the queue has a new job. It does not block.
+func (n *news) queued(queue string) { n.note(n.queues, queue) }
+
+func (n *news) note(what map[string]struct{}, name string) {
 	n.mu.Lock()
-	n.untold[id] = struct{}{}
+	what[name] = struct{}{}
 	n.mu.Unlock()
-	select {
-	case n.ring <- struct{}{}:
-	default:
-	}
+	signal(n.ring)
 }
 
 func (n *news) wake(id string) {
@@ -103,21 +111,27 @@ func (n *news) tell() {
 }
 
 func (n *news) tellAll() {
-	n.mu.Lock()
-	ids := make([]string, 0, len(n.untold))
-	for id := range n.untold {
-		ids = append(ids, id)
-	}
-	clear(n.untold)
-	n.mu.Unlock()
-	if len(ids) == 0 {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(n.ctx), 5*time.Second)
 	defer cancel()
-	if err := n.backend.Tell(ctx, ids); err != nil {
-		n.log.WarnContext(ctx, "mcptasks: other processes were not told of changes; they see them later", "tasks", len(ids), "error", err)
+	if queues := n.noted(n.queues); len(queues) > 0 {
+		if err := n.backend.Ring(ctx, queues); err != nil {
+			n.log.WarnContext(ctx, "mcptasks: workers were not told of new jobs; they find them later", "queues", queues, "error", err)
+		}
 	}
+	if ids := n.noted(n.untold); len(ids) > 0 {
+		if err := n.backend.Tell(ctx, ids); err != nil {
+			n.log.WarnContext(ctx, "mcptasks: other processes were not told of changes; they see them later", "tasks", len(ids), "error", err)
+		}
+	}
+}
+
+// noted returns what has been noted, and forgets it.
+func (n *news) noted(what map[string]struct{}) []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	names := slices.Collect(maps.Keys(what))
+	clear(what)
+	return names
 }
 
 // listen begins to hear of other processes' changes, with the first watcher.

@@ -153,7 +153,7 @@ func (c *Config) logger() *slog.Logger {
 }
 
 func (c *Config) storeConfig(news *news) *store.Config {
-	out := &store.Config{Changed: news.announce}
+	out := &store.Config{Changed: news.announce, Queued: news.queued}
 	if c != nil {
 		out.Schema = c.Schema
 		out.Logger = c.Logger

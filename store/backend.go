@@ -48,6 +48,7 @@ type Backend interface {
 	Prune(ctx context.Context, age time.Duration) error
 
 	Tell(ctx context.Context, ids []string) error
+	Ring(ctx context.Context, queues []string) error
 	Listen(ctx context.Context, ready func(), heard func(ids []string)) error
 
 	Operator() Operator

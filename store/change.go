@@ -55,7 +55,10 @@ func (s *Store[TTx]) requeueTx(ctx context.Context, tx TTx, task *Locked, recove
 	if err != nil {
 		return err
 	}
-	return s.driver.Requeue(ctx, tx, task.ID, inserted.Job.ID, recoveries, event, s.now())
+	if err := s.driver.Requeue(ctx, tx, task.ID, inserted.Job.ID, recoveries, event, s.now()); err != nil {
+		return err
+	}
+	return s.ringTx(ctx, tx, []string{task.Queue})
 }
 
 // change locks a task that somebody must see to, unless somebody else has it

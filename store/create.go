@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -37,29 +38,70 @@ type JobArgs struct {
 func (JobArgs) Kind() string { return "mcptask" }
 
 // Create inserts each task with its job, all in one transaction, and returns the
-// tasks once it has committed. A call whose idempotency key a task has already gets
-// that task.
+// tasks once it has committed. A single call may share the transaction with others
+// that are made at the same time. A call whose idempotency key a task has already
+// gets that task.
 func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) ([]*mcptasks.Task, error) {
-	var tasks []*mcptasks.Task
-	err := s.driver.InTx(ctx, func(tx TTx) (err error) {
-		tasks, err = s.CreateTx(ctx, tx, calls)
-		return err
-	})
+	tasks, err := s.create(ctx, calls)
 	if err != nil {
 		return nil, wrap("create", "", err)
 	}
-	for _, task := range tasks {
-		s.config.Changed(task.ID)
+	for _, call := range calls {
+		s.config.Queued(call.Tool.Options.Queue)
 	}
 	return tasks, nil
+}
+
+func (s *Store[TTx]) create(ctx context.Context, calls []NewTask) (tasks []*mcptasks.Task, err error) {
+	if len(calls) == 1 && s.sharable(calls[0]) {
+		row, err := s.newRow(calls[0])
+		if err == nil {
+			_, err = s.creates.do(ctx, row)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return []*mcptasks.Task{&row.Task}, nil
+	}
+	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
+		tasks, err = s.createTx(ctx, tx, calls)
+		return err
+	})
+	return tasks, err
+}
+
+// sharable says whether the call may share a transaction with strangers': not if
+// what becomes of it depends on the tasks of others, which it would have to lock or
+// to count.
+func (s *Store[TTx]) sharable(call NewTask) bool {
+	return call.Params.IdempotencyKey == "" && s.config.MaxLiveTasks == 0 && s.config.MaxBacklog == 0
 }
 
 // CreateTx is Create in the caller's transaction: the tasks exist when it
 // commits, and never did if it is rolled back.
 func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) ([]*mcptasks.Task, error) {
+	tasks, err := s.createTx(ctx, tx, calls)
+	if err == nil {
+		err = s.ringTx(ctx, tx, queues(calls))
+	}
+	if err != nil {
+		return nil, wrap("create", "", err)
+	}
+	return tasks, nil
+}
+
+func queues(calls []NewTask) []string {
+	var names []string
+	for _, call := range calls {
+		names = append(names, call.Tool.Options.Queue)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (s *Store[TTx]) createTx(ctx context.Context, tx TTx, calls []NewTask) ([]*mcptasks.Task, error) {
 	tasks := make([]*mcptasks.Task, len(calls))
 	var rows []*Row
-	var jobs []river.InsertManyParams
 	for i, call := range calls {
 		row, err := s.newRow(call)
 		switch {
@@ -70,33 +112,47 @@ func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) ([]*
 			err = s.checkLimits(ctx, tx, row, 0)
 		}
 		if err != nil {
-			return nil, wrap("create", "", err)
+			return nil, err
 		}
 		if tasks[i] == nil {
 			tasks[i] = &row.Task
 			rows = append(rows, row)
-			jobs = append(jobs, job(row.ID, row.Queue, row.Priority))
 		}
 	}
 	if len(rows) == 0 {
 		return tasks, nil
 	}
+	return tasks, s.insertTx(ctx, tx, rows)
+}
+
+// insertAll is the flush of creates.
+func (s *Store[TTx]) insertAll(ctx context.Context, rows []*Row) ([]Result[struct{}], error) {
+	err := s.driver.InTx(ctx, func(tx TTx) error { return s.insertTx(ctx, tx, rows) })
+	return make([]Result[struct{}], len(rows)), err
+}
+
+// insertTx inserts the tasks and their jobs.
+func (s *Store[TTx]) insertTx(ctx context.Context, tx TTx, rows []*Row) error {
+	jobs := make([]river.InsertManyParams, len(rows))
+	for i, row := range rows {
+		jobs[i] = job(row.ID, row.Queue, row.Priority)
+	}
 	inserted, err := s.river.InsertManyTx(ctx, tx, jobs)
 	if err != nil {
-		return nil, wrap("create", "", err)
+		return err
 	}
 	for i, row := range rows {
 		row.JobID = inserted[i].Job.ID
 	}
 	if err := s.driver.Insert(ctx, tx, rows); err != nil {
-		return nil, wrap("create", "", err)
+		return err
 	}
 	for _, row := range rows {
 		if err := s.insertAnswersTx(ctx, tx, row); err != nil {
-			return nil, wrap("create", "", err)
+			return err
 		}
 	}
-	return tasks, nil
+	return nil
 }
 
 func (s *Store[TTx]) insertAnswersTx(ctx context.Context, tx TTx, row *Row) error {

@@ -22,7 +22,8 @@ var ErrBusy = errors.New("the task is locked by somebody else")
 // Methods that take a tx run in it; the others are one transaction of their own,
 // or one statement. Worker-side methods change only rows whose fence still holds:
 // the task is working, its job_id and run_token are the run's. Slices hold each
-// task at most once. A task's job is the River job of its job_id whose arguments
+// task at most once; of the methods that take one, those of a run skip tasks that
+// somebody else has locked, as if their fence did not hold. A task's job is the River job of its job_id whose arguments
 // name the task: River may give the id of a deleted job to another. All methods
 // are safe for concurrent use and return [mcptasks.ErrNotFound] or the
 // database's error.

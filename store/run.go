@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -33,21 +32,11 @@ func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 // and ErrUnknownTool if it is, but its tool is none of these.
 func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tools []string) (*Claimed, error) {
 	fence := Fence{TaskID: taskID, JobID: jobID, RunToken: uuid.NewString()}
-	claimed, err := s.driver.Claim(ctx, []Fence{fence}, tools, s.now())
+	claimed, err := s.claims.do(ctx, claim{fence, tools})
 	if err != nil {
 		return nil, wrap("claim", taskID, err)
 	}
-	if len(claimed) == 1 {
-		return claimed[0], nil
-	}
-	tool, err := s.driver.ToolOf(ctx, taskID, jobID)
-	if errors.Is(err, mcptasks.ErrNotFound) {
-		return nil, nil //nolint:nilnil // no task is an answer, not a failure
-	}
-	if err == nil {
-		err = fmt.Errorf("%w: %q", mcptasks.ErrUnknownTool, tool)
-	}
-	return nil, wrap("claim", taskID, err)
+	return claimed, nil
 }
 
 // Held returns the tokens of those runs that still hold their task.
@@ -62,7 +51,7 @@ func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) ([]string, error) {
 // Report makes progress the task's, and reports whether the run still holds it.
 func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (bool, error) {
 	report := Report{Fence: fence, Progress: progress, Message: clean(progress.StatusMessage(), maxMessageBytes)}
-	held, err := s.driver.Report(ctx, []Report{report}, s.now())
+	held, err := s.reports.do(ctx, report)
 	return s.written("report", fence.TaskID, held, err)
 }
 
@@ -96,7 +85,7 @@ func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (json.RawMessage, 
 func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (bool, error) {
 	retry.Message = clean(retry.Message, maxMessageBytes)
 	retry.Event.Detail = clean(retry.Event.Detail, maxDetailBytes)
-	held, err := s.driver.Retry(ctx, []Retry{retry}, s.now())
+	held, err := s.retries.do(ctx, retry)
 	return s.written("retry", retry.TaskID, held, err)
 }
 
@@ -106,7 +95,7 @@ func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (bool, error) {
 // to the timeline.
 func (s *Store[TTx]) Finish(ctx context.Context, fence Fence, outcome *mcptasks.Outcome, event Event) (bool, error) {
 	end := s.finish(fence, outcome, event)
-	held, err := s.driver.Finish(ctx, []Finish{end}, s.now(), s.config.MinRetention)
+	held, err := s.finishes.do(ctx, end)
 	return s.written("finish", fence.TaskID, held, err)
 }
 
@@ -131,14 +120,13 @@ func (s *Store[TTx]) finish(fence Fence, outcome *mcptasks.Outcome, event Event)
 	return end
 }
 
-// written says whether the one task of a joined write was changed.
-func (s *Store[TTx]) written(op, taskID string, held []string, err error) (bool, error) {
+// written says that the run held its task, and tells who watches it.
+func (s *Store[TTx]) written(op, taskID string, held bool, err error) (bool, error) {
 	if err != nil {
 		return false, wrap(op, taskID, err)
 	}
-	if len(held) == 0 {
-		return false, nil
+	if held {
+		s.config.Changed(taskID)
 	}
-	s.config.Changed(taskID)
-	return true, nil
+	return held, nil
 }

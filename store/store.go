@@ -62,6 +62,11 @@ type Config struct {
 	// Changed is called with a task's id after this process has committed a
 	// change of it. It must not block. Defaults to nothing.
 	Changed func(taskID string)
+
+	// Queued is called with a queue's name after this process has committed a new
+	// job of it that its workers have not been told of; see Store.Ring. It must not
+	// block. Defaults to nothing.
+	Queued func(queue string)
 }
 
 func (c *Config) withDefaults() Config {
@@ -87,6 +92,9 @@ func (c *Config) withDefaults() Config {
 	if out.Changed == nil {
 		out.Changed = func(string) {}
 	}
+	if out.Queued == nil {
+		out.Queued = func(string) {}
+	}
 	return out
 }
 
@@ -95,6 +103,12 @@ type Store[TTx any] struct {
 	driver Driver[TTx]
 	river  *river.Client[TTx] // inserts and cancels; it works nothing
 	config Config
+
+	creates  joiner[*Row, struct{}]
+	claims   joiner[claim, *Claimed]
+	reports  joiner[Report, bool]
+	retries  joiner[Retry, bool]
+	finishes joiner[Finish, bool]
 }
 
 var _ Backend = (*Store[struct{}])(nil)
@@ -103,17 +117,21 @@ var _ Backend = (*Store[struct{}])(nil)
 // store is. It reads and writes nothing yet.
 func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
 	cfg := config.withDefaults()
+	const never = 100 * 365 * 24 * time.Hour
 	client, err := river.NewClient(driver.River(), &river.Config{
 		Logger: cfg.Logger,
 		Schema: driver.Schema(),
-		// Also how often an insert may notify the workers: at River's default, 100
-		// ms, most tasks of a busy server would wait for a worker's next poll.
-		FetchCooldown: time.Millisecond,
+		// How often an insert may notify the workers within its transaction: we ring
+		// for them ourselves.
+		FetchCooldown:     never,
+		FetchPollInterval: never,
 	})
 	if err != nil {
 		return nil, &mcptasks.Error{Op: "open", Err: err}
 	}
-	return &Store[TTx]{driver: driver, river: client, config: cfg}, nil
+	s := &Store[TTx]{driver: driver, river: client, config: cfg}
+	s.joinWrites()
+	return s, nil
 }
 
 // Migrations returns the database as something to migrate and check.

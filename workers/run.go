@@ -25,6 +25,7 @@ type run struct {
 	// timedOut fails the task for its run's length, once, and returns what ends
 	// the job.
 	timedOut func() error
+	progress *progress
 	stop     []func() bool
 }
 
@@ -33,6 +34,7 @@ type run struct {
 func (w *Workers) newRun(ctx context.Context, claimed *store.Claimed, tool *mcptasks.Tool) *run {
 	r := &run{Claimed: claimed, workers: w, tool: tool}
 	r.ctx, r.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	r.progress = &progress{write: r.report, later: w.later}
 	w.mu.Lock()
 	w.runs[r] = struct{}{}
 	w.mu.Unlock()
@@ -41,10 +43,9 @@ func (w *Workers) newRun(ctx context.Context, claimed *store.Claimed, tool *mcpt
 	})
 	// Stop waits for both, if they have begun: they write.
 	interrupted := w.callback(func() { r.interrupted(context.Cause(ctx)) })
-	timeout := w.callback(r.timeout)
 	r.stop = []func() bool{
 		interrupted.stopper(context.AfterFunc(ctx, interrupted.call)),
-		timeout.stopper(time.AfterFunc(claimed.RunTimeout, timeout.call).Stop),
+		w.later(claimed.RunTimeout, r.timeout),
 	}
 	return r
 }
@@ -76,8 +77,15 @@ func (c callback) stopper(stop func() bool) func() bool {
 	}
 }
 
+// later calls fn after d, unless it is stopped before.
+func (w *Workers) later(d time.Duration, fn func()) (stop func() bool) {
+	callback := w.callback(fn)
+	return callback.stopper(time.AfterFunc(d, callback.call).Stop)
+}
+
 // finished lets go of the run when nothing more will be written for it.
 func (w *Workers) finished(r *run) {
+	r.progress.drop()
 	for _, stop := range r.stop {
 		stop()
 	}
@@ -119,7 +127,9 @@ func (r *run) lost() {
 }
 
 // Report implements mcptasks.Journal.
-func (r *run) Report(p mcptasks.Progress) {
+func (r *run) Report(p mcptasks.Progress) { r.progress.report(p) }
+
+func (r *run) report(p mcptasks.Progress) {
 	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Second)
 	defer cancel()
 	held, err := r.workers.store.Report(ctx, r.Fence, p)
@@ -139,6 +149,7 @@ var errAnswered = fmt.Errorf("%w: it is there by now", mcptasks.ErrParked)
 // Park implements mcptasks.Journal. When it returns, the task has no worker and
 // this run is over, or the error says why not.
 func (r *run) Park(ctx context.Context, questions map[string]mcptasks.Question) error {
+	r.progress.flush() // who is asked sees how far the work is
 	return r.persist(ctx, "questions", func(ctx context.Context) (bool, error) {
 		parked, held, err := r.workers.store.Park(ctx, r.Fence, questions, r.tool.Options.QuestionDeadline)
 		switch {

@@ -118,6 +118,7 @@ func (w *Workers) settle(ctx context.Context, r *run, v mcptasks.Verdict) error 
 	case v.Interrupted(cause):
 		return ctx.Err()
 	case v.Snoozed:
+		r.progress.flush()
 		return river.JobSnooze(v.After)
 	case v.Retry && r.Attempts+1 < r.MaxAttempts:
 		return w.retry(ctx, r, v.Cause)

@@ -15,13 +15,20 @@ import (
 )
 
 // Each statement of this file changes only tasks whose fence holds: job_id and
-// run_token are the run's, and the status is working.
+// run_token are the run's, and the status is working. Those that take many tasks skip
+// what somebody else has locked, and lock in the order of ids: they wait for nobody.
 
 const claimSQL = `
+WITH c AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) AS c (id, job_id, run_token)
+), free AS (
+    SELECT t.id, c.run_token FROM c JOIN {s}.mcp_task t ON t.id = c.id AND t.job_id = c.job_id
+    WHERE t.status = 'working' AND t.tool = ANY ($4)
+    ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED
+)
 UPDATE {s}.mcp_task t
-SET run_token = c.run_token, run_seq = t.run_seq + 1, updated_at = $5
-FROM unnest($1::text[], $2::bigint[], $3::text[]) AS c (id, job_id, run_token)
-WHERE t.id = c.id AND t.job_id = c.job_id AND t.status = 'working' AND t.tool = ANY ($4)
+SET run_token = free.run_token, run_seq = t.run_seq + 1, updated_at = $5
+FROM free WHERE t.id = free.id
 RETURNING t.id, t.job_id, t.run_token, t.owner, t.tool, t.args, t.request_meta,
           t.run_seq, t.attempts, t.max_attempts, t.run_timeout, t.deadline_at,
           EXISTS (SELECT FROM {s}.mcp_task_input i WHERE i.task_id = t.id)`
@@ -147,12 +154,20 @@ func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error)
 	return d.strings(ctx, heldSQL, ids, jobs, tokens)
 }
 
+// freeSQL selects the tasks of the runs r that hold them and nobody has locked.
+const freeSQL = `
+    SELECT r.* FROM r JOIN {s}.mcp_task t ON t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token
+    WHERE t.status = 'working'
+    ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED`
+
 const reportSQL = `
+WITH r AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::float8[], $5::float8[], $6::text[])
+        AS r (id, job_id, run_token, done, total, message)
+), free AS (` + freeSQL + `)
 UPDATE {s}.mcp_task t
-SET progress = r.done, total = r.total, status_message = r.message, updated_at = $7
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::float8[], $5::float8[], $6::text[])
-     AS r (id, job_id, run_token, done, total, message)
-WHERE t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token AND t.status = 'working'
+SET progress = free.done, total = free.total, status_message = free.message, updated_at = $7
+FROM free WHERE t.id = free.id
 RETURNING t.id`
 
 // Report implements store.RunDriver.
@@ -244,13 +259,14 @@ func (d *Driver) Park(
 }
 
 const retrySQL = `
-WITH changed AS (
+WITH r AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+        AS r (id, job_id, run_token, message, kind, node, detail)
+), free AS (` + freeSQL + `), changed AS (
     UPDATE {s}.mcp_task t
-    SET attempts = t.attempts + 1, status_message = r.message, run_token = NULL, updated_at = $8
-    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-         AS r (id, job_id, run_token, message, kind, node, detail)
-    WHERE t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token AND t.status = 'working'
-    RETURNING t.id, t.run_seq, r.kind, r.node, r.detail
+    SET attempts = t.attempts + 1, status_message = free.message, run_token = NULL, updated_at = $8
+    FROM free WHERE t.id = free.id
+    RETURNING t.id, t.run_seq, free.kind, free.node, free.detail
 ), event AS (
     INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
     SELECT id, $8, kind, run_seq, node, detail FROM changed
@@ -269,16 +285,17 @@ func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time
 }
 
 const finishSQL = `
-WITH changed AS (
+WITH r AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
+                         $8::text[], $9::text[], $10::text[])
+        AS r (id, job_id, run_token, status, message, outcome, is_error, kind, node, detail)
+), free AS (` + freeSQL + `), changed AS (
     UPDATE {s}.mcp_task t
-    SET status = f.status, status_message = f.message, outcome = f.outcome, is_error = f.is_error,
+    SET status = free.status, status_message = free.message, outcome = free.outcome, is_error = free.is_error,
         job_id = NULL, run_token = NULL, updated_at = $11, finished_at = $11,
         expires_at = greatest(t.created_at + t.ttl * interval '1 millisecond', $11::timestamptz + $12::bigint * interval '1 millisecond')
-    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
-                $8::text[], $9::text[], $10::text[])
-         AS f (id, job_id, run_token, status, message, outcome, is_error, kind, node, detail)
-    WHERE t.id = f.id AND t.job_id = f.job_id AND t.run_token = f.run_token AND t.status = 'working'
-    RETURNING t.id, t.run_seq, f.kind, f.node, f.detail
+    FROM free WHERE t.id = free.id
+    RETURNING t.id, t.run_seq, free.kind, free.node, free.detail
 ), event AS (
     INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
     SELECT id, $11, kind, run_seq, node, detail FROM changed WHERE kind <> ''

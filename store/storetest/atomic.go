@@ -152,7 +152,8 @@ func atomicTests[TTx any]() []test[TTx] {
 			for _, fault := range []error{errFault, nil} {
 				broken := &faulty[TTx]{Driver: f.driver}
 				tc.fault(broken, func() error { return fault })
-				s := f.storeOn(broken, &store.Config{Changed: func(string) { changed++ }})
+				announce := func(string) { changed++ }
+				s := f.storeOn(broken, &store.Config{Changed: announce, Queued: announce})
 				write := func() { f.wantError(tc.write(f, s, run), fault) }
 				if fault == nil {
 					write()

@@ -77,12 +77,12 @@ func createTests[TTx any]() []test[TTx] {
 			}
 		}},
 		{"announced after the commit", func(f *fixture[TTx]) {
-			var changed []string
-			s := f.newStore(&store.Config{Changed: func(id string) { changed = append(changed, id) }})
-			tasks, err := s.Create(f.ctx, []store.NewTask{f.call()})
+			var queued []string
+			s := f.newStore(&store.Config{Queued: func(queue string) { queued = append(queued, queue) }})
+			_, err := s.Create(f.ctx, []store.NewTask{f.call()})
 			f.must(err)
-			if !reflect.DeepEqual(changed, []string{tasks[0].ID}) {
-				f.Errorf("announced %v, want %s", changed, tasks[0].ID)
+			if want := f.call().Tool.Options.Queue; !reflect.DeepEqual(queued, []string{want}) {
+				f.Errorf("announced %v, want %s", queued, want)
 			}
 		}},
 		{"refused", func(f *fixture[TTx]) {

@@ -1,0 +1,43 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/riverqueue/river/riverdriver"
+)
+
+// insertTopic is where River's producers hear that their queue has jobs, whichever
+// client inserted them; the payload is River's own. River's client would notify
+// within each insert's transaction, and Postgres commits such transactions one by
+// one: creates are rung for after their commit, many with one bell.
+const insertTopic = "river_insert"
+
+// Ring tells the workers of the queues that there are jobs. It is called after these
+// were committed.
+func (s *Store[TTx]) Ring(ctx context.Context, queues []string) error {
+	if err := s.ring(ctx, s.driver.River().GetExecutor(), queues); err != nil {
+		return wrap("ring", "", err)
+	}
+	return nil
+}
+
+// ringTx tells them when tx commits.
+func (s *Store[TTx]) ringTx(ctx context.Context, tx TTx, queues []string) error {
+	return s.ring(ctx, s.driver.River().UnwrapExecutor(tx), queues)
+}
+
+func (s *Store[TTx]) ring(ctx context.Context, executor riverdriver.Executor, queues []string) error {
+	if !s.driver.River().SupportsListenNotify() || len(queues) == 0 {
+		return nil
+	}
+	payloads := make([]string, len(queues))
+	for i, queue := range queues {
+		payloads[i] = fmt.Sprintf(`{"queue": %q}`, queue)
+	}
+	return executor.NotifyMany(ctx, &riverdriver.NotifyManyParams{
+		Payload: payloads,
+		Schema:  s.driver.Schema(),
+		Topic:   insertTopic,
+	})
+}

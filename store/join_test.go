@@ -1,0 +1,217 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// A ledger is what the joiner under test writes to.
+type ledger struct {
+	mu      sync.Mutex
+	flushes [][]int
+	busy    map[int]int // how often each is still busy
+	err     func(calls []int) error
+	took    time.Duration
+	flying  int
+	most    int
+}
+
+func (l *ledger) flush(_ context.Context, calls []int) ([]Result[int], error) {
+	l.mu.Lock()
+	l.flushes = append(l.flushes, slices.Clone(calls))
+	l.flying++
+	l.most = max(l.most, l.flying)
+	l.mu.Unlock()
+	time.Sleep(l.took)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flying--
+	if l.err != nil {
+		if err := l.err(calls); err != nil {
+			return nil, err
+		}
+	}
+	results := make([]Result[int], len(calls))
+	for i, call := range calls {
+		results[i].Out = 10 * call
+		if l.busy[call] > 0 {
+			l.busy[call]--
+			results[i] = Result[int]{Err: ErrBusy}
+		}
+	}
+	return results, nil
+}
+
+func (l *ledger) joiner() *joiner[int, int] {
+	return &joiner[int, int]{
+		flights: 2,
+		flush:   l.flush,
+		subject: func(call int) string { return fmt.Sprint(call) },
+		size:    func(int) int { return 1 << 20 },
+	}
+}
+
+// all does the calls at once and returns what each got.
+func all(t *testing.T, j *joiner[int, int], calls ...int) map[int]error {
+	var mu sync.Mutex
+	errs := make(map[int]error)
+	var wg sync.WaitGroup
+	for _, call := range calls {
+		wg.Go(func() {
+			out, err := j.do(t.Context(), call)
+			if err == nil && out != 10*call {
+				err = fmt.Errorf("call %d got %d", call, out)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			errs[call] = err
+		})
+	}
+	wg.Wait()
+	return errs
+}
+
+func TestJoinedAreFewFlushes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{took: time.Second}
+		var calls []int
+		for n := range 8 {
+			calls = append(calls, n)
+		}
+		start := time.Now()
+		for call, err := range all(t, l.joiner(), calls...) {
+			if err != nil {
+				t.Errorf("call %d: %v", call, err)
+			}
+		}
+		// Two are in flight at once; six gather meanwhile, of a megabyte each.
+		if took := time.Since(start); took != 2*time.Second || l.most != 2 {
+			t.Errorf("%v, at most %d at once, in %v", l.flushes, l.most, took)
+		}
+		for _, flush := range l.flushes {
+			if len(flush)<<20 > flushBytes {
+				t.Errorf("a flush of %d MiB", len(flush))
+			}
+		}
+	})
+}
+
+func TestJoinedOfOneSubjectFollowEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{took: time.Second}
+		j := l.joiner()
+		j.flights = 1
+		all(t, j, 1, 2, 2, 2, 3)
+		for _, flush := range l.flushes {
+			slices.Sort(flush)
+			if len(slices.Compact(slices.Clone(flush))) != len(flush) {
+				t.Errorf("a flush of %v", flush)
+			}
+		}
+	})
+}
+
+func TestJoinedThatIsRefusedFailsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{took: time.Second, err: func(calls []int) error {
+			if slices.Contains(calls, 3) {
+				return fmt.Errorf("no: %w", mcptasks.ErrInvalid)
+			}
+			return nil
+		}}
+		for call, err := range all(t, l.joiner(), 1, 2, 3, 4, 5, 6) {
+			if got := errors.Is(err, mcptasks.ErrInvalid); got != (call == 3) {
+				t.Errorf("call %d: %v", call, err)
+			}
+		}
+	})
+}
+
+// Whether a flush was done that a lost connection ended, nobody knows: a second try
+// would find that its tasks have gone on.
+func TestJoinedIsNotRepeatedAfterALostConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lost := errors.New("connection reset")
+		l := &ledger{took: time.Second, err: func([]int) error { return lost }}
+		for call, err := range all(t, l.joiner(), 1, 2, 3, 4, 5, 6) {
+			if !errors.Is(err, lost) {
+				t.Errorf("call %d: %v", call, err)
+			}
+		}
+		count := make(map[int]int)
+		for _, flush := range l.flushes {
+			for _, call := range flush {
+				if count[call]++; count[call] > 1 {
+					t.Errorf("call %d was flushed again", call)
+				}
+			}
+		}
+	})
+}
+
+func TestJoinedThatIsBusyKeepsNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{busy: map[int]int{1: 20}}
+		j := l.joiner()
+		done := make(chan error, 1)
+		go func() {
+			_, err := j.do(t.Context(), 1)
+			done <- err
+		}()
+		for n := 2; n < 100; n++ {
+			if _, err := j.do(t.Context(), n); err != nil {
+				t.Error(err)
+			}
+		}
+		select {
+		case err := <-done:
+			t.Errorf("done while it was busy: %v", err)
+		default:
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestJoinedWhoseCallerGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{took: time.Second}
+		j := l.joiner()
+		j.flights = 1
+		go func() { _, _ = j.do(t.Context(), 1) }()
+		synctest.Wait() // it is in flight
+		ctx, cancel := context.WithCancel(t.Context())
+		gone := make(chan error)
+		go func() {
+			_, err := j.do(ctx, 2)
+			gone <- err
+		}()
+		stays := make(chan error)
+		go func() {
+			_, err := j.do(t.Context(), 3)
+			stays <- err
+		}()
+		synctest.Wait()
+		cancel()
+		if err := <-gone; !errors.Is(err, context.Canceled) {
+			t.Errorf("the one that goes: %v", err)
+		}
+		if err := <-stays; err != nil {
+			t.Errorf("the one that stays: %v", err)
+		}
+		for _, flush := range l.flushes {
+			if slices.Contains(flush, 2) {
+				t.Errorf("flushed for nobody: %v", flush)
+			}
+		}
+	})
+}

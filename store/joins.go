@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// This file says which writes are joined, and how. Each flush is one transaction, and
+// takes the tasks that nobody else has locked: who has one locked, an operator's or a
+// program's open transaction say, keeps this one task waiting and neither the others
+// nor a connection.
+
+// writers is how many flushes of one kind may be in flight: the second gathers its
+// calls while the first one's commit is on its way to the disk.
+const writers = 2
+
+func (s *Store[TTx]) joinWrites() {
+	s.creates = joiner[*Row, struct{}]{
+		flights: writers,
+		flush:   s.insertAll,
+		subject: func(row *Row) string { return row.ID },
+		size:    func(row *Row) int { return len(row.Arguments) + len(row.RequestMeta) },
+	}
+	s.claims = joiner[claim, *Claimed]{
+		flights: writers,
+		flush:   s.claimAll,
+		subject: func(c claim) string { return c.TaskID },
+		size:    func(claim) int { return 0 },
+	}
+	s.reports = fenced(func(r Report) (Fence, int) { return r.Fence, len(r.Message) }, s.driver.Held, s.now,
+		func(ctx context.Context, reports []Report, now time.Time) ([]string, error) {
+			return s.driver.Report(ctx, reports, now)
+		})
+	s.retries = fenced(func(r Retry) (Fence, int) { return r.Fence, len(r.Event.Detail) }, s.driver.Held, s.now,
+		func(ctx context.Context, retries []Retry, now time.Time) ([]string, error) {
+			return s.driver.Retry(ctx, retries, now)
+		})
+	s.finishes = fenced(func(f Finish) (Fence, int) { return f.Fence, len(f.Outcome) }, s.driver.Held, s.now,
+		func(ctx context.Context, ends []Finish, now time.Time) ([]string, error) {
+			return s.driver.Finish(ctx, ends, now, s.config.MinRetention)
+		})
+}
+
+// A claim is a run that is to begin, on a node that has these tools.
+type claim struct {
+	Fence
+	tools []string
+}
+
+// claimAll is the flush of claims.
+func (s *Store[TTx]) claimAll(ctx context.Context, claims []claim) ([]Result[*Claimed], error) {
+	results := make([]Result[*Claimed], len(claims))
+	for _, group := range byTools(claims) {
+		fences := make([]Fence, len(group))
+		for i, n := range group {
+			fences[i] = claims[n].Fence
+		}
+		claimed, err := s.driver.Claim(ctx, fences, claims[group[0]].tools, s.now())
+		if err != nil {
+			return nil, err
+		}
+		byTask := make(map[string]*Claimed, len(claimed))
+		for _, c := range claimed {
+			byTask[c.TaskID] = c
+		}
+		for _, n := range group {
+			if c := byTask[claims[n].TaskID]; c != nil {
+				results[n].Out = c
+			} else {
+				results[n].Err = s.whyNotClaimed(ctx, claims[n])
+			}
+		}
+	}
+	return results, nil
+}
+
+// whyNotClaimed returns nil if the task is not the job's to run.
+func (s *Store[TTx]) whyNotClaimed(ctx context.Context, c claim) error {
+	switch tool, err := s.driver.ToolOf(ctx, c.TaskID, c.JobID); {
+	case errors.Is(err, mcptasks.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case slices.Contains(c.tools, tool):
+		return ErrBusy
+	default:
+		return fmt.Errorf("%w: %q", mcptasks.ErrUnknownTool, tool)
+	}
+}
+
+// byTools groups the claims, by their index: those of one node are of the same tools.
+func byTools(claims []claim) [][]int {
+	var groups [][]int
+next:
+	for n, c := range claims {
+		for g, group := range groups {
+			if slices.Equal(claims[group[0]].tools, c.tools) {
+				groups[g] = append(group, n)
+				continue next
+			}
+		}
+		groups = append(groups, []int{n})
+	}
+	return groups
+}
+
+// fenced joins writes of runs. One whose task the driver did not change has lost its
+// task, or is ErrBusy if it still holds it: somebody else had it locked.
+func fenced[In any](
+	of func(In) (fence Fence, size int),
+	heldBy func(context.Context, []Fence) (tokens []string, err error),
+	now func() time.Time,
+	write func(ctx context.Context, calls []In, now time.Time) (ids []string, err error),
+) joiner[In, bool] {
+	fence := func(call In) Fence { f, _ := of(call); return f }
+	return joiner[In, bool]{
+		flights: writers,
+		subject: func(call In) string { return fence(call).TaskID },
+		size:    func(call In) int { _, size := of(call); return size },
+		flush: func(ctx context.Context, calls []In) ([]Result[bool], error) {
+			ids, err := write(ctx, calls, now())
+			if err != nil {
+				return nil, err
+			}
+			changed := make(map[string]bool, len(ids))
+			for _, id := range ids {
+				changed[id] = true
+			}
+			results := make([]Result[bool], len(calls))
+			var missed []Fence
+			for i, call := range calls {
+				results[i].Out = changed[fence(call).TaskID]
+				if !results[i].Out {
+					missed = append(missed, fence(call))
+				}
+			}
+			if len(missed) == 0 {
+				return results, nil
+			}
+			busy, err := heldBy(ctx, missed)
+			for i, call := range calls {
+				switch {
+				case results[i].Out:
+				case err != nil: // the others' writes are done
+					results[i].Err = err
+				case slices.Contains(busy, fence(call).RunToken):
+					results[i].Err = ErrBusy
+				}
+			}
+			return results, nil
+		},
+	}
+}
