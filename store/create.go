@@ -119,9 +119,6 @@ func (s *Store[TTx]) createTx(ctx context.Context, tx TTx, calls []NewTask) ([]*
 			rows = append(rows, row)
 		}
 	}
-	if len(rows) == 0 {
-		return tasks, nil
-	}
 	return tasks, s.insertTx(ctx, tx, rows)
 }
 
@@ -131,8 +128,11 @@ func (s *Store[TTx]) insertAll(ctx context.Context, rows []*Row) ([]Result[struc
 	return make([]Result[struct{}], len(rows)), err
 }
 
-// insertTx inserts the tasks and their jobs.
+// insertTx inserts the rows, each with its job and its answers.
 func (s *Store[TTx]) insertTx(ctx context.Context, tx TTx, rows []*Row) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	jobs := make([]river.InsertManyParams, len(rows))
 	for i, row := range rows {
 		jobs[i] = job(row.ID, row.Queue, row.Priority)

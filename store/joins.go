@@ -49,18 +49,19 @@ func (s *Store[TTx]) joinWrites() {
 // A claim is a run that is to begin, on a node that has these tools.
 type claim struct {
 	Fence
+	node  string
 	tools []string
 }
 
 // claimAll is the flush of claims.
 func (s *Store[TTx]) claimAll(ctx context.Context, claims []claim) ([]Result[*Claimed], error) {
 	results := make([]Result[*Claimed], len(claims))
-	for _, group := range byTools(claims) {
+	for _, group := range byNode(claims) {
 		fences := make([]Fence, len(group))
 		for i, n := range group {
 			fences[i] = claims[n].Fence
 		}
-		claimed, err := s.driver.Claim(ctx, fences, claims[group[0]].tools, s.now())
+		claimed, err := s.driver.Claim(ctx, fences, claims[group[0]].tools, claims[group[0]].node, s.now())
 		if err != nil {
 			return nil, err
 		}
@@ -93,13 +94,13 @@ func (s *Store[TTx]) whyNotClaimed(ctx context.Context, c claim) error {
 	}
 }
 
-// byTools groups the claims, by their index: those of one node are of the same tools.
-func byTools(claims []claim) [][]int {
+// byNode groups the claims, by their index. A process is one node, but for tests.
+func byNode(claims []claim) [][]int {
 	var groups [][]int
 next:
 	for n, c := range claims {
 		for g, group := range groups {
-			if slices.Equal(claims[group[0]].tools, c.tools) {
+			if first := claims[group[0]]; first.node == c.node && slices.Equal(first.tools, c.tools) {
 				groups[g] = append(group, n)
 				continue next
 			}
