@@ -1,0 +1,74 @@
+package onpostgres
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/runner"
+)
+
+// TestHeldByATransaction holds more tasks in a program's open transaction than the
+// node has connections. They wait for it, and nobody else does: others are made, run
+// and finished meanwhile.
+func TestHeldByATransaction(t *testing.T) {
+	t.Run("postgres", func(t *testing.T) {
+		const held, connections = 30, "8"
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		url := open(t)
+		begun, finish := make(chan string, held), make(chan struct{})
+		worker := node(t, url+"&pool_max_conns="+connections, func(_ context.Context, run *mcptasks.Run, _ struct{}) (*mcp.CallToolResult, any, error) {
+			begun <- run.TaskID()
+			<-finish
+			run.Progress(1, 2, "about to end")
+			return &mcp.CallToolResult{}, nil, nil
+		}, nil, runner.Config{})
+		var ids []string
+		for range held {
+			create(t, worker)
+			ids = append(ids, <-begun)
+		}
+
+		conn, err := pgx.Connect(ctx, url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(ctx, "SELECT FROM mcptasks.mcp_task WHERE id = ANY ($1) FOR UPDATE", ids); err != nil {
+			t.Fatal(err)
+		}
+		close(finish) // they all report and finish now, or would
+		for range 3 * held {
+			id := create(t, worker)
+			<-begun
+			completed(t, worker, id)
+		}
+		for _, id := range ids {
+			if task, err := worker.Get(ctx, "", id); err != nil || task.Status != mcptasks.StatusWorking {
+				t.Fatalf("a held task: %+v, %v", task, err)
+			}
+		}
+		if err := tx.Rollback(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			completed(t, worker, id)
+		}
+	})
+}
+
+func completed(t *testing.T, n *runner.Node, id string) {
+	t.Helper()
+	if task := end(t, n, id); task == nil || task.Status != mcptasks.StatusCompleted {
+		t.Fatalf("task %s: %+v", id, task)
+	}
+}
