@@ -1,7 +1,7 @@
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo run conformance interop chaos bench lint fmt
+.PHONY: help test demo run conformance interop chaos bench bench-once lint fmt
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,9 +27,12 @@ DATABASE = postgres
 chaos: ## prove the invariants against an adversary (SEED=1 DURATION=60s DATABASE=postgres|sqlite)
 	go run ./internal/proof/chaos -seed $(SEED) -duration $(DURATION) -database $(DATABASE)
 
-bench: ## run the benchmarks once (BENCHTIME=500x for figures)
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/...
+bench: ## measure how near the database's limit it is (JSON=file, BENCHFLAGS='-run create -quick')
+	go run ./internal/proof/bench $(if $(JSON),-json '$(JSON)') $(BENCHFLAGS)
+
 BENCHTIME = 1x
+bench-once: ## run the Go benchmarks once (BENCHTIME=500x for figures)
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/...
 
 lint: ## check the code, its imports and its format
 	$(GOLANGCI) run

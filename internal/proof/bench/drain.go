@@ -1,0 +1,140 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
+	"github.com/mcptasks/mcptasks/runner"
+)
+
+// Both sides work with as many workers, so that neither is capped: a fetch takes at
+// most as many jobs as there are free workers, and there is one a millisecond.
+const (
+	drainWorkers  = 2000
+	fetchCooldown = time.Millisecond
+	fetchPoll     = 200 * time.Millisecond
+)
+
+func working(config runner.Config) runner.Config {
+	config.MaxWorkers = drainWorkers
+	config.FetchCooldown = fetchCooldown
+	config.FetchPollInterval = fetchPoll
+	return config
+}
+
+// drain compares how many tasks that wait are claimed, run and finished a second, from
+// the start of the worker to the last one's end, with River's jobs that do nothing.
+// Ours are done when their outcomes are committed and their jobs settled, too.
+func drain(ctx context.Context, l *lab) (_ []float64, err error) {
+	db, err := l.database(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, db.drop)
+	floor, err := newEmptyJobs(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.migrate(ctx, db.url); err != nil {
+		return nil, err
+	}
+	return l.ratios(ctx, l.rounds,
+		func(ctx context.Context, share float64) (float64, error) {
+			return l.drainTasks(ctx, db, portion(l.drained, share))
+		},
+		func(ctx context.Context, share float64) (float64, error) {
+			return floor.drain(ctx, portion(l.drained, share))
+		},
+	)
+}
+
+// migrate brings the schema up, for what comes before the first node.
+func (l *lab) migrate(ctx context.Context, url string) error {
+	node, err := l.open(ctx, url, noop(nil), runner.Config{})
+	if err != nil {
+		return err
+	}
+	return node.Close()
+}
+
+const (
+	tasksEnded  = `SELECT NOT EXISTS (SELECT FROM ` + tasksTable + ` WHERE status IN ('working', 'input_required'))`
+	jobsSettled = `NOT EXISTS (SELECT FROM ` + jobsTable + ` WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))`
+)
+
+// drainTasks makes n tasks, and returns how many a second a node ends.
+func (l *lab) drainTasks(ctx context.Context, db *database, n int) (_ float64, err error) {
+	ran := newCountdown(n)
+	node, err := l.open(ctx, db.url, noop(ran.one), working(runner.Config{}))
+	if err != nil {
+		return 0, err
+	}
+	defer closing(&err, node.Close)
+	if err := fill(ctx, node, n); err != nil {
+		return 0, err
+	}
+	db.checkpoint(ctx)
+	begin := time.Now()
+	if err := node.Start(ctx); err != nil {
+		return 0, err
+	}
+	if err := ran.wait(ctx); err != nil {
+		return 0, err
+	}
+	if err := db.until(ctx, tasksEnded+` AND `+jobsSettled); err != nil {
+		return 0, err
+	}
+	elapsed := time.Since(begin)
+	err = errors.Join(
+		db.expect(ctx, n, `SELECT count(*) FROM `+tasksTable+` WHERE status = 'completed' AND NOT is_error AND run_seq = 1`),
+		db.expect(ctx, n, `SELECT count(*) FROM `+jobsTable+` WHERE state = 'completed'`),
+		db.clear(ctx, tasksTable, jobsTable),
+	)
+	return float64(n) / elapsed.Seconds(), err
+}
+
+// fill creates n tasks.
+func fill(ctx context.Context, node *runner.Node, n int) error {
+	const callers = 64
+	_, err := load.Each(ctx, callers, n, func(ctx context.Context, _ int) error {
+		_, err := node.Create(ctx, "", call())
+		return err
+	})
+	return err
+}
+
+// countdown waits until something has happened often enough, which is when it becomes
+// worth to ask the database whether all is done: asking slows what is measured.
+type countdown struct {
+	left atomic.Int64
+	done chan struct{}
+}
+
+func newCountdown(n int) *countdown {
+	c := &countdown{done: make(chan struct{})}
+	c.left.Store(int64(n))
+	return c
+}
+
+func (c *countdown) one() {
+	if c.left.Add(-1) == 0 {
+		close(c.done)
+	}
+}
+
+func (c *countdown) wait(ctx context.Context) error {
+	select {
+	case <-c.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(patience):
+		return fmt.Errorf("%d did not run within %s", c.left.Load(), patience)
+	}
+}

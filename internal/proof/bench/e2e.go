@@ -1,0 +1,91 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
+	"github.com/mcptasks/mcptasks/migrations"
+	"github.com/mcptasks/mcptasks/runner"
+	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/store/postgres"
+)
+
+const loopCallers = 512
+
+// endToEnd compares how many tasks a second callers create and see completed, each the
+// next when its last has ended, with the same done by one transaction per create, one
+// per claim and one per finish.
+func endToEnd(ctx context.Context, l *lab) (_ []float64, err error) {
+	db, err := l.database(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, db.drop)
+	ours, stop, err := l.loop(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, stop)
+	naive, err := newNaive(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	return l.ratios(ctx, l.rounds, ours, func(ctx context.Context, share float64) (float64, error) {
+		return naive.loop(ctx, l.lasting(share))
+	})
+}
+
+// loop returns our side: a node on a pool of its own that creates and works. It
+// works only while it is measured.
+func (l *lab) loop(ctx context.Context, db *database) (_ arm, stop func() error, err error) {
+	pool, err := pgxpool.New(ctx, db.url)
+	if err != nil {
+		return nil, nil, err
+	}
+	driver, err := postgres.New(pool, "")
+	if err == nil {
+		err = migrations.Up(ctx, driver)
+	}
+	if err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	stop = func() error {
+		err := driver.Close()
+		pool.Close()
+		return err
+	}
+	return func(ctx context.Context, share float64) (float64, error) {
+		told := newEnds()
+		node, err := runner.New[pgx.Tx](ctx, telling{driver, told}, noop(nil), new(working(runner.Config{Logger: quiet})))
+		if err != nil {
+			return 0, err
+		}
+		if err := node.Start(ctx); err != nil {
+			return 0, errors.Join(err, node.Close())
+		}
+		result, err := load.Closed(ctx, loopCallers, l.lasting(share), func(ctx context.Context, _ int) error {
+			task, err := node.Create(ctx, "", call())
+			if err != nil {
+				return err
+			}
+			return told.wait(ctx, task.ID)
+		})
+		if err = errors.Join(err, node.Close()); err != nil {
+			return 0, err
+		}
+		return result.Rate(), errors.Join(
+			db.expect(ctx, len(result.Took), `SELECT count(*) FROM `+tasksTable+` WHERE status = 'completed' AND NOT is_error AND run_seq = 1`),
+			db.expect(ctx, 0, `SELECT count(*) FROM `+tasksTable+` WHERE status <> 'completed'`),
+			db.clear(ctx, tasksTable, jobsTable),
+		)
+	}, stop, nil
+}
+
+var _ store.Driver[pgx.Tx] = telling{}

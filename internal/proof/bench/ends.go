@@ -1,0 +1,73 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/store/postgres"
+)
+
+// ends tells callers that their task has ended, in memory and after the commit: it
+// costs the database nothing, so that what is compared is the writes. An end may come
+// before its caller knows the id.
+type ends struct {
+	mu    sync.Mutex
+	early map[string]struct{}
+	waits map[string]chan struct{}
+}
+
+func newEnds() *ends {
+	return &ends{early: make(map[string]struct{}), waits: make(map[string]chan struct{})}
+}
+
+func (e *ends) tell(ids ...string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range ids {
+		if wait, ok := e.waits[id]; ok {
+			delete(e.waits, id)
+			close(wait)
+			continue
+		}
+		e.early[id] = struct{}{}
+	}
+}
+
+func (e *ends) wait(ctx context.Context, id string) error {
+	e.mu.Lock()
+	if _, ok := e.early[id]; ok {
+		delete(e.early, id)
+		e.mu.Unlock()
+		return nil
+	}
+	ended := make(chan struct{})
+	e.waits[id] = ended
+	e.mu.Unlock()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(patience):
+		return fmt.Errorf("the task %s has not ended within %s", id, patience)
+	}
+}
+
+// telling is our driver, which tells of every end that it has committed.
+type telling struct {
+	*postgres.Driver
+	ends *ends
+}
+
+func (t telling) Finish(ctx context.Context, finishes []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
+	ids, err := t.Driver.Finish(ctx, finishes, now, retention)
+	if err == nil {
+		t.ends.tell(ids...)
+	}
+	return ids, err
+}

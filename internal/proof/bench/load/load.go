@@ -1,0 +1,102 @@
+// Package load calls what is measured, as fast as it answers or at a given rate, and
+// keeps how long each call took.
+package load
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mcptasks/mcptasks/internal/proof/bench/figures"
+)
+
+// A Result is what calls came to.
+type Result struct {
+	Took    []time.Duration // of each call
+	Elapsed time.Duration   // of all, from the first's beginning to the last's end
+}
+
+// Rate is how many calls a second ended.
+func (r *Result) Rate() float64 { return float64(len(r.Took)) / r.Elapsed.Seconds() }
+
+// Milliseconds is how long a call took that is slower than a share q of all.
+func (r *Result) Milliseconds(q float64) float64 {
+	return float64(figures.Quantile(r.Took, q)) / float64(time.Millisecond)
+}
+
+// Closed has callers call op, each again as soon as its last call has ended, until the
+// time is over; calls that have begun by then end and count. The first error ends all.
+func Closed(ctx context.Context, callers int, lasting time.Duration, op func(ctx context.Context, caller int) error) (*Result, error) {
+	begin := time.Now()
+	return closed(ctx, callers, func(int) bool { return time.Since(begin) < lasting }, op)
+}
+
+// Each has callers call op until it has been called n times.
+func Each(ctx context.Context, callers, n int, op func(ctx context.Context, caller int) error) (*Result, error) {
+	return closed(ctx, callers, func(begun int) bool { return begun < n }, op)
+}
+
+func closed(ctx context.Context, callers int, more func(begun int) bool, op func(ctx context.Context, caller int) error) (*Result, error) {
+	took := make([][]time.Duration, callers)
+	var mu sync.Mutex
+	begun := 0
+	next := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if !more(begun) {
+			return false
+		}
+		begun++
+		return true
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	begin := time.Now()
+	for caller := range callers {
+		group.Go(func() error {
+			for next() {
+				start := time.Now()
+				if err := op(ctx, caller); err != nil {
+					return err
+				}
+				took[caller] = append(took[caller], time.Since(start))
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	result := &Result{Elapsed: time.Since(begin)}
+	for _, durations := range took {
+		result.Took = append(result.Took, durations...)
+	}
+	return result, err
+}
+
+// Arrivals calls op n times at random moments, perSecond of them a second on average,
+// whether earlier calls have ended or not.
+func Arrivals(ctx context.Context, n int, perSecond float64, op func(ctx context.Context) error) (*Result, error) {
+	result := &Result{Took: make([]time.Duration, n)}
+	group, ctx := errgroup.WithContext(ctx)
+	random := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // the same moments in every round
+	begin := time.Now()
+	due := begin
+	for i := range n {
+		due = due.Add(time.Duration(random.ExpFloat64() / perSecond * float64(time.Second)))
+		select {
+		case <-time.After(time.Until(due)):
+		case <-ctx.Done():
+			return nil, group.Wait()
+		}
+		group.Go(func() error {
+			start := time.Now()
+			err := op(ctx)
+			result.Took[i] = time.Since(start)
+			return err
+		})
+	}
+	err := group.Wait()
+	result.Elapsed = time.Since(begin)
+	return result, err
+}

@@ -1,0 +1,133 @@
+//go:build unix
+
+// Command bench measures how near mcptasks is to what its database can do, and
+// whether it stays there as it grows. Most figures are ratios: ours, through the API
+// that programs use, to a floor without us, in turns on one machine with connections,
+// durability and load alike.
+//
+//	go run ./internal/proof/bench -json figures.json
+//
+// It starts a throwaway Postgres with fsync on, or takes the one that -database names,
+// whose user must be allowed to create databases. The exit status is 0 if everything
+// could be measured; with -judge only if all goals were met, too.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mcptasks/mcptasks/internal/proof/bench/figures"
+)
+
+type options struct {
+	run      string
+	database string
+	json     string
+	markdown bool
+	judge    bool
+	quick    bool
+
+	connections  int
+	rounds       int
+	growthRounds int
+	duration     time.Duration
+	drained      int
+	drainedFile  int
+}
+
+func (o *options) flags() {
+	flag.StringVar(&o.run, "run", "", "measure only figures whose names match this regular expression")
+	flag.StringVar(&o.database, "database", "", "a postgres:// URL of a server to measure on; empty starts a throwaway one")
+	flag.StringVar(&o.json, "json", "", "write the figures to this file, too")
+	flag.BoolVar(&o.markdown, "markdown", false, "print the table as Markdown")
+	flag.BoolVar(&o.judge, "judge", false, "exit with status 1 if a goal is missed")
+	flag.BoolVar(&o.quick, "quick", false, "only see that everything can be measured: one short round, not judged")
+	flag.IntVar(&o.connections, "connections", 64, "the size of each pool, ours and the floors'")
+	flag.IntVar(&o.rounds, "rounds", 5, "how often each figure is measured")
+	flag.IntVar(&o.growthRounds, "growth-rounds", 9, "how often growth is measured")
+	flag.DurationVar(&o.duration, "duration", 3*time.Second, "how long each side of a ratio is measured in a round")
+	flag.IntVar(&o.drained, "drain-tasks", 20_000, "how many tasks are drained in a round")
+	flag.IntVar(&o.drainedFile, "drain-tasks-sqlite", 2_000, "how many tasks are drained in a round on SQLite")
+}
+
+// hasten makes everything as short as it can be and still be seen to work.
+func (o *options) hasten() {
+	o.rounds, o.growthRounds = 1, 1
+	o.duration = 300 * time.Millisecond
+	o.drained, o.drainedFile = 1_000, 100
+}
+
+func main() {
+	var o options
+	o.flags()
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, &o)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options) error {
+	wanted, err := regexp.Compile(o.run)
+	if err != nil {
+		return err
+	}
+	if flag.NArg() > 0 || o.rounds < 1 || o.growthRounds < 1 || (o.quick && o.judge) {
+		return errors.New("there are no arguments but flags, at least one round, and -quick is not judged")
+	}
+	if o.quick {
+		o.hasten()
+	}
+	l, err := newLab(o)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	var rows []figures.Row
+	var failed []error
+	for _, m := range measures(o) {
+		if !m.matches(wanted) {
+			continue
+		}
+		measured, err := m.take(ctx, l)
+		rows = append(rows, measured...)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(append(failed, o.report(ctx, l, rows))...)
+}
+
+// report prints what was measured on what.
+func (o *options) report(ctx context.Context, l *lab, rows []figures.Row) error {
+	if len(rows) == 0 {
+		return errors.New("nothing was measured")
+	}
+	write := figures.Table
+	if o.markdown {
+		write = figures.Markdown
+	}
+	fmt.Printf("\n%s\n\n", l.describe(ctx))
+	err := write(os.Stdout, rows)
+	if o.json != "" {
+		err = errors.Join(err, figures.WriteJSON(o.json, rows))
+	}
+	if missed := figures.Missed(rows); o.judge && len(missed) > 0 {
+		err = errors.Join(err, fmt.Errorf("goals missed: %s", strings.Join(missed, ", ")))
+	}
+	return err
+}

@@ -1,0 +1,110 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"runtime"
+	"time"
+
+	"github.com/mcptasks/mcptasks/internal/proof/bench/figures"
+)
+
+// A measure takes one figure, or several that are seen in the same runs.
+type measure struct {
+	figures []figures.Figure
+	// sample returns what each round gave, for each of the figures.
+	sample func(ctx context.Context, l *lab) ([][]float64, error)
+}
+
+// measures are all, in the order of the table.
+func measures(o *options) []measure {
+	one := func(name, unit string, goal figures.Goal, sample func(context.Context, *lab) ([]float64, error)) measure {
+		return measure{
+			figures: []figures.Figure{{Name: name, Unit: unit, Goal: goal}},
+			sample: func(ctx context.Context, l *lab) ([][]float64, error) {
+				rounds, err := sample(ctx, l)
+				return [][]float64{rounds}, err
+			},
+		}
+	}
+	return []measure{
+		one("create_64", figures.Ratio, figures.AtLeast(1.3), creates(64)),
+		one("create_8", figures.Ratio, figures.AtLeast(0.45), creates(8)),
+		one("create_1", figures.Ratio, figures.AtMost(3), createLatency),
+		one("drain", figures.Ratio, figures.AtLeast(0.5), drain),
+		one("poll_64", figures.Ratio, figures.AtLeast(1.2), polls(64)),
+		one("poll_1", figures.Ratio, figures.AtLeast(0.75), polls(1)),
+		one("e2e_512", figures.Ratio, figures.AtLeast(4), endToEnd),
+	}
+}
+
+func (m *measure) matches(wanted *regexp.Regexp) bool {
+	for _, f := range m.figures {
+		if wanted.MatchString(f.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// take measures and returns the figures' rows.
+func (m *measure) take(ctx context.Context, l *lab) ([]figures.Row, error) {
+	name := m.figures[0].Name
+	l.measuring(name)
+	begin := time.Now()
+	samples, err := m.sample(ctx, l)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	l.say("took %s", time.Since(begin).Round(time.Second))
+	var rows []figures.Row
+	for i, f := range m.figures {
+		rows = append(rows, f.Row(samples[i], !l.quick))
+	}
+	return rows, nil
+}
+
+// An arm is one side of a ratio: it does its work once and returns how it did. What it
+// does is as much as a round has, or a share of that to warm up.
+type arm func(ctx context.Context, share float64) (float64, error)
+
+const (
+	warmUp = 0.3
+	whole  = 1.0
+)
+
+func (l *lab) lasting(share float64) time.Duration {
+	return time.Duration(share * float64(l.duration))
+}
+
+func portion(n int, share float64) int { return max(int(share*float64(n)), 1) }
+
+// ratios warms both arms up, then runs them in turns, another one first in each round,
+// and returns each round's ratio of ours to the floor.
+func (l *lab) ratios(ctx context.Context, rounds int, ours, floor arm) ([]float64, error) {
+	for _, a := range []arm{ours, floor} {
+		if _, err := a(ctx, warmUp); err != nil {
+			return nil, err
+		}
+	}
+	var all []float64
+	for round := range rounds {
+		got := make([]float64, 2)
+		arms := []arm{ours, floor}
+		for turn := range arms {
+			side := (round + turn) % 2
+			runtime.GC() // nobody pays for the other's garbage
+			value, err := arms[side](ctx, whole)
+			if err != nil {
+				return nil, err
+			}
+			got[side] = value
+		}
+		all = append(all, got[0]/got[1])
+		l.say("round %d: %s ÷ %s = %s", round+1, figures.Format(got[0]), figures.Format(got[1]), figures.Format(got[0]/got[1]))
+	}
+	return all, nil
+}

@@ -1,0 +1,204 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
+)
+
+// naive is durable tasks as one writes them first: a task's row and River's job in one
+// transaction, a statement to claim, a statement to finish, nothing joined with
+// another's. It is tuned as we are: the same pool, workers and cooldown, a fence, the
+// same indexes and fillfactor, River's completer settles the jobs in batches, and
+// workers are woken by a doorbell after the commit, since a notification within each
+// transaction makes commits wait for one another. It runs no tool, and wants nothing
+// that is not asked of it here.
+type naive struct {
+	db       *database
+	inserter *river.Client[pgx.Tx]
+}
+
+const naiveTable = `
+CREATE TABLE naive (
+    id          text COLLATE "C" PRIMARY KEY,
+    owner       text COLLATE "C" NOT NULL,
+    tool        text        NOT NULL,
+    args        text        NOT NULL,
+    status      text COLLATE "C" NOT NULL,
+    outcome     text,
+    ttl         bigint      NOT NULL,
+    job_id      bigint,
+    run_token   text COLLATE "C",
+    run_seq     integer     NOT NULL DEFAULT 0,
+    created_at  timestamptz NOT NULL,
+    updated_at  timestamptz NOT NULL,
+    finished_at timestamptz,
+    expires_at  timestamptz
+) WITH (fillfactor = 50);
+CREATE INDEX ON naive (owner, created_at DESC, id);
+CREATE INDEX ON naive (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX ON naive (status, id) WHERE status = 'working'`
+
+func newNaive(ctx context.Context, db *database) (*naive, error) {
+	if err := migrateRiver(ctx, db); err != nil {
+		return nil, err
+	}
+	if _, err := db.pool.Exec(ctx, naiveTable); err != nil {
+		return nil, err
+	}
+	// An inserter's cooldown is how often it notifies within its transactions: the
+	// doorbell does that here.
+	const never = 24 * time.Hour
+	inserter, err := river.NewClient[pgx.Tx](riverpgxv5.New(db.pool), &river.Config{
+		Logger: quiet, Schema: floorSchema, FetchCooldown: never, FetchPollInterval: never,
+	})
+	return &naive{db: db, inserter: inserter}, err
+}
+
+type naiveArgs struct {
+	TaskID string `json:"task_id"`
+}
+
+func (naiveArgs) Kind() string { return "naive" }
+
+const naiveInsert = `
+INSERT INTO naive (id, owner, tool, args, status, ttl, job_id, created_at, updated_at)
+VALUES ($1, '', 'noop', $2, 'working', 86400000, $3, $4, $4)`
+
+func (n *naive) create(ctx context.Context, bell *doorbell) (string, error) {
+	id := uuid.NewString()
+	err := pgx.BeginFunc(ctx, n.db.pool, func(tx pgx.Tx) error {
+		inserted, err := n.inserter.InsertTx(ctx, tx, naiveArgs{TaskID: id}, nil)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, naiveInsert, id, arguments, inserted.Job.ID, time.Now())
+		return err
+	})
+	bell.ring()
+	return id, err
+}
+
+type naiveWorker struct {
+	river.WorkerDefaults[naiveArgs]
+	db   *database
+	ends *ends
+}
+
+const naiveClaim = `
+UPDATE naive SET run_token = $3, run_seq = run_seq + 1, updated_at = $4
+WHERE id = $1 AND job_id = $2 AND status = 'working' RETURNING args`
+
+const naiveFinish = `
+UPDATE naive SET status = 'completed', outcome = $4, job_id = NULL, run_token = NULL, updated_at = $5, finished_at = $5,
+    expires_at = greatest(created_at + ttl * interval '1 millisecond', $5::timestamptz + interval '10 minutes')
+WHERE id = $1 AND job_id = $2 AND run_token = $3 AND status = 'working'`
+
+func (w *naiveWorker) Work(ctx context.Context, job *river.Job[naiveArgs]) error {
+	err := w.work(ctx, job)
+	if err != nil { // River would say so in a whisper, and its caller wait
+		quiet.ErrorContext(ctx, "naive: the work failed", "task_id", job.Args.TaskID, "error", err)
+	}
+	return err
+}
+
+func (w *naiveWorker) work(ctx context.Context, job *river.Job[naiveArgs]) error {
+	id, token := job.Args.TaskID, uuid.NewString()
+	var args string
+	if err := w.db.pool.QueryRow(ctx, naiveClaim, id, job.ID, token, time.Now()).Scan(&args); err != nil {
+		return err
+	}
+	outcome := `{"content":[{"type":"text","text":"` + answer + `"}]}`
+	finished, err := w.db.pool.Exec(ctx, naiveFinish, id, job.ID, token, outcome, time.Now())
+	if err != nil {
+		return err
+	}
+	if finished.RowsAffected() != 1 {
+		return fmt.Errorf("the task %s was lost", id)
+	}
+	w.ends.tell(id)
+	return nil
+}
+
+// loop is the naive side of endToEnd.
+func (n *naive) loop(ctx context.Context, lasting time.Duration) (float64, error) {
+	told := newEnds()
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &naiveWorker{db: n.db, ends: told})
+	client, err := river.NewClient[pgx.Tx](riverpgxv5.New(n.db.pool), riverConfig(workers))
+	if err != nil {
+		return 0, err
+	}
+	if err := client.Start(ctx); err != nil {
+		return 0, err
+	}
+	bell := newDoorbell(ctx, n.db)
+	result, err := load.Closed(ctx, loopCallers, lasting, func(ctx context.Context, _ int) error {
+		id, err := n.create(ctx, bell)
+		if err != nil {
+			return err
+		}
+		return told.wait(ctx, id)
+	})
+	bell.stop()
+	if err = errors.Join(err, client.Stop(context.WithoutCancel(ctx))); err != nil {
+		return 0, err
+	}
+	return result.Rate(), errors.Join(
+		n.db.expect(ctx, len(result.Took), `SELECT count(*) FROM naive WHERE status = 'completed' AND run_seq = 1`),
+		n.db.expect(ctx, 0, `SELECT count(*) FROM naive WHERE status <> 'completed'`),
+		n.db.clear(ctx, "naive", floorSchema+".river_job"),
+	)
+}
+
+// doorbell wakes River's workers after commits, a thousand times a second at most,
+// and always once more after the last.
+type doorbell struct {
+	rung chan struct{}
+	quit chan struct{}
+	done sync.WaitGroup
+}
+
+func newDoorbell(ctx context.Context, db *database) *doorbell {
+	b := &doorbell{rung: make(chan struct{}, 1), quit: make(chan struct{})}
+	b.done.Go(func() {
+		for {
+			select {
+			case <-b.rung:
+			case <-b.quit:
+				return
+			}
+			// River polls besides: a ring that fails is late, not lost.
+			_, _ = db.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, floorSchema+".river_insert", `{"queue": "default"}`)
+			select {
+			case <-time.After(time.Millisecond):
+			case <-b.quit:
+				return
+			}
+		}
+	})
+	return b
+}
+
+func (b *doorbell) ring() {
+	select {
+	case b.rung <- struct{}{}:
+	default:
+	}
+}
+
+func (b *doorbell) stop() {
+	close(b.quit)
+	b.done.Wait()
+}

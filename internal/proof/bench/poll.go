@@ -1,0 +1,134 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
+	"github.com/mcptasks/mcptasks/runner"
+)
+
+const (
+	pastTasks = 5000 // that have a result
+	newTasks  = 1000 // that are working, made anew before each round
+)
+
+// polls compares reading a task with selecting its status by its primary key. Half of
+// the tasks read have a result, which no client has to be told twice; the others are
+// working and were created just before, as most are that clients poll.
+func polls(callers int) func(context.Context, *lab) ([]float64, error) {
+	return func(ctx context.Context, l *lab) (_ []float64, err error) {
+		db, err := l.database(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer closing(&err, db.drop)
+		p, err := l.polled(ctx, db)
+		if err != nil {
+			return nil, err
+		}
+		defer closing(&err, p.node.Close)
+		return l.ratios(ctx, l.rounds, l.polling(p, callers, p.get), l.polling(p, callers, p.selectStatus))
+	}
+}
+
+// polled is a node that serves, and tasks to be read.
+type polled struct {
+	db   *database
+	node *runner.Node
+	past []string
+	new  []string
+}
+
+// polled works pastTasks on a node that then ends, and opens another.
+func (l *lab) polled(ctx context.Context, db *database) (_ *polled, err error) {
+	p := &polled{db: db}
+	worker, err := l.open(ctx, db.url, noop(nil), working(runner.Config{}))
+	if err != nil {
+		return nil, err
+	}
+	p.past, err = createAll(ctx, worker, pastTasks)
+	if err == nil {
+		err = worker.Start(ctx)
+	}
+	if err == nil {
+		err = db.until(ctx, tasksEnded)
+	}
+	if err = errors.Join(err, worker.Close()); err != nil {
+		return nil, err
+	}
+	p.node, err = l.open(ctx, db.url, noop(nil), runner.Config{})
+	return p, err
+}
+
+func createAll(ctx context.Context, node *runner.Node, n int) ([]string, error) {
+	const callers = 64
+	var mu sync.Mutex
+	var ids []string
+	_, err := load.Each(ctx, callers, n, func(ctx context.Context, _ int) error {
+		task, err := node.Create(ctx, "", call())
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		ids = append(ids, task.ID)
+		return nil
+	})
+	return ids, err
+}
+
+func (l *lab) polling(p *polled, callers int, read func(ctx context.Context, id string, want mcptasks.Status) error) arm {
+	return func(ctx context.Context, share float64) (float64, error) {
+		if err := p.renew(ctx); err != nil {
+			return 0, err
+		}
+		result, err := load.Closed(ctx, callers, l.lasting(share), func(ctx context.Context, _ int) error {
+			if n := rand.N(2 * len(p.past)); n < len(p.past) { //nolint:gosec // any will do
+				return read(ctx, p.past[n], mcptasks.StatusCompleted)
+			}
+			return read(ctx, p.new[rand.N(len(p.new))], mcptasks.StatusWorking) //nolint:gosec // any will do
+		})
+		if err != nil {
+			return 0, err
+		}
+		return result.Rate(), nil
+	}
+}
+
+// renew makes tasks that are working: one that has not moved for a while is looked
+// into by the poll that notices, which is not what is measured here.
+func (p *polled) renew(ctx context.Context) (err error) {
+	p.new, err = createAll(ctx, p.node, newTasks)
+	if err == nil {
+		_, err = p.db.pool.Exec(ctx, "VACUUM ANALYZE "+tasksTable)
+	}
+	p.db.checkpoint(ctx)
+	return err
+}
+
+func (p *polled) get(ctx context.Context, id string, want mcptasks.Status) error {
+	task, err := p.node.Get(ctx, "", id)
+	if err != nil {
+		return err
+	}
+	if task.ID != id || task.Status != want || (want == mcptasks.StatusCompleted) != (task.Outcome != nil) {
+		return fmt.Errorf("the task %s, %s, was read as %+v", id, want, task)
+	}
+	return nil
+}
+
+func (p *polled) selectStatus(ctx context.Context, id string, want mcptasks.Status) error {
+	var status mcptasks.Status
+	err := p.db.pool.QueryRow(ctx, `SELECT status FROM `+tasksTable+` WHERE id = $1`, id).Scan(&status)
+	if err == nil && status != want {
+		err = fmt.Errorf("the task %s is %s, not %s", id, status, want)
+	}
+	return err
+}

@@ -1,0 +1,97 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+// floorSchema is where the floors' River is: beside ours, in the same database.
+const floorSchema = "floor_river"
+
+// migrateRiver makes a schema with River's tables and nothing else.
+func migrateRiver(ctx context.Context, db *database) error {
+	if _, err := db.pool.Exec(ctx, "CREATE SCHEMA "+floorSchema); err != nil {
+		return err
+	}
+	migrator, err := rivermigrate.New(riverpgxv5.New(db.pool), &rivermigrate.Config{Logger: quiet, Schema: floorSchema})
+	if err != nil {
+		return err
+	}
+	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
+
+// riverConfig is that of a client that works as our nodes do.
+func riverConfig(workers *river.Workers) *river.Config {
+	return &river.Config{
+		Logger:            quiet,
+		Schema:            floorSchema,
+		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: drainWorkers}},
+		Workers:           workers,
+		FetchCooldown:     fetchCooldown,
+		FetchPollInterval: fetchPoll,
+		JobTimeout:        -1,
+	}
+}
+
+// emptyJobs is River alone, with jobs that hold nothing and do nothing.
+type emptyJobs struct{ db *database }
+
+func newEmptyJobs(ctx context.Context, db *database) (*emptyJobs, error) {
+	return &emptyJobs{db: db}, migrateRiver(ctx, db)
+}
+
+type emptyArgs struct{}
+
+func (emptyArgs) Kind() string { return "empty" }
+
+type emptyWorker struct {
+	river.WorkerDefaults[emptyArgs]
+	ran func()
+}
+
+func (w *emptyWorker) Work(context.Context, *river.Job[emptyArgs]) error {
+	w.ran()
+	return nil
+}
+
+// drain makes n jobs, and returns how many a second a client works and settles.
+func (e *emptyJobs) drain(ctx context.Context, n int) (float64, error) {
+	ran := newCountdown(n)
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &emptyWorker{ran: ran.one})
+	client, err := river.NewClient[pgx.Tx](riverpgxv5.New(e.db.pool), riverConfig(workers))
+	if err != nil {
+		return 0, err
+	}
+	jobs := make([]river.InsertManyParams, n)
+	for i := range jobs {
+		jobs[i].Args = emptyArgs{}
+	}
+	if _, err := client.InsertManyFast(ctx, jobs); err != nil {
+		return 0, err
+	}
+	e.db.checkpoint(ctx)
+	begin := time.Now()
+	if err := client.Start(ctx); err != nil {
+		return 0, err
+	}
+	err = ran.wait(ctx)
+	if err == nil {
+		err = e.db.until(ctx, `SELECT NOT EXISTS (SELECT FROM `+floorSchema+`.river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))`)
+	}
+	elapsed := time.Since(begin)
+	return float64(n) / elapsed.Seconds(), errors.Join(err,
+		client.Stop(context.WithoutCancel(ctx)),
+		e.db.expect(ctx, n, `SELECT count(*) FROM `+floorSchema+`.river_job WHERE state = 'completed'`),
+		e.db.clear(ctx, floorSchema+".river_job"),
+	)
+}

@@ -1,0 +1,194 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mcptasks/mcptasks/internal/testdb"
+)
+
+// server is the Postgres that is measured on.
+type server struct {
+	url  string // of its maintenance database
+	stop func()
+	made int
+}
+
+// tuning is what a throwaway server is set to beside its defaults and fsync: tests
+// give it less memory than Postgres's default, and a checkpoint that the log's size
+// calls for would fall into one side of a ratio and not the other.
+var tuning = []string{
+	"ALTER SYSTEM SET shared_buffers = '128MB'",
+	"ALTER SYSTEM SET max_wal_size = '8GB'",
+	"ALTER SYSTEM SET checkpoint_timeout = '1h'",
+}
+
+func startServer(ctx context.Context, given string) (*server, error) {
+	if given != "" {
+		return &server{url: given, stop: func() {}}, nil
+	}
+	cluster, err := testdb.StartCluster(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w; install PostgreSQL, or name a server with -database", err)
+	}
+	s := &server{url: cluster.URL, stop: cluster.Stop}
+	err = s.exec(ctx, tuning...)
+	if err == nil {
+		err = cluster.Restart(ctx, "fast")
+	}
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *server) exec(ctx context.Context, statements ...string) error {
+	conn, err := pgx.Connect(ctx, s.url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for _, sql := range statements {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("%s: %w", sql, err)
+		}
+	}
+	return nil
+}
+
+// told are the settings that figures depend on.
+var told = []string{
+	"server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_level",
+	"shared_buffers", "max_wal_size", "max_connections", "autovacuum",
+}
+
+func (s *server) describe(ctx context.Context) string {
+	conn, err := pgx.Connect(ctx, s.url)
+	if err != nil {
+		return "Postgres: " + err.Error()
+	}
+	defer conn.Close(ctx)
+	var settings []string
+	for _, name := range told {
+		var value string
+		if err := conn.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value); err != nil {
+			value = err.Error()
+		}
+		settings = append(settings, name+"="+value)
+	}
+	return "Postgres: " + strings.Join(settings, " ")
+}
+
+// database is one of the server's, a measure's own.
+type database struct {
+	server *server
+	name   string
+	url    string        // with the size of its pool
+	pool   *pgxpool.Pool // of the same size: the floors', and the lab's own between them
+}
+
+// database starts the server if that has not been done, and creates a database.
+func (l *lab) database(ctx context.Context) (*database, error) {
+	if l.server == nil {
+		s, err := startServer(ctx, l.options.database)
+		if err != nil {
+			return nil, err
+		}
+		l.server = s
+	}
+	u, err := url.Parse(l.server.url)
+	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		return nil, errors.New("-database must be a postgres:// URL")
+	}
+	l.server.made++
+	d := &database{server: l.server, name: fmt.Sprintf("mcptasks_bench_%d_%d", os.Getpid(), l.server.made)}
+	if err := l.server.exec(ctx, "CREATE DATABASE "+d.name); err != nil {
+		return nil, err
+	}
+	u.Path = "/" + d.name
+	query := u.Query()
+	query.Set("pool_max_conns", strconv.Itoa(l.connections))
+	u.RawQuery = query.Encode()
+	d.url = u.String()
+	if d.pool, err = pgxpool.New(ctx, d.url); err != nil {
+		return nil, errors.Join(err, d.drop())
+	}
+	return d, nil
+}
+
+// drop removes the database. It takes no context: it is done after an interrupt, too.
+func (d *database) drop() error {
+	if d.pool != nil {
+		d.pool.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return d.server.exec(ctx, "DROP DATABASE IF EXISTS "+d.name+" WITH (FORCE)")
+}
+
+// expect fails if the query does not count as many rows as it should: what was not
+// done must not be measured.
+func (d *database) expect(ctx context.Context, want int, query string, args ...any) error {
+	var got int
+	if err := d.pool.QueryRow(ctx, query, args...).Scan(&got); err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("%s: %d, not %d", query, got, want)
+	}
+	return nil
+}
+
+// clear empties the tables and has the server write back what it has not, so that
+// every arm begins with the same.
+func (d *database) clear(ctx context.Context, tables ...string) error {
+	if _, err := d.pool.Exec(ctx, "TRUNCATE "+strings.Join(tables, ", ")+" CASCADE"); err != nil {
+		return err
+	}
+	d.checkpoint(ctx)
+	return nil
+}
+
+// checkpoint asks the server for one. A user who may not is left with the server's own.
+func (d *database) checkpoint(ctx context.Context) { _, _ = d.pool.Exec(ctx, "CHECKPOINT") }
+
+// until asks every two milliseconds, on a connection that nothing else waits for,
+// until the query says true.
+func (d *database) until(ctx context.Context, query string, args ...any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("after %s it is not so: %s", patience, query))
+	defer cancel()
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		var so bool
+		if err := d.pool.QueryRow(ctx, query, args...).Scan(&so); err != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+		if so {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Our tables, for the lab's own looks at them.
+const (
+	tasksTable = "mcptasks.mcp_task"
+	jobsTable  = "mcptasks.river_job"
+)

@@ -1,0 +1,34 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// answer is the text of every result.
+var answer = strings.Repeat("High water at dawn. ", 10)
+
+// noop returns the one tool that most measures call. It answers at once, and calls
+// ran, if there is one, when it does.
+func noop(ran func()) *mcptasks.Tools {
+	tools := mcptasks.NewTools()
+	type input struct {
+		Topic  string `json:"topic"`
+		Steps  int    `json:"steps"`
+		Notify string `json:"notify"`
+	}
+	handler := func(context.Context, *mcptasks.Run, input) (*mcp.CallToolResult, any, error) {
+		if ran != nil {
+			ran()
+		}
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: answer}}}, nil, nil
+	}
+	mcptasks.AddTool(tools, &mcp.Tool{Name: "noop", Description: "Answers at once"}, handler, nil)
+	return tools
+}
