@@ -72,6 +72,9 @@ type CallDriver[TTx any] interface {
 	// before now.
 	Get(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error)
 
+	// GetMany is Get of several, in one query. It returns those there are, in any order.
+	GetMany(ctx context.Context, names []Name, now time.Time) ([]*mcptasks.Task, error)
+
 	// List returns the tasks that match and have not expired before now, newest
 	// first and then by id, ascending, without outcomes and questions.
 	List(ctx context.Context, filter Filter, now time.Time) ([]*mcptasks.Task, error)
@@ -257,6 +260,12 @@ type OperatorDriver interface {
 type Exclusive interface {
 	// LockWorker takes the lock, and fails at once if another process holds it.
 	LockWorker() (unlock func() error, err error)
+}
+
+// Name is a task's id and whose it is.
+type Name struct {
+	Owner mcptasks.Owner
+	ID    string
 }
 
 // Row is a task to insert.

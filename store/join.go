@@ -10,7 +10,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// A joiner makes one transaction of what concurrent callers write. It adds no
+// A joiner makes one transaction of what concurrent callers ask for. It adds no
 // delay: a flush starts at once, and takes what gathered while those before it were
 // in flight. A call that fails does not fail its neighbours, and neither does a
 // caller that goes away.
@@ -27,6 +27,10 @@ type joiner[In, Out any] struct {
 
 	// flights is how many flushes may be in flight at once.
 	flights int
+
+	// direct has a call that need not wait done by its caller, whose context then
+	// ends it.
+	direct bool
 
 	mu      sync.Mutex
 	waiting []*joined[In, Out]
@@ -56,6 +60,14 @@ const (
 // do has the call done by a flush and returns what it got. If ctx ends before,
 // the call may have been done all the same.
 func (j *joiner[In, Out]) do(ctx context.Context, call In) (Out, error) {
+	if j.direct && j.takeOff() {
+		defer j.land()
+		results, err := j.flush(ctx, []In{call})
+		if err != nil {
+			results = []Result[Out]{{Err: err}}
+		}
+		return results[0].Out, results[0].Err
+	}
 	m := &joined[In, Out]{call: call, done: make(chan Result[Out], 1)}
 	j.join(m)
 	select {
@@ -77,6 +89,27 @@ func (j *joiner[In, Out]) join(m *joined[In, Out]) {
 	if j.flying < j.flights {
 		j.flying++
 		go j.fly()
+	}
+}
+
+func (j *joiner[In, Out]) takeOff() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.flying == j.flights {
+		return false
+	}
+	j.flying++
+	return true
+}
+
+// land ends the caller's flight, or leaves it to those who wait.
+func (j *joiner[In, Out]) land() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.waiting) > 0 {
+		go j.fly()
+	} else {
+		j.flying--
 	}
 }
 

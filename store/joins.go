@@ -10,7 +10,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// This file says which writes are joined, and how. Each flush is one transaction, and
+// This file says which reads and writes are joined, and how. A flush that writes is one transaction, and
 // takes the tasks that nobody else has locked: who has one locked, an operator's or a
 // program's open transaction say, keeps this one task waiting and neither the others
 // nor a connection.
@@ -19,7 +19,18 @@ import (
 // calls while the first one's commit is on its way to the disk.
 const writers = 2
 
-func (s *Store[TTx]) joinWrites() {
+// readers is how many polls are read by a query each before more of them share one:
+// a poll by itself is quicker, many together are cheaper.
+const readers = 8
+
+func (s *Store[TTx]) join() {
+	s.gets = joiner[Name, *mcptasks.Task]{
+		flights: readers,
+		direct:  true,
+		flush:   s.getAll,
+		subject: func(name Name) string { return name.ID },
+		size:    func(Name) int { return 0 },
+	}
 	s.creates = joiner[*Row, struct{}]{
 		flights: writers,
 		flush:   s.insertAll,
@@ -44,6 +55,27 @@ func (s *Store[TTx]) joinWrites() {
 		func(ctx context.Context, ends []Finish, now time.Time) ([]string, error) {
 			return s.driver.Finish(ctx, ends, now, s.config.MinRetention)
 		})
+}
+
+// getAll is the flush of polls.
+func (s *Store[TTx]) getAll(ctx context.Context, names []Name) ([]Result[*mcptasks.Task], error) {
+	results := make([]Result[*mcptasks.Task], len(names))
+	if len(names) == 1 {
+		task, err := s.driver.Get(ctx, names[0].Owner, names[0].ID, s.now())
+		results[0].Out = task
+		return results, err
+	}
+	tasks, err := s.driver.GetMany(ctx, names, s.now())
+	byName := make(map[Name]*mcptasks.Task, len(tasks))
+	for _, task := range tasks {
+		byName[Name{task.Owner, task.ID}] = task
+	}
+	for i, name := range names {
+		if results[i].Out = byName[name]; results[i].Out == nil {
+			results[i].Err = mcptasks.ErrNotFound
+		}
+	}
+	return results, err
 }
 
 // A claim is a run that is to begin, on a node that has these tools.

@@ -134,7 +134,10 @@ func (o operator[TTx]) Get(ctx context.Context, id string) (*mcptasks.Task, erro
 	if err != nil {
 		return nil, wrap("get", id, err)
 	}
-	task, err := o.s.get(ctx, owner, id, everything)
+	task, err := o.s.driver.Get(ctx, owner, id, everything)
+	if err == nil {
+		task, err = o.s.sound(ctx, task)
+	}
 	if err != nil {
 		return nil, wrap("get", id, err)
 	}

@@ -104,6 +104,7 @@ type Store[TTx any] struct {
 	river  *river.Client[TTx] // inserts and cancels; it works nothing
 	config Config
 
+	gets     joiner[Name, *mcptasks.Task]
 	creates  joiner[*Row, struct{}]
 	claims   joiner[claim, *Claimed]
 	reports  joiner[Report, bool]
@@ -130,7 +131,7 @@ func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
 		return nil, &mcptasks.Error{Op: "open", Err: err}
 	}
 	s := &Store[TTx]{driver: driver, river: client, config: cfg}
-	s.joinWrites()
+	s.join()
 	return s, nil
 }
 
@@ -146,21 +147,23 @@ func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (
 	if !isTaskID(id) || !storable(string(owner)) {
 		return nil, wrap("get", quotable(id), mcptasks.ErrNotFound)
 	}
-	task, err := s.get(ctx, owner, id, s.now())
+	task, err := s.gets.do(ctx, Name{owner, id})
+	if err == nil {
+		task, err = s.sound(ctx, task)
+	}
 	if err != nil {
 		return nil, wrap("get", id, err)
 	}
 	return task, nil
 }
 
-// get is Get of a task that had not expired then.
-func (s *Store[TTx]) get(ctx context.Context, owner mcptasks.Owner, id string, then time.Time) (*mcptasks.Task, error) {
-	task, err := s.driver.Get(ctx, owner, id, then)
-	if err == nil && s.suspect(task) {
-		task, err = s.repaired(ctx, task)
-	}
-	if err != nil {
-		return nil, err
+// sound returns the task as its owner is told of it, repaired if it has to be.
+func (s *Store[TTx]) sound(ctx context.Context, task *mcptasks.Task) (*mcptasks.Task, error) {
+	if s.suspect(task) {
+		var err error
+		if task, err = s.repaired(ctx, task); err != nil {
+			return nil, err
+		}
 	}
 	reportTTL(task)
 	return task, nil

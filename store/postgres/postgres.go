@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -41,6 +42,8 @@ type Driver struct {
 	schema string
 	river  *riverpgxv5.Driver
 	heart  heart
+
+	queries sync.Map // what sql has returned
 }
 
 // DefaultSchema is where River's tables and ours are unless the user names another.
@@ -247,4 +250,11 @@ func interpretError(err error) error {
 }
 
 // sql puts the schema into a query, which writes it as {s}.
-func (d *Driver) sql(query string) string { return strings.ReplaceAll(query, "{s}", d.schema) }
+func (d *Driver) sql(query string) string {
+	if ready, ok := d.queries.Load(query); ok {
+		return ready.(string)
+	}
+	ready := strings.ReplaceAll(query, "{s}", d.schema)
+	d.queries.Store(query, ready)
+	return ready
+}

@@ -99,37 +99,64 @@ func (d *Driver) Counts(ctx context.Context, tx pgx.Tx, owner mcptasks.Owner, qu
 	return live, backlog, interpretError(err)
 }
 
-const getSQL = `
-SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, finished_at, expires_at,
+const taskSQL = `
+SELECT t.id, t.owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, finished_at, expires_at,
        outcome, is_error,
        CASE WHEN status = 'input_required' THEN (
            SELECT array_agg(ARRAY[key, method, params]) FROM {s}.mcp_task_input i
            WHERE i.task_id = t.id AND i.answered_at IS NULL
        ) END
-FROM {s}.mcp_task t
+FROM {s}.mcp_task t `
+
+const getSQL = taskSQL + `
 WHERE id = $1 AND owner = $2 AND (expires_at IS NULL OR expires_at > $3)`
 
 // Get implements store.CallDriver.
 func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error) {
-	var (
-		row     taskRow
-		outcome *string
-		isError bool
-		open    [][]string
-	)
-	err := d.pool.QueryRow(ctx, d.sql(getSQL), id, string(owner), now).Scan(append(row.fields(), &outcome, &isError, &open)...)
+	rows, err := d.pool.Query(ctx, d.sql(getSQL), id, string(owner), now)
 	if err != nil {
 		return nil, interpretError(err)
 	}
-	task := row.decode()
-	if outcome != nil {
-		task.Outcome, err = store.DecodeOutcome(task.Status, json.RawMessage(*outcome), isError)
+	task, err := pgx.CollectExactlyOneRow(rows, scanTask)
+	return task, interpretError(err)
+}
+
+const getManySQL = taskSQL + `
+JOIN unnest($1::text[], $2::text[]) AS n (id, owner) ON n.id = t.id AND n.owner = t.owner
+WHERE expires_at IS NULL OR expires_at > $3`
+
+// GetMany implements store.CallDriver.
+func (d *Driver) GetMany(ctx context.Context, names []store.Name, now time.Time) ([]*mcptasks.Task, error) {
+	rows, err := d.pool.Query(ctx, d.sql(getManySQL),
+		column(names, func(n store.Name) string { return n.ID }),
+		column(names, func(n store.Name) string { return string(n.Owner) }), now)
+	if err != nil {
+		return nil, interpretError(err)
 	}
+	tasks, err := pgx.CollectRows(rows, scanTask)
+	return tasks, interpretError(err)
+}
+
+func scanTask(row pgx.CollectableRow) (*mcptasks.Task, error) {
+	var (
+		r       taskRow
+		outcome []byte
+		isError bool
+		open    [][]string
+	)
+	if err := row.Scan(append(r.fields(), &outcome, &isError, &open)...); err != nil {
+		return nil, err
+	}
+	task := r.decode()
 	if task.Status == mcptasks.StatusInputRequired {
 		task.Questions = make(map[string]mcptasks.Question, len(open))
 		for _, q := range open {
 			task.Questions[q[0]] = mcptasks.Question{Method: q[1], Params: json.RawMessage(q[2])}
 		}
+	}
+	var err error
+	if outcome != nil {
+		task.Outcome, err = store.DecodeOutcome(task.Status, outcome, isError)
 	}
 	return task, err
 }

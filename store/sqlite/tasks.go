@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"math"
 	"time"
 
@@ -100,6 +101,31 @@ func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now t
 		return nil, interpretError(err)
 	}
 	defer func() { _ = tx.Rollback() }() // it has only read
+	return getTask(ctx, tx, owner, id, now)
+}
+
+// GetMany implements store.CallDriver.
+func (d *Driver) GetMany(ctx context.Context, names []store.Name, now time.Time) ([]*mcptasks.Task, error) {
+	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, interpretError(err)
+	}
+	defer func() { _ = tx.Rollback() }() // it has only read
+	var tasks []*mcptasks.Task
+	for _, name := range names {
+		task, err := getTask(ctx, tx, name.Owner, name.ID, now)
+		switch {
+		case errors.Is(err, mcptasks.ErrNotFound):
+		case err != nil:
+			return nil, err
+		default:
+			tasks = append(tasks, task)
+		}
+	}
+	return tasks, nil
+}
+
+func getTask(ctx context.Context, tx *sql.Tx, owner mcptasks.Owner, id string, now time.Time) (_ *mcptasks.Task, err error) {
 	var (
 		task    mcptasks.Task
 		outcome []byte
