@@ -54,6 +54,7 @@ func Run[TTx any](t *testing.T, harness Harness[TTx]) {
 		{"list", listTests[TTx]()},
 		{"operator", operatorTests[TTx]()},
 		{"trace", traceTests[TTx]()},
+		{"show", showTests[TTx]()},
 		{"survey", surveyTests[TTx]()},
 		{"all or nothing", atomicTests[TTx]()},
 		{"walk", walkTests[TTx]()},
