@@ -16,6 +16,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // NewTask is a tools/call to be made durable.
@@ -41,33 +42,37 @@ func (JobArgs) Kind() string { return "mcptask" }
 // tasks once it has committed. A single call may share the transaction with others
 // that are made at the same time. A call whose idempotency key a task has already
 // gets that task.
-func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) ([]*mcptasks.Task, error) {
-	tasks, err := s.create(ctx, calls)
+func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) (tasks []*mcptasks.Task, err error) {
+	defer s.op(ctx, "create", 0).end(&err)
+	tasks, made, err := s.create(ctx, calls)
 	if err != nil {
 		return nil, wrap("create", "", err)
 	}
 	for _, call := range calls {
 		s.config.Queued(call.Tool.Options.Queue)
 	}
+	s.tellCreated(ctx, made, telemetry.Audited{})
 	return tasks, nil
 }
 
-func (s *Store[TTx]) create(ctx context.Context, calls []NewTask) (tasks []*mcptasks.Task, err error) {
+// create returns the calls' tasks, and those of them that are new.
+func (s *Store[TTx]) create(ctx context.Context, calls []NewTask) (tasks []*mcptasks.Task, made []*Row, err error) {
 	if len(calls) == 1 && s.sharable(calls[0]) {
 		row, err := s.newRow(calls[0])
-		if err == nil {
-			_, err = s.creates.do(ctx, row)
-		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return []*mcptasks.Task{&row.Task}, nil
+		defer s.traceCreate(ctx, row).end(&err)
+		if _, err = s.creates.do(ctx, row); err != nil {
+			return nil, nil, err
+		}
+		return []*mcptasks.Task{&row.Task}, []*Row{row}, nil
 	}
 	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
-		tasks, err = s.createTx(ctx, tx, calls)
+		tasks, made, err = s.createTx(ctx, tx, calls)
 		return err
 	})
-	return tasks, err
+	return tasks, made, err
 }
 
 // sharable says whether the call may share a transaction with strangers': not if
@@ -79,14 +84,16 @@ func (s *Store[TTx]) sharable(call NewTask) bool {
 
 // CreateTx is Create in the caller's transaction: the tasks exist when it
 // commits, and never did if it is rolled back.
-func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) ([]*mcptasks.Task, error) {
-	tasks, err := s.createTx(ctx, tx, calls)
+func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) (tasks []*mcptasks.Task, err error) {
+	defer s.op(ctx, "create", len(calls)).end(&err)
+	tasks, made, err := s.createTx(ctx, tx, calls)
 	if err == nil {
 		err = s.ringTx(ctx, tx, queues(calls))
 	}
 	if err != nil {
 		return nil, wrap("create", "", err)
 	}
+	s.tellCreated(ctx, made, telemetry.Audited{Tx: true})
 	return tasks, nil
 }
 
@@ -99,27 +106,33 @@ func queues(calls []NewTask) []string {
 	return slices.Compact(names)
 }
 
-func (s *Store[TTx]) createTx(ctx context.Context, tx TTx, calls []NewTask) ([]*mcptasks.Task, error) {
-	tasks := make([]*mcptasks.Task, len(calls))
+// createTx returns the calls' tasks, and those of them that are new.
+func (s *Store[TTx]) createTx(ctx context.Context, tx TTx, calls []NewTask) (tasks []*mcptasks.Task, made []*Row, err error) {
+	tasks = make([]*mcptasks.Task, len(calls))
 	var rows []*Row
 	for i, call := range calls {
-		row, err := s.newRow(call)
-		switch {
-		case err != nil:
-		case row.IdempotencyKey != "":
+		var row *Row
+		if row, err = s.newRow(call); err != nil {
+			return nil, nil, err
+		}
+		defer s.traceCreate(ctx, row).end(&err)
+		if row.IdempotencyKey != "" {
 			tasks[i], err = s.createKeyedTx(ctx, tx, row)
-		default:
+		} else {
 			err = s.checkLimits(ctx, tx, row, 0)
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if tasks[i] == nil {
 			tasks[i] = &row.Task
 			rows = append(rows, row)
 		}
+		if tasks[i].ID == row.ID {
+			made = append(made, row)
+		}
 	}
-	return tasks, s.insertTx(ctx, tx, rows)
+	return tasks, made, s.insertTx(ctx, tx, rows)
 }
 
 // insertAll is the flush of creates.
@@ -224,7 +237,7 @@ func (s *Store[TTx]) createKeyedTx(ctx context.Context, tx TTx, row *Row) (*mcpt
 		if err := s.insertAnswersTx(ctx, tx, row); err != nil {
 			return nil, err
 		}
-		return &task.Task, s.requeueTx(ctx, tx, task, 0, Event{})
+		return &task.Task, s.requeueTx(ctx, tx, task, "", 0, Event{})
 	}
 	reportTTL(&task.Task)
 	return &task.Task, nil

@@ -25,6 +25,9 @@ type joiner[In, Out any] struct {
 	// size is how many bytes a call carries, roughly.
 	size func(In) int
 
+	// taken is told how many calls a flush has.
+	taken func(calls int)
+
 	// flights is how many flushes may be in flight at once.
 	flights int
 
@@ -62,6 +65,7 @@ const (
 func (j *joiner[In, Out]) do(ctx context.Context, call In) (Out, error) {
 	if j.direct && j.takeOff() {
 		defer j.land()
+		j.taken(1)
 		results, err := j.flush(ctx, []In{call})
 		if err != nil {
 			results = []Result[Out]{{Err: err}}
@@ -161,6 +165,7 @@ func (j *joiner[In, Out]) flushAll(flock []*joined[In, Out]) {
 	for i, m := range flock {
 		calls[i] = m.call
 	}
+	j.taken(len(calls))
 	results, err := j.flush(ctx, calls)
 	for i, m := range flock {
 		switch {

@@ -54,6 +54,7 @@ func (l *ledger) joiner() *joiner[int, int] {
 	return &joiner[int, int]{
 		flights: 2,
 		flush:   l.flush,
+		taken:   func(int) {},
 		subject: func(call int) string { return fmt.Sprint(call) },
 		size:    func(int) int { return 1 << 20 },
 	}

@@ -24,34 +24,40 @@ const writers = 2
 const readers = 8
 
 func (s *Store[TTx]) join() {
+	batch := func(op string) func(int) {
+		return func(calls int) { s.metrics.Batch(context.Background(), op, calls) }
+	}
 	s.gets = joiner[Name, *mcptasks.Task]{
 		flights: readers,
 		direct:  true,
 		flush:   s.getAll,
+		taken:   batch("get"),
 		subject: func(name Name) string { return name.ID },
 		size:    func(Name) int { return 0 },
 	}
 	s.creates = joiner[*Row, struct{}]{
 		flights: writers,
 		flush:   s.insertAll,
+		taken:   batch("create"),
 		subject: func(row *Row) string { return row.ID },
 		size:    func(row *Row) int { return len(row.Arguments) + len(row.RequestMeta) },
 	}
 	s.claims = joiner[claim, *Claimed]{
 		flights: writers,
 		flush:   s.claimAll,
+		taken:   batch("claim"),
 		subject: func(c claim) string { return c.TaskID },
 		size:    func(claim) int { return 0 },
 	}
-	s.reports = fenced(func(r Report) (Fence, int) { return r.Fence, len(r.Message) }, s.driver.Held, s.now,
+	s.reports = fenced(batch("report"), func(r Report) (Fence, int) { return r.Fence, len(r.Message) }, s.driver.Held, s.now,
 		func(ctx context.Context, reports []Report, now time.Time) ([]string, error) {
 			return s.driver.Report(ctx, reports, now)
 		})
-	s.retries = fenced(func(r Retry) (Fence, int) { return r.Fence, len(r.Event.Detail) }, s.driver.Held, s.now,
+	s.retries = fenced(batch("retry"), func(r Retry) (Fence, int) { return r.Fence, len(r.Event.Detail) }, s.driver.Held, s.now,
 		func(ctx context.Context, retries []Retry, now time.Time) ([]string, error) {
 			return s.driver.Retry(ctx, retries, now)
 		})
-	s.finishes = fenced(func(f Finish) (Fence, int) { return f.Fence, len(f.Outcome) }, s.driver.Held, s.now,
+	s.finishes = fenced(batch("finish"), func(f Finish) (Fence, int) { return f.Fence, len(f.Outcome) }, s.driver.Held, s.now,
 		func(ctx context.Context, ends []Finish, now time.Time) ([]string, error) {
 			return s.driver.Finish(ctx, ends, now, s.config.MinRetention)
 		})
@@ -145,6 +151,7 @@ next:
 // fenced joins writes of runs. One whose task the driver did not change has lost its
 // task, or is ErrBusy if it still holds it: somebody else had it locked.
 func fenced[In any](
+	taken func(calls int),
 	of func(In) (fence Fence, size int),
 	heldBy func(context.Context, []Fence) (tokens []string, err error),
 	now func() time.Time,
@@ -153,6 +160,7 @@ func fenced[In any](
 	fence := func(call In) Fence { f, _ := of(call); return f }
 	return joiner[In, bool]{
 		flights: writers,
+		taken:   taken,
 		subject: func(call In) string { return fence(call).TaskID },
 		size:    func(call In) int { _, size := of(call); return size },
 		flush: func(ctx context.Context, calls []In) ([]Result[bool], error) {

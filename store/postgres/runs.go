@@ -29,7 +29,7 @@ WITH c AS (
 UPDATE {s}.mcp_task t
 SET run_token = free.run_token, run_seq = t.run_seq + 1, run_node = $5, run_at = $6, updated_at = $6
 FROM free WHERE t.id = free.id
-RETURNING t.id, t.job_id, t.run_token, t.owner, t.tool, t.args, t.request_meta,
+RETURNING t.id, t.job_id, t.run_token, t.owner, t.tool, t.args, t.request_meta, coalesce(t.trace_context, ''),
           t.run_seq, t.attempts, t.max_attempts, t.run_timeout, t.deadline_at,
           EXISTS (SELECT FROM {s}.mcp_task_input i WHERE i.task_id = t.id)`
 
@@ -119,7 +119,7 @@ func scanClaimed(row pgx.CollectableRow) (*store.Claimed, error) {
 		runTimeout int64
 		deadlineAt *time.Time
 	)
-	err := row.Scan(&c.TaskID, &c.JobID, &c.RunToken, &c.Owner, &c.Tool, &args, &meta,
+	err := row.Scan(&c.TaskID, &c.JobID, &c.RunToken, &c.Owner, &c.Tool, &args, &meta, &c.TraceContext,
 		&c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout, &deadlineAt, &c.Answered)
 	if args != nil {
 		c.Arguments = json.RawMessage(*args)
@@ -266,16 +266,17 @@ func (d *Driver) Park(
 
 const retrySQL = `
 WITH r AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-        AS r (id, job_id, run_token, message, kind, node, detail)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+        AS r (id, job_id, run_token, message, trace_context, kind, node, detail)
 ), free AS (` + freeSQL + `), changed AS (
     UPDATE {s}.mcp_task t
-    SET attempts = t.attempts + 1, status_message = free.message, run_token = NULL, updated_at = $8
+    SET attempts = t.attempts + 1, status_message = free.message, run_token = NULL, updated_at = $9,
+        trace_context = coalesce(free.trace_context, t.trace_context)
     FROM free WHERE t.id = free.id
     RETURNING t.id, t.run_seq, free.kind, free.node, free.detail
 ), event AS (
     INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
-    SELECT id, $8, kind, run_seq, node, detail FROM changed
+    SELECT id, $9, kind, run_seq, node, detail FROM changed
 )
 SELECT id FROM changed`
 
@@ -284,6 +285,7 @@ func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time
 	ids, jobs, tokens := fences(retries, func(r store.Retry) store.Fence { return r.Fence })
 	return d.strings(ctx, retrySQL, ids, jobs, tokens,
 		column(retries, func(r store.Retry) string { return r.Message }),
+		column(retries, func(r store.Retry) *string { return nonEmpty(r.TraceContext) }),
 		column(retries, func(r store.Retry) string { return r.Event.Kind }),
 		column(retries, func(r store.Retry) string { return r.Event.Node }),
 		column(retries, func(r store.Retry) string { return r.Event.Detail }),
