@@ -3,7 +3,6 @@ package mcpserver
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +33,9 @@ type HandlerOptions struct {
 //
 // Besides it checks what the SDK does not know of tasks/* requests: that params are
 // there, and that the Mcp-Name header is the task's id (-32020 and HTTP 400
-// otherwise). It passes on what the SDK drops, so that 2025-11-25 clients may ask for
+// otherwise). It refuses a body that two readers could read differently, where a member
+// is there twice say, or that is longer than MaxRequestBodyBytes of
+// [mcp.StreamableHTTPOptions], 4 MiB by default (HTTP 413). It passes on what the SDK drops, so that 2025-11-25 clients may ask for
 // tasks and 2026-07-28 clients may subscribe to them.
 func NewHandler(getServer func(*http.Request) *mcp.Server, opts *HandlerOptions) http.Handler {
 	var options mcp.StreamableHTTPOptions
@@ -90,7 +91,7 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 	if h.maxBody > 0 {
 		req.Body = http.MaxBytesReader(w, req.Body, h.maxBody)
 	}
-	body, err := io.ReadAll(req.Body)
+	data, err := io.ReadAll(req.Body)
 	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
@@ -100,18 +101,24 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "the request body could not be read", http.StatusBadRequest)
 		return
 	}
-	messages := readMessages(body)
+	posted, refusal := readBody(data)
+	if refusal != nil {
+		writeError(w, nil, refusal)
+		return
+	}
+	messages := posted.messages
 	for _, m := range messages {
-		if refusal := m.refuse(req.Header); refusal != nil {
+		refusal := m.refuse(req.Header)
+		if refusal == nil && posted.batch && m.lacksParams() {
+			refusal = m.refuseNoParams()
+		}
+		if refusal != nil {
 			writeError(w, m.id, refusal)
 			return
 		}
 	}
-	if len(messages) == 1 {
-		body = messages[0].withParams(body)
-	}
 
-	next, c := h.single, &carrier{client: req.Context()}
+	next, c := h.single, &carrier{client: req.Context(), batch: posted.batch}
 	session := req.Header.Get(sessionHeader)
 	switch {
 	case isModern(req.Header, messages):
@@ -123,8 +130,9 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 	case begins(messages):
 		next = h.sessions
 	}
-	if len(messages) == 1 {
+	if !posted.batch {
 		messages[0].fill(c)
+		posted.data = messages[0].withParams(posted.data)
 	}
 	if c.taskIDs != nil {
 		s := &stream{w: w}
@@ -144,7 +152,8 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 	req = req.WithContext(req.Context()) // a copy
 	req.Header = req.Header.Clone()
 	setCarrier(req.Header, number, overHTTPMark)
-	req.Body = io.NopCloser(bytes.NewReader(body))
+	req.Body = io.NopCloser(bytes.NewReader(posted.data))
+	req.ContentLength = int64(len(posted.data))
 	next.ServeHTTP(w, req)
 }
 
@@ -237,21 +246,3 @@ func userOf(req *http.Request) string {
 	}
 	return ""
 }
-
-// readMessages reads a body as the SDK does: keys match exactly, what follows the
-// first value is ignored, and it may be a batch. What it cannot read is the SDK's to judge.
-func readMessages(body []byte) []message {
-	var bodies []json.RawMessage
-	if decode(body, &bodies) != nil {
-		bodies = []json.RawMessage{body}
-	}
-	messages := make([]message, 0, len(bodies))
-	for _, body := range bodies {
-		if m, ok := readMessage(body); ok {
-			messages = append(messages, m)
-		}
-	}
-	return messages
-}
-
-func decode(data []byte, v any) error { return json.NewDecoder(bytes.NewReader(data)).Decode(v) }
