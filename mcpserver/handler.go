@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,7 +57,9 @@ func NewHandler(getServer func(*http.Request) *mcp.Server, opts *HandlerOptions)
 		single:    mcp.NewStreamableHTTPHandler(getServer, &single),
 		maxBody:   options.MaxRequestBodyBytes,
 		resumable: options.EventStore != nil,
+		idleFor:   options.SessionTimeout,
 		lines:     make(map[string]*line),
+		posts:     make(map[string]int),
 	}
 }
 
@@ -65,9 +68,11 @@ type handler struct {
 	single    http.Handler // for requests that stand alone
 	maxBody   int64
 	resumable bool // a client that goes may come back for the answer
+	idleFor   time.Duration
 
 	mu    sync.Mutex
 	lines map[string]*line // by session id
+	posts map[string]int   // being answered, by session id
 }
 
 const sessionHeader = "Mcp-Session-Id"
@@ -124,6 +129,7 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 	case isModern(req.Header, messages):
 	case session != "":
 		next, c.line = h.sessions, func() *line { return h.line(session, userOf(req), true) }
+		defer h.posting(session)()
 		if h.resumable {
 			c.client = nil
 		}
@@ -180,12 +186,14 @@ func begins(messages []message) bool {
 	return false
 }
 
-// serveGET serves the stream on which a session's client hears what is no answer.
+// serveGET serves the stream on which a session's client hears what is no answer. A GET
+// may also go on with the stream of an answer, which that one must not give way to: the
+// SDK begins it with its events, and only the session's own with a header.
 func (h *handler) serveGET(w http.ResponseWriter, req *http.Request) {
 	var l *line
 	disconnect := func() {}
 	s := &stream{w: w}
-	s.opened = func() { // the SDK has found the session
+	s.opened = func() { // the SDK has found the session, and this is its stream
 		l = h.line(req.Header.Get(sessionHeader), userOf(req), false)
 		disconnect = l.connect(s.event)
 	}
@@ -195,16 +203,42 @@ func (h *handler) serveGET(w http.ResponseWriter, req *http.Request) {
 	h.release(l)
 }
 
-// serveDELETE ends a session. The SDK would wait for what waits in it.
+// serveDELETE ends a session. The SDK would wait for what waits in it, so that has to
+// end first, if the SDK will accept the request.
 func (h *handler) serveDELETE(w http.ResponseWriter, req *http.Request) {
 	h.mu.Lock()
 	l := h.lines[req.Header.Get(sessionHeader)]
 	h.mu.Unlock()
-	if l != nil && (l.user == "" || l.user == userOf(req)) {
+	if l != nil && h.accepts(req) {
 		l.end()
 	}
 	h.sessions.ServeHTTP(w, req)
 }
+
+// accepts reports whether the SDK lets the request's sender into the session. It is asked
+// with a message that is nothing to anybody: an answer to a request that it never made.
+func (h *handler) accepts(req *http.Request) bool {
+	const answer = `{"jsonrpc":"2.0","id":"mcptasks","result":{}}`
+	asked := req.Clone(req.Context())
+	asked.Method = http.MethodPost
+	asked.Header.Del("Last-Event-ID")
+	asked.Header.Set("Content-Type", "application/json")
+	asked.Header.Set("Accept", "application/json, text/event-stream")
+	asked.Body, asked.ContentLength = io.NopCloser(strings.NewReader(answer)), int64(len(answer))
+	verdict := &statusOnly{header: make(http.Header)}
+	h.sessions.ServeHTTP(verdict, asked)
+	return verdict.status == http.StatusAccepted
+}
+
+// statusOnly is a ResponseWriter that keeps nothing but the status.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+func (s *statusOnly) Header() http.Header         { return s.header }
+func (s *statusOnly) Write(p []byte) (int, error) { return len(p), nil }
+func (s *statusOnly) WriteHeader(status int)      { s.status = status }
 
 // line returns the line to a session that exists. Who keeps it ends it.
 func (h *handler) line(session, user string, kept bool) *line {
@@ -214,9 +248,11 @@ func (h *handler) line(session, user string, kept bool) *line {
 	if !ok {
 		l = newLine(context.Background(), user)
 		h.lines[session] = l
+		h.rest(session)
 		context.AfterFunc(l.ctx, func() {
 			h.mu.Lock()
 			defer h.mu.Unlock()
+			l.wake()
 			if h.lines[session] == l {
 				delete(h.lines, session)
 			}
