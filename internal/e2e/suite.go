@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) string) {
 		"helper tools":                    helperTools,
 		"a repeated call":                 repeatedCall,
 		"both generations":                bothGenerations,
+		"hostile input":                   hostileInput,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
