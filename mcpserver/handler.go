@@ -21,7 +21,9 @@ import (
 type HandlerOptions struct {
 	// StreamableHTTP is passed on to the SDK's handlers. Stateless is set as the
 	// protocol version of the request demands, whatever it says. SessionTimeout
-	// defaults to 24 hours.
+	// defaults to 24 hours. With an EventStore a session's client may come back to a
+	// stream that broke: what waits for a client that has gone, a tasks/result say,
+	// ends only with the session then.
 	StreamableHTTP mcp.StreamableHTTPOptions
 }
 
