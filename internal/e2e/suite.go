@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) string) {
 		"an operator sees all of a task":  operatorShows,
 		"an operator without tools":       operatorWithoutTools,
 		"a node's operator":               nodeOperator,
+		"hostile input":                   hostileInput,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
