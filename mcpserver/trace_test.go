@@ -69,7 +69,9 @@ func TestRequestsAreTraced(t *testing.T) {
 		runner.work, runner.fail = worker(t, tools), tc.fail
 		runner.add(mcptasks.Task{ID: "task", Status: mcptasks.StatusWorking})
 		mcpServer := newServer()
-		mcp.AddTool(mcpServer, &mcp.Tool{Name: "theirs"}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) { return nil, nil, nil })
+		mcp.AddTool(mcpServer, &mcp.Tool{Name: "theirs"}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
+			return nil, nil, nil
+		})
 		mcpserver.Mount(mcpServer, tools, runner, &mcpserver.Options{
 			Logger: new(log).logger(), TracerProvider: sdk.NewTracerProvider(sdk.WithSpanProcessor(spans)),
 		})

@@ -344,11 +344,18 @@ func TestLabelsNameNobody(t *testing.T) {
 func TestSpansOfATask(t *testing.T) {
 	t.Parallel()
 	for do, want := range map[string][]string{
-		"step": {"create report", "create report > run report", "run report > step"},
-		"fail": {"create report", "create report > run report", "create report > run report"},
+		"step": {"create report", "create report > run report completed", "run report > step"},
+		"fail": {"create report", "create report > run report error", "create report > run report retried"},
+		"ask":  {"create report", "create report > answer report", "create report > run report completed", "create report > run report parked asked"},
 	} {
 		w := open(t, true)
 		id := w.create(do)
+		if do == "ask" {
+			w.until(id, mcptasks.StatusInputRequired)
+			if err := w.Update(t.Context(), "alice", id, map[string]json.RawMessage{"sure": json.RawMessage(`{"action":"accept","content":{}}`)}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		w.until(id, mcptasks.StatusCompleted)
 		if err := w.Stop(t.Context()); err != nil {
 			t.Fatal(err)
@@ -363,12 +370,21 @@ func TestSpansOfATask(t *testing.T) {
 			if parent := names[span.Parent().SpanID().String()]; parent != "" {
 				line = parent + " > " + line
 			}
-			tree = append(tree, line)
 			for _, kv := range span.Attributes() {
+				if kv.Key == "mcptasks.outcome" {
+					line += " " + kv.Value.Emit()
+				}
 				if strings.Contains(kv.Value.Emit(), "alice") {
 					t.Errorf("%s has the owner in %s", span.Name(), kv.Key)
 				}
 			}
+			for _, event := range span.Events() {
+				line += " " + event.Name
+				if keys := event.Attributes[0].Value.AsStringSlice(); !slices.Equal(keys, []string{"sure"}) {
+					t.Errorf("the questions' keys are %q", keys)
+				}
+			}
+			tree = append(tree, line)
 		}
 		slices.Sort(tree)
 		if !slices.Equal(tree, want) {
