@@ -43,7 +43,7 @@ func (JobArgs) Kind() string { return "mcptask" }
 // that are made at the same time. A call whose idempotency key a task has already
 // gets that task.
 func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) (tasks []*mcptasks.Task, err error) {
-	defer s.op(ctx, "create", 0).end(&err)
+	defer s.op(ctx, telemetry.OpCreate, 0).end(&err)
 	tasks, made, err := s.create(ctx, calls)
 	if err != nil {
 		return nil, wrap("create", "", err)
@@ -85,7 +85,7 @@ func (s *Store[TTx]) sharable(call NewTask) bool {
 // CreateTx is Create in the caller's transaction: the tasks exist when it
 // commits, and never did if it is rolled back.
 func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) (tasks []*mcptasks.Task, err error) {
-	defer s.op(ctx, "create", len(calls)).end(&err)
+	defer s.op(ctx, telemetry.OpCreate, len(calls)).end(&err)
 	tasks, made, err := s.createTx(ctx, tx, calls)
 	if err == nil {
 		err = s.ringTx(ctx, tx, queues(calls))

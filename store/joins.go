@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // This file says which reads and writes are joined, and how. A flush that writes is one transaction, and
@@ -31,33 +32,33 @@ func (s *Store[TTx]) join() {
 		flights: readers,
 		direct:  true,
 		flush:   s.getAll,
-		taken:   batch("get"),
+		taken:   batch(telemetry.OpGet),
 		subject: func(name Name) string { return name.ID },
 		size:    func(Name) int { return 0 },
 	}
 	s.creates = joiner[*Row, struct{}]{
 		flights: writers,
 		flush:   s.insertAll,
-		taken:   batch("create"),
+		taken:   batch(telemetry.OpCreate),
 		subject: func(row *Row) string { return row.ID },
 		size:    func(row *Row) int { return len(row.Arguments) + len(row.RequestMeta) },
 	}
 	s.claims = joiner[claim, *Claimed]{
 		flights: writers,
 		flush:   s.claimAll,
-		taken:   batch("claim"),
+		taken:   batch(telemetry.OpClaim),
 		subject: func(c claim) string { return c.TaskID },
 		size:    func(claim) int { return 0 },
 	}
-	s.reports = fenced(batch("report"), func(r Report) (Fence, int) { return r.Fence, len(r.Message) }, s.driver.Held, s.now,
+	s.reports = fenced(batch(telemetry.OpReport), func(r Report) (Fence, int) { return r.Fence, len(r.Message) }, s.driver.Held, s.now,
 		func(ctx context.Context, reports []Report, now time.Time) ([]string, error) {
 			return s.driver.Report(ctx, reports, now)
 		})
-	s.retries = fenced(batch("retry"), func(r Retry) (Fence, int) { return r.Fence, len(r.Event.Detail) }, s.driver.Held, s.now,
+	s.retries = fenced(batch(telemetry.OpRetry), func(r Retry) (Fence, int) { return r.Fence, len(r.Event.Detail) }, s.driver.Held, s.now,
 		func(ctx context.Context, retries []Retry, now time.Time) ([]string, error) {
 			return s.driver.Retry(ctx, retries, now)
 		})
-	s.finishes = fenced(batch("finish"), func(f Finish) (Fence, int) { return f.Fence, len(f.Outcome) }, s.driver.Held, s.now,
+	s.finishes = fenced(batch(telemetry.OpFinish), func(f Finish) (Fence, int) { return f.Fence, len(f.Outcome) }, s.driver.Held, s.now,
 		func(ctx context.Context, ends []Finish, now time.Time) ([]string, error) {
 			return s.driver.Finish(ctx, ends, now, s.config.MinRetention)
 		})
