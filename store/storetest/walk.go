@@ -32,7 +32,8 @@ func walkTests[TTx any]() []test[TTx] {
 				"park": w.park, "answer": w.answer, "fail": w.fail, "finish": w.finish, "cancel": w.cancel,
 				"settle": w.settle, "meddle": w.meddle, "die": w.die, "revive": w.revive, "reap": w.reap, "lose": w.lose,
 				"advance": w.advance, "poll": w.poll, "sweep": w.sweep, "retry": w.retry, "delete": w.delete,
-				"": w.check,
+				"survey": w.survey,
+				"":       w.check,
 			})
 		})
 	}}}
@@ -147,7 +148,7 @@ func (w *walk[TTx]) fetch(t *rapid.T) {
 // claim is of any job that a worker has fetched once: it may be slow.
 func (w *walk[TTx]) claim(t *rapid.T) {
 	job := pick(t, "job", slices.DeleteFunc(slices.Clone(w.jobs), func(job *modelJob) bool { return job.node == "" || job.waits() }))
-	claimed, err := w.store.Claim(w.ctx, job.task.id, job.id, w.tools)
+	claimed, err := w.store.Claim(w.ctx, job.task.id, job.id, w.tools, here)
 	w.must(err)
 	task := job.task
 	w.want("whether it is claimed", claimed != nil, task.isJob(job.id))
@@ -403,13 +404,17 @@ func (w *walk[TTx]) retry(t *rapid.T) {
 	if len(w.kept()) >= 6 {
 		t.Skip("enough tasks")
 	}
-	again, err := w.store.Operator().Retry(w.ctx, task.id, w.tool)
+	again, err := w.store.Operator().Retry(w.ctx, task.id)
 	if !task.status.Terminal() {
 		w.wantErr(err, mcptasks.ErrConflict)
 		return
 	}
 	w.must(err)
-	w.model.create(again.ID, task.id, 0)
+	var deadline time.Duration // as much time as the first had
+	if !task.deadline.IsZero() {
+		deadline = task.deadline.Sub(task.created)
+	}
+	w.model.create(again.ID, task.id, deadline)
 }
 
 func (w *walk[TTx]) delete(t *rapid.T) {
@@ -421,6 +426,21 @@ func (w *walk[TTx]) delete(t *rapid.T) {
 	}
 	w.must(err)
 	task.deleted = true
+}
+
+func (w *walk[TTx]) survey(*rapid.T) {
+	survey, err := w.store.Operator().Survey(w.ctx)
+	w.must(err)
+	tasks, jobless := make(map[mcptasks.Status]int), []string{}
+	for _, task := range w.live() {
+		tasks[task.status]++
+		if w.jobless(task) {
+			jobless = append(jobless, task.id)
+		}
+	}
+	w.want("the live tasks", survey.Tasks, tasks)
+	slices.Sort(jobless)
+	w.want("the tasks without a job", slices.Sorted(slices.Values(survey.Jobless)), jobless)
 }
 
 // check compares the store with the model, and looks at what always holds.
