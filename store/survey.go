@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // NodeSeen is a node that works tasks, or did until it died, as the database knows
@@ -79,7 +80,8 @@ func (o operator[TTx]) Nodes(ctx context.Context) ([]NodeSeen, error) {
 	return nodes, nil
 }
 
-func (o operator[TTx]) Survey(ctx context.Context) (*Survey, error) {
+func (o operator[TTx]) Survey(ctx context.Context) (_ *Survey, err error) {
+	defer o.s.op(ctx, telemetry.OpSurvey, 0).end(&err)
 	survey, err := o.survey(ctx)
 	if err != nil {
 		return nil, wrap("survey", "", err)

@@ -265,7 +265,7 @@ func (w *walk[TTx]) fail(t *rapid.T) {
 func (w *walk[TTx]) finish(t *rapid.T) {
 	run := pick(t, "run", w.runs)
 	outcome := pick(t, "outcome", []*mcptasks.Outcome{result(`{}`), mcptasks.Failure("no")})
-	held, err := w.store.Finish(w.ctx, run.Fence, outcome, store.Event{})
+	held, err := w.store.Finish(w.ctx, run.Fence, w.tool.Name, outcome, store.Event{})
 	w.must(err)
 	w.want("held", held, run.holds())
 	if held {
