@@ -4,22 +4,16 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"log/slog"
 	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/migrations"
@@ -134,53 +128,6 @@ func (d *Driver) Close() error {
 
 // River implements store.Driver.
 func (d *Driver) River() riverdriver.Driver[pgx.Tx] { return d.river }
-
-// Dialect implements migrations.DB.
-func (d *Driver) Dialect() goose.Dialect { return goose.DialectPostgres }
-
-// Schema implements migrations.DB.
-func (d *Driver) Schema() string { return d.schema }
-
-// OpenSQL implements migrations.DB with connections beside the pool, whose
-// search_path is the schema.
-func (d *Driver) OpenSQL(context.Context) (*sql.DB, func() error, error) {
-	config := d.pool.Config()
-	options := []stdlib.OptionOpenDB{
-		stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-			_, err := conn.Exec(ctx, "SET search_path TO "+pgx.Identifier{d.schema}.Sanitize())
-			return err
-		}),
-	}
-	if config.BeforeConnect != nil {
-		options = append(options, stdlib.OptionBeforeConnect(config.BeforeConnect))
-	}
-	db := stdlib.OpenDB(*config.ConnConfig, options...)
-	return db, db.Close, nil
-}
-
-// RiverMigrator implements migrations.DB.
-func (d *Driver) RiverMigrator(logger *slog.Logger) (migrations.RiverMigrator, error) {
-	return rivermigrate.New(d.river, &rivermigrate.Config{Logger: logger, Schema: d.schema})
-}
-
-// LockMigrations implements migrations.DB with a session's advisory lock, which
-// the server lets go of if this process dies.
-func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
-	hash := fnv.New64a()
-	hash.Write([]byte("mcptasks migrations " + d.schema))
-	key := int64(hash.Sum64()) //nolint:gosec // any 64 bits will do
-
-	conn, err := d.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	unlock := func() { _ = conn.Close(context.WithoutCancel(ctx)) }
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", key); err != nil {
-		unlock()
-		return nil, err
-	}
-	return unlock, nil
-}
 
 // maxRepeats bounds how often a transaction is repeated that the database ended
 // for the sake of another.
