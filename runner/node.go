@@ -90,6 +90,7 @@ type Node struct {
 	workers *workers.Workers
 	news    *news
 	owned   bool // the store is this node's to close
+	ready   readiness
 }
 
 var _ mcptasks.Runner = (*Node)(nil)
@@ -131,6 +132,7 @@ func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, 
 		tools: tools,
 		store: backend,
 		news:  news,
+		ready: readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
 		workers: workers.New(backend, tools, workers.Config{
 			NodeID:            id,
 			Logger:            config.Logger,
@@ -232,19 +234,29 @@ func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mc
 // start alone: when it ends later no run is cut short; Stop and Close end the
 // work. It fails if no tool has a handler, and on SQLite if another process works
 // the file; other processes may go on to open, read and cancel there.
-func (n *Node) Start(ctx context.Context) error { return n.workers.Start(ctx) }
+func (n *Node) Start(ctx context.Context) error {
+	err := n.workers.Start(ctx)
+	if err == nil {
+		n.ready.is(serving)
+	}
+	return err
+}
 
 // Stop takes no new work, lets runs go on for the grace or until ctx ends, and
 // then ends their contexts with ErrShutdown; their tasks run again elsewhere, or
 // here after the next Start, and no attempt is used. It returns when all runs
 // have, or with an error if handlers ignore the end of their context. A node that
 // was not started stops at once.
-func (n *Node) Stop(ctx context.Context) error { return n.workers.Stop(ctx) }
+func (n *Node) Stop(ctx context.Context) error {
+	n.ready.is(draining)
+	return n.workers.Stop(ctx)
+}
 
 // Close stops the node as Stop does, with the whole grace, and closes the
 // database if Open opened it.
 func (n *Node) Close() error {
 	err := n.Stop(context.Background())
+	n.ready.is(closed)
 	n.news.close()
 	if n.owned {
 		err = errors.Join(err, n.store.Close())

@@ -43,6 +43,9 @@ type Driver[TTx any] interface {
 	NodeDriver
 	NewsDriver
 
+	// Ping asks the database for an answer.
+	Ping(ctx context.Context) error
+
 	// Close releases what the driver itself has opened.
 	Close() error
 }

@@ -119,6 +119,14 @@ func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
 // Migrations returns the database as something to migrate and check.
 func (s *Store[TTx]) Migrations() migrations.DB { return s.driver }
 
+// Ping says whether the database answers.
+func (s *Store[TTx]) Ping(ctx context.Context) error {
+	if err := s.driver.Ping(ctx); err != nil {
+		return wrap("ping", "", err)
+	}
+	return nil
+}
+
 // Close closes the driver.
 func (s *Store[TTx]) Close() error { return s.driver.Close() }
 

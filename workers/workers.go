@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -79,6 +80,7 @@ type Workers struct {
 	heart  *heart
 	rounds *rounds
 
+	beating   atomic.Pointer[heart] // while it is started
 	callbacks sync.WaitGroup // of runs, that a timer or a context calls
 
 	mu   sync.Mutex
@@ -147,6 +149,7 @@ func (w *Workers) begin(ctx context.Context) error {
 		return err
 	}
 	w.client = client
+	w.beating.Store(w.heart)
 	w.rounds = w.startRounds()
 	return nil
 }
@@ -174,6 +177,13 @@ func (w *Workers) riverConfig() *river.Config {
 	}
 }
 
+// Dead says whether the workers were started and cannot beat: to the other nodes this
+// one is dead.
+func (w *Workers) Dead() bool {
+	heart := w.beating.Load()
+	return heart != nil && heart.dead()
+}
+
 // Stop fetches no more jobs, waits for the runs that are going on until the
 // grace is over or ctx ends, whichever is first, and then ends their contexts
 // with ErrShutdown; their tasks run again elsewhere, and no attempt is used. It
@@ -199,6 +209,7 @@ func (w *Workers) Stop(ctx context.Context) error {
 		err = &mcptasks.Error{Op: "stop", Err: err, Hint: "a handler must return when its context ends"}
 	}
 	w.client = nil
+	w.beating.Store(nil)
 	w.rounds.stop()
 	if err != nil { // its runs go on: nobody else may believe that there are none
 		return err

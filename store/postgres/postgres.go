@@ -117,6 +117,9 @@ func openBackend(ctx context.Context, url string, config *store.Config) (store.B
 	return backend, nil
 }
 
+// Ping implements store.Driver with the pool: it waits for a connection as everybody.
+func (d *Driver) Ping(ctx context.Context) error { return d.pool.Ping(ctx) }
+
 // Close closes the heart's connection, and the pool if the driver opened it.
 func (d *Driver) Close() error {
 	d.closeHeart()

@@ -66,6 +66,9 @@ func openBackend(ctx context.Context, url string, config *store.Config) (store.B
 	return backend, nil
 }
 
+// Ping implements store.Driver.
+func (d *Driver) Ping(ctx context.Context) error { return d.reader.PingContext(ctx) }
+
 // Close closes the file. A database in memory is gone with it.
 func (d *Driver) Close() error {
 	if d.reader == d.writer {
