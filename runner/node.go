@@ -75,8 +75,19 @@ type Config struct {
 	// They default to no limit.
 	MaxLiveTasks, MaxBacklog int
 
+	// PollOnly is for a Postgres behind PgBouncer in transaction mode: the node
+	// listens for nothing, but looks. A task waits up to FetchPollInterval for its
+	// run, a change that another process made is seen by a watcher within a second,
+	// and a cancel that another process made by the run within three. Open then
+	// sends no limits of the sessions and prepares no statements; see
+	// store/postgres. With New the program's pool must be made so:
+	// default_query_exec_mode=exec, or simple_protocol. Migrations need a
+	// connection to the server itself.
+	PollOnly bool
+
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
-	// works. They default to 1 ms and to 200 ms on Postgres, 50 ms on SQLite.
+	// works. They default to 1 ms and to 200 ms on Postgres, 100 ms there with
+	// PollOnly, 50 ms on SQLite.
 	FetchCooldown, FetchPollInterval time.Duration
 }
 
@@ -91,6 +102,7 @@ type Node struct {
 	news    *news
 	owned   bool // the store is this node's to close
 	ready   readiness
+	recheck time.Duration
 }
 
 var _ mcptasks.Runner = (*Node)(nil)
@@ -125,18 +137,20 @@ func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, 
 	if err := prepare(ctx, backend.Migrations()); err != nil {
 		return nil, err
 	}
-	news.open(backend)
+	news.open(backend, !config.PollOnly)
 	id := rand.Text()
 	return &Node{
-		id:    id,
-		tools: tools,
-		store: backend,
-		news:  news,
-		ready: readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
+		id:      id,
+		tools:   tools,
+		store:   backend,
+		news:    news,
+		ready:   readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
+		recheck: recheck(config.PollOnly),
 		workers: workers.New(backend, tools, workers.Config{
 			NodeID:            id,
 			Logger:            config.Logger,
 			MaxWorkers:        config.MaxWorkers,
+			PollOnly:          config.PollOnly,
 			FetchCooldown:     config.FetchCooldown,
 			FetchPollInterval: config.FetchPollInterval,
 			SweepInterval:     config.SweepInterval,
@@ -158,6 +172,7 @@ func (c *Config) storeConfig(news *news) *store.Config {
 	out := &store.Config{Changed: news.announce}
 	if c != nil {
 		out.Schema = c.Schema
+		out.PollOnly = c.PollOnly
 		out.Logger = c.Logger
 		out.MaxResultBytes = c.MaxResultBytes
 		out.MinRetention = c.MinRetention

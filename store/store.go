@@ -24,6 +24,10 @@ type Config struct {
 	// letters, digits and _. Not used on SQLite. Defaults to "mcptasks".
 	Schema string
 
+	// PollOnly says that the database is reached through PgBouncer in transaction
+	// mode: nothing is made to last for longer than a transaction. Used by Open.
+	PollOnly bool
+
 	// MaxResultBytes bounds the JSON of a task's result. A longer one fails the
 	// task. Defaults to 8 MiB.
 	MaxResultBytes int
