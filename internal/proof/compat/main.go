@@ -34,7 +34,7 @@ const (
 // tests are those that River has most to do with, by package.
 var tests = []struct{ run, packages string }{
 	{"TestStore$|TestReindex", "./store/postgres"},
-	{".", "./workers ./runner"},
+	{".", "./workers"},
 	{"TestProgram|TestPollOnly$|TestMigrat|TestPlan|TestFetchLost|TestNotificationLost|TestRollingRestart|TestSIGKILL", "./internal/e2e/onpostgres"},
 }
 
