@@ -75,8 +75,19 @@ type Config struct {
 	// They default to no limit.
 	MaxLiveTasks, MaxBacklog int
 
+	// PollOnly is for a Postgres behind PgBouncer in transaction mode: the node
+	// listens for nothing, but looks. A task waits up to FetchPollInterval for its
+	// run, a change that another process made is seen by a watcher within a second,
+	// and a cancel that another process made by the run within three. Open then
+	// sends no limits of the sessions and prepares no statements; see
+	// store/postgres. With New the program's pool must be made so:
+	// default_query_exec_mode=exec, or simple_protocol. Migrations need a
+	// connection to the server itself.
+	PollOnly bool
+
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
-	// works. They default to 1 ms and to 200 ms on Postgres, 50 ms on SQLite.
+	// works. They default to 1 ms and to 200 ms on Postgres, 100 ms there with
+	// PollOnly, 50 ms on SQLite.
 	FetchCooldown, FetchPollInterval time.Duration
 }
 
@@ -90,6 +101,8 @@ type Node struct {
 	workers *workers.Workers
 	news    *news
 	owned   bool // the store is this node's to close
+	ready   readiness
+	recheck time.Duration
 }
 
 var _ mcptasks.Runner = (*Node)(nil)
@@ -124,17 +137,20 @@ func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, 
 	if err := prepare(ctx, backend.Migrations()); err != nil {
 		return nil, err
 	}
-	news.open(backend)
+	news.open(backend, !config.PollOnly)
 	id := rand.Text()
 	return &Node{
-		id:    id,
-		tools: tools,
-		store: backend,
-		news:  news,
+		id:      id,
+		tools:   tools,
+		store:   backend,
+		news:    news,
+		ready:   readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
+		recheck: recheck(config.PollOnly),
 		workers: workers.New(backend, tools, workers.Config{
 			NodeID:            id,
 			Logger:            config.Logger,
 			MaxWorkers:        config.MaxWorkers,
+			PollOnly:          config.PollOnly,
 			FetchCooldown:     config.FetchCooldown,
 			FetchPollInterval: config.FetchPollInterval,
 			SweepInterval:     config.SweepInterval,
@@ -156,6 +172,7 @@ func (c *Config) storeConfig(news *news) *store.Config {
 	out := &store.Config{Changed: news.announce}
 	if c != nil {
 		out.Schema = c.Schema
+		out.PollOnly = c.PollOnly
 		out.Logger = c.Logger
 		out.MaxResultBytes = c.MaxResultBytes
 		out.MinRetention = c.MinRetention
@@ -232,19 +249,29 @@ func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mc
 // start alone: when it ends later no run is cut short; Stop and Close end the
 // work. It fails if no tool has a handler, and on SQLite if another process works
 // the file; other processes may go on to open, read and cancel there.
-func (n *Node) Start(ctx context.Context) error { return n.workers.Start(ctx) }
+func (n *Node) Start(ctx context.Context) error {
+	err := n.workers.Start(ctx)
+	if err == nil {
+		n.ready.is(serving)
+	}
+	return err
+}
 
 // Stop takes no new work, lets runs go on for the grace or until ctx ends, and
 // then ends their contexts with ErrShutdown; their tasks run again elsewhere, or
 // here after the next Start, and no attempt is used. It returns when all runs
 // have, or with an error if handlers ignore the end of their context. A node that
 // was not started stops at once.
-func (n *Node) Stop(ctx context.Context) error { return n.workers.Stop(ctx) }
+func (n *Node) Stop(ctx context.Context) error {
+	n.ready.is(draining)
+	return n.workers.Stop(ctx)
+}
 
 // Close stops the node as Stop does, with the whole grace, and closes the
 // database if Open opened it.
 func (n *Node) Close() error {
 	err := n.Stop(context.Background())
+	n.ready.is(closed)
 	n.news.close()
 	if n.owned {
 		err = errors.Join(err, n.store.Close())

@@ -21,6 +21,7 @@ import (
 type Backend interface {
 	Migrations() migrations.DB
 	Close() error
+	Ping(ctx context.Context) error
 
 	Create(ctx context.Context, calls []NewTask) ([]*mcptasks.Task, error)
 	Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error)

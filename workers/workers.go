@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -32,8 +33,12 @@ type Config struct {
 	// to 1 ms.
 	FetchCooldown time.Duration
 	// FetchPollInterval is how often a queue is looked at without having been
-	// notified. Defaults to 200 ms, or 50 ms on a database that notifies nobody.
+	// notified. Defaults to 200 ms, to 100 ms with PollOnly, and to 50 ms on a
+	// database that notifies nobody.
 	FetchPollInterval time.Duration
+	// PollOnly makes River and the node look for changes instead of listening for
+	// them.
+	PollOnly bool
 	// SweepInterval is how often runs are looked for whose task has gone
 	// without their having been told. Defaults to 5 seconds.
 	SweepInterval time.Duration
@@ -79,7 +84,8 @@ type Workers struct {
 	heart  *heart
 	rounds *rounds
 
-	callbacks sync.WaitGroup // of runs, that a timer or a context calls
+	beating   atomic.Pointer[heart] // while it is started
+	callbacks sync.WaitGroup        // of runs, that a timer or a context calls
 
 	mu   sync.Mutex
 	runs map[*run]struct{}
@@ -147,6 +153,7 @@ func (w *Workers) begin(ctx context.Context) error {
 		return err
 	}
 	w.client = client
+	w.beating.Store(w.heart)
 	w.rounds = w.startRounds()
 	return nil
 }
@@ -164,6 +171,7 @@ func (w *Workers) riverConfig() *river.Config {
 		Logger:            w.log,
 		Queues:            queues,
 		Workers:           bundle,
+		PollOnly:          w.config.PollOnly,
 		FetchCooldown:     w.config.FetchCooldown,
 		FetchPollInterval: w.config.FetchPollInterval,
 		JobTimeout:        -1, // a task has its own limit
@@ -172,6 +180,13 @@ func (w *Workers) riverConfig() *river.Config {
 		CancelledJobRetentionPeriod: w.config.JobRetention,
 		DiscardedJobRetentionPeriod: w.config.JobRetention,
 	}
+}
+
+// Dead says whether the workers were started and cannot beat: to the other nodes this
+// one is dead.
+func (w *Workers) Dead() bool {
+	heart := w.beating.Load()
+	return heart != nil && heart.dead()
 }
 
 // Stop fetches no more jobs, waits for the runs that are going on until the
@@ -199,6 +214,7 @@ func (w *Workers) Stop(ctx context.Context) error {
 		err = &mcptasks.Error{Op: "stop", Err: err, Hint: "a handler must return when its context ends"}
 	}
 	w.client = nil
+	w.beating.Store(nil)
 	w.rounds.stop()
 	if err != nil { // its runs go on: nobody else may believe that there are none
 		return err
