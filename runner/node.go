@@ -11,7 +11,11 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/workers"
@@ -85,6 +89,18 @@ type Config struct {
 	// connection to the server itself.
 	PollOnly bool
 
+	// TracerProvider and MeterProvider are where spans and metrics go. They default
+	// to OpenTelemetry's global ones, which drop all until the program sets them.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+
+	// Audit gets a line, "mcptasks: audit", for each task that is created, answered,
+	// cancelled, or whose outcome is read, with action, owner, task_id and tool; with
+	// operator=true for what comes through [Node.Operator], whose deletes have one,
+	// too; with tx=true for what was done in the program's own transaction, which may
+	// still have been rolled back. Defaults to none.
+	Audit *slog.Logger
+
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
 	// works. They default to 1 ms and to 200 ms on Postgres, 100 ms there with
 	// PollOnly, 50 ms on SQLite.
@@ -100,9 +116,10 @@ type Node struct {
 	store   store.Backend
 	workers *workers.Workers
 	news    *news
-	owned   bool // the store is this node's to close
+	audit   telemetry.Audit
+	unwatch func() // ends the reading of the database for metrics
+	owned   bool   // the store is this node's to close
 	ready   readiness
-	recheck time.Duration
 }
 
 var _ mcptasks.Runner = (*Node)(nil)
@@ -112,40 +129,50 @@ var _ mcptasks.Runner = (*Node)(nil)
 // imported. It fails, saying what to do, if the database cannot be reached or its
 // schema is older or newer than this release's. Close the node when done.
 func Open(ctx context.Context, url string, tools *mcptasks.Tools, config *Config) (*Node, error) {
-	news := newNews(config.logger())
-	backend, err := store.Open(ctx, url, config.storeConfig(news))
+	backend, news, err := open(ctx, url, config)
 	if err != nil {
 		return nil, err
 	}
-	node, err := newNode(ctx, backend, tools, config, news)
-	if err != nil {
-		_ = backend.Close()
-		return nil, err
-	}
+	node := newNode(backend, tools, config, news)
 	node.owned = true
 	return node, nil
 }
 
-func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, config *Config, news *news) (*Node, error) {
+// open opens the database at url, and the news of its tasks.
+func open(ctx context.Context, url string, config *Config) (store.Backend, *news, error) {
+	news := newNews(config.logger())
+	backend, err := store.Open(ctx, url, config.storeConfig(news))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := config.prepare(ctx, backend); err != nil {
+		_ = backend.Close()
+		return nil, nil, err
+	}
+	news.open(backend, config.listens())
+	return backend, news, nil
+}
+
+// prepare brings the schema up, or checks it.
+func (c *Config) prepare(ctx context.Context, backend store.Backend) error {
+	if c != nil && c.Migrate {
+		return migrations.Up(ctx, backend.Migrations())
+	}
+	return migrations.Check(ctx, backend.Migrations())
+}
+
+func newNode(backend store.Backend, tools *mcptasks.Tools, config *Config, news *news) *Node {
 	if config == nil {
 		config = &Config{}
 	}
-	prepare := migrations.Check
-	if config.Migrate {
-		prepare = migrations.Up
-	}
-	if err := prepare(ctx, backend.Migrations()); err != nil {
-		return nil, err
-	}
-	news.open(backend, !config.PollOnly)
 	id := rand.Text()
-	return &Node{
-		id:      id,
-		tools:   tools,
-		store:   backend,
-		news:    news,
-		ready:   readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
-		recheck: recheck(config.PollOnly),
+	node := &Node{
+		id:    id,
+		tools: tools,
+		store: backend,
+		news:  news,
+		audit: telemetry.NewAudit(config.Audit),
+		ready: readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
 		workers: workers.New(backend, tools, workers.Config{
 			NodeID:            id,
 			Logger:            config.Logger,
@@ -157,9 +184,16 @@ func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, 
 			Beat:              config.Beat,
 			JobRetention:      config.JobRetention,
 			Grace:             config.Grace,
+			TracerProvider:    config.TracerProvider,
+			MeterProvider:     config.MeterProvider,
 		}),
-	}, nil
+	}
+	node.unwatch = telemetry.NewMetrics(config.MeterProvider).Observe(config.figures(backend.Operator()))
+	return node
 }
+
+// listens says whether other processes' changes are heard of, or looked for.
+func (c *Config) listens() bool { return c == nil || !c.PollOnly }
 
 func (c *Config) logger() *slog.Logger {
 	if c == nil {
@@ -181,13 +215,10 @@ func (c *Config) storeConfig(news *news) *store.Config {
 		out.MaxArgumentBytes = c.MaxArgumentBytes
 		out.MaxSteps, out.MaxQuestions = c.MaxSteps, c.MaxQuestions
 		out.MaxLiveTasks, out.MaxBacklog = c.MaxLiveTasks, c.MaxBacklog
+		out.TracerProvider, out.MeterProvider, out.Audit = c.TracerProvider, c.MeterProvider, c.Audit
 	}
 	return out
 }
-
-// Operator returns the door past owners, for whoever runs the service: never for
-// code that answers clients.
-func (n *Node) Operator() *Operator { return &Operator{store: n.store.Operator(), node: n} }
 
 // ID returns the node's id, drawn at random when it was opened. River knows the
 // node by it.
@@ -220,7 +251,9 @@ func (n *Node) newTask(owner mcptasks.Owner, params mcptasks.CreateParams) (stor
 
 // Get implements [mcptasks.Runner].
 func (n *Node) Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
-	return n.store.Get(ctx, owner, id)
+	task, err := n.store.Get(ctx, owner, id)
+	auditRead(ctx, n.audit, task, false)
+	return task, err
 }
 
 // List implements [mcptasks.Runner].
@@ -240,8 +273,9 @@ func (n *Node) Update(ctx context.Context, owner mcptasks.Owner, id string, resp
 func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
 	task, err := n.store.Cancel(ctx, owner, id)
 	if task != nil && task.Status == mcptasks.StatusCancelled { // also if another process cancelled it
-		n.workers.Interrupt(id, mcptasks.ErrCancelled)
+		n.workers.Cancelled(id, task.FinishedAt)
 	}
+	auditRead(ctx, n.audit, task, false) // it may have ended before
 	return task, err
 }
 
@@ -272,6 +306,7 @@ func (n *Node) Stop(ctx context.Context) error {
 func (n *Node) Close() error {
 	err := n.Stop(context.Background())
 	n.ready.is(closed)
+	n.unwatch()
 	n.news.close()
 	if n.owned {
 		err = errors.Join(err, n.store.Close())

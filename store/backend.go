@@ -31,13 +31,13 @@ type Backend interface {
 
 	BeginWork(ctx context.Context) (end func() error, err error)
 	WorkClient(config *river.Config) (WorkClient, error)
-	Claim(ctx context.Context, taskID string, jobID int64, tools []string) (*Claimed, error)
+	Claim(ctx context.Context, taskID string, jobID int64, tools []string, node string) (*Claimed, error)
 	Held(ctx context.Context, runs []Fence) ([]string, error)
 	Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (held bool, err error)
 	SaveStep(ctx context.Context, step Step) (result json.RawMessage, held bool, err error)
 	Park(ctx context.Context, fence Fence, questions map[string]mcptasks.Question, within time.Duration) (parked, held bool, err error)
 	Retry(ctx context.Context, retry Retry) (held bool, err error)
-	Finish(ctx context.Context, fence Fence, outcome *mcptasks.Outcome, event Event) (held bool, err error)
+	Finish(ctx context.Context, fence Fence, tool string, outcome *mcptasks.Outcome, event Event) (held bool, err error)
 
 	Beat(ctx context.Context, node Node) error
 	Forget(ctx context.Context, nodeID string) error
