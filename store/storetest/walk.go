@@ -409,7 +409,7 @@ func (w *walk[TTx]) retry(t *rapid.T) {
 		return
 	}
 	w.must(err)
-	w.model.create(again.ID, task.id, 0)
+	w.model.create(again.ID, task.id, task.deadline.Sub(task.created)) // less than none if it had none
 }
 
 func (w *walk[TTx]) delete(t *rapid.T) {
