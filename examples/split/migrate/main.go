@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"log"
 	"os"
 	"os/signal"
@@ -25,6 +26,7 @@ CREATE TABLE IF NOT EXISTS orders (
 )`
 
 func main() {
+	flag.Parse() // there are none
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := migrate(ctx, os.Getenv("DATABASE_URL")); err != nil {
