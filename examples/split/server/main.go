@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -57,7 +58,7 @@ func run(ctx context.Context, addr, opsAddr string, notice time.Duration) error 
 	all := tools.New(nil) // no handler: it is worked elsewhere
 	node, err := runner.Open(ctx, os.Getenv("DATABASE_URL"), all, &runner.Config{MeterProvider: exporter.MeterProvider()})
 	if err != nil {
-		return err
+		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer node.Close()
 	probes, err := ops.Listen(ctx, opsAddr, ops.Handler(node, exporter))

@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"log"
 	"os"
 	"os/signal"
@@ -49,7 +50,7 @@ func run(ctx context.Context, opsAddr string, concurrency int) error {
 		MeterProvider: exporter.MeterProvider(),
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer node.Close()
 	probes, err := ops.Listen(ctx, opsAddr, ops.Handler(node, exporter))

@@ -102,9 +102,9 @@ func (f *facts) checkLives(must func(bool, string, ...any)) {
 	restarts := make(map[string]int)
 	for _, l := range f.lives {
 		restarts[l.name]++
-		must(l.drained || !l.underLoad, "%s (process %d) was not unready while it drained", l.name, l.pid())
+		must(l.drained || !l.underLoad, "%s (process %d) was not unready while it drained", l.name, l.pid)
 		if l.finishes >= 0 {
-			must(l.finishes == f.finishedBy(l), "%s (process %d) counts %d tasks that it finished; it was %d", l.name, l.pid(), l.finishes, f.finishedBy(l))
+			must(l.finishes == f.finishedBy(l), "%s (process %d) counts %d tasks that it finished; it was %d", l.name, l.pid, l.finishes, f.finishedBy(l))
 		}
 	}
 	for name, n := range restarts {
@@ -131,7 +131,7 @@ func (f *facts) tell(s *story) {
 	for i, by := range t.receipt.DoneBy[:min(len(verbs), len(t.receipt.DoneBy))] {
 		for _, l := range f.lives {
 			if l.process == by {
-				s.say("split", "task %s was %s by %s, process %d", f.left[0], verbs[i], l.name, l.pid())
+				s.say("split", "task %s was %s by %s, process %d", f.left[0], verbs[i], l.name, l.pid)
 			}
 		}
 	}
@@ -152,7 +152,7 @@ func (f *facts) table(out io.Writer) {
 		if l.finishes >= 0 {
 			finished += fmt.Sprintf(" (/metrics says %d)", l.finishes)
 		}
-		fmt.Fprintf(out, "%-10s  %7d  %-7s  %s\n", l.name, l.pid(), end, finished)
+		fmt.Fprintf(out, "%-10s  %7d  %-7s  %s\n", l.name, l.pid, end, finished)
 	}
 	for i, n := range f.took {
 		fmt.Fprintf(out, "server-%d took %d requests\n", i+1, n)

@@ -6,12 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"path/filepath"
-	"regexp"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -114,9 +109,9 @@ func startAll(ctx context.Context, s *story, dir, url string) ([]*member, error)
 				return members, err
 			}
 			if m.addr != "" {
-				s.say(m.name, "is ready: process %d serves http://%s/mcp", m.now().pid(), m.addr)
+				s.say(m.name, "is ready: process %d serves http://%s/mcp", m.now().pid, m.addr)
 			} else {
-				s.say(m.name, "is ready: process %d works", m.now().pid())
+				s.say(m.name, "is ready: process %d works", m.now().pid)
 			}
 		}
 	}
@@ -145,7 +140,7 @@ func firstCall(ctx context.Context, s *story, b *balancer, members []*member) (*
 	for _, m := range members {
 		for i, by := range call.receipt.DoneBy {
 			if by == m.now().process && (i == 0 || call.receipt.DoneBy[i-1] != by) {
-				s.say("client", "which %s worked: process %d", m.name, m.now().pid())
+				s.say("client", "which %s worked: process %d", m.name, m.now().pid)
 			}
 		}
 	}
@@ -205,7 +200,7 @@ func killOne(ctx context.Context, s *story, conn *pgx.Conn, worker *member) (lef
 	if err := worker.start(ctx); err != nil {
 		return nil, err
 	}
-	s.say(worker.name, "is there again: process %d; the others know in 15 s that process %d is dead", worker.now().pid(), victim.pid())
+	s.say(worker.name, "is there again: process %d; the others know in 15 s that process %d is dead", worker.now().pid, victim.pid)
 	return left, nil
 }
 
@@ -221,7 +216,7 @@ func restart(ctx context.Context, s *story, m *member) error {
 	if err := m.start(ctx); err != nil {
 		return err
 	}
-	s.say(m.name, "was restarted (SIGTERM): drained in %.1f s, process %d is ready", drained.Seconds(), m.now().pid())
+	s.say(m.name, "was restarted (SIGTERM): drained in %.1f s, process %d is ready", drained.Seconds(), m.now().pid)
 	return nil
 }
 
@@ -238,34 +233,4 @@ func ended(ctx context.Context, conn *pgx.Conn, ids []string) error {
 			return fmt.Errorf("%d tasks have not ended: %w", n, context.Cause(ctx))
 		}
 	}
-}
-
-var finishesLine = regexp.MustCompile(`(?m)^mcptasks_task_finishes_total\{(.*)\} (\d+)$`)
-
-// finishes asks a process for the figure that Prometheus would have.
-func finishes(ctx context.Context, addr string) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics", nil)
-	if err != nil {
-		return 0, err
-	}
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return 0, err
-	}
-	sum := 0
-	for _, line := range finishesLine.FindAllStringSubmatch(string(text), -1) {
-		if strings.Contains(line[1], `tool="ship"`) && strings.Contains(line[1], `outcome="completed"`) {
-			n, err := strconv.Atoi(line[2])
-			if err != nil {
-				return 0, err
-			}
-			sum += n
-		}
-	}
-	return sum, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -38,6 +39,7 @@ type member struct {
 // life is one process of a member, and what was seen of its end.
 type life struct {
 	name    string
+	pid     int
 	process string // as receipts name it
 	cmd     *exec.Cmd
 	ended   chan struct{}
@@ -68,13 +70,18 @@ func newMember(dir, url, program, name string) (*member, error) {
 // notice is how long a server serves on: the balancer asks several times meanwhile.
 const notice = time.Second
 
-// freeAddr returns an address that nobody listens on now.
+// freeAddr returns an address that nobody listens on now. It is none of those that the
+// system gives to connections: one could take it while its server is restarted.
 func freeAddr() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for tries := 1; ; tries++ {
+		listener, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20_000+rand.IntN(10_000)))
+		if err == nil {
+			return listener.Addr().String(), listener.Close()
+		}
+		if tries == 100 {
+			return "", err
+		}
 	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // now returns the process that lives, or lived last.
@@ -94,7 +101,8 @@ func (m *member) start(ctx context.Context) error {
 	if err := l.cmd.Start(); err != nil {
 		return err
 	}
-	l.process = work.Process(l.pid())
+	l.pid = l.cmd.Process.Pid
+	l.process = work.Process(l.pid)
 	m.lives = append(m.lives, l)
 	go func() {
 		_ = l.cmd.Wait() // how it ended is in ProcessState
@@ -143,8 +151,6 @@ func (m *member) stop(ctx context.Context) error {
 		}
 	}
 }
-
-func (l *life) pid() int { return l.cmd.Process.Pid }
 
 // kill ends the process at once.
 func (l *life) kill() {
