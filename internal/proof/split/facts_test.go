@@ -71,7 +71,7 @@ func TestBadRunFails(t *testing.T) {
 		f.tasks[id] = one
 	}
 	for want, spoil := range map[string]func(*facts){
-		"only 9 calls":                           func(f *facts) { f.calls = f.calls[:9] },
+		"only 8 calls":                           func(f *facts) { f.calls = f.calls[:callers] },
 		"call 3 failed: refused":                 func(f *facts) { f.calls[3].err = errors.New("refused") },
 		`there is no task "call 3"`:              func(f *facts) { delete(f.tasks, "call 3") },
 		"its task call 4 is order 1000004":       func(f *facts) { f.calls[3] = f.calls[4] },

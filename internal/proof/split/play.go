@@ -59,6 +59,11 @@ func play(ctx context.Context, s *story, dir, url string) (*facts, error) {
 			return err
 		}
 		for _, m := range []*member{workers[1], servers[0], servers[1], workers[0]} {
+			if m.addr == "" { // else it may have nothing to drain
+				if err := busy(ctx, conn, m.now(), 1); err != nil {
+					return err
+				}
+			}
 			if err := restart(ctx, s, m); err != nil {
 				return err
 			}
@@ -181,15 +186,8 @@ func underLoad(ctx context.Context, s *story, client *client, producer *producer
 // place, and returns the tasks that it left half done.
 func killOne(ctx context.Context, s *story, conn *pgx.Conn, worker *member) (left []string, err error) {
 	victim := worker.now()
-	for len(left) < 2 {
-		if left, err = halfDone(ctx, conn, victim.process); err != nil {
-			return nil, err
-		}
-		select {
-		case <-time.After(tick):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+	if err := busy(ctx, conn, victim, 2); err != nil {
+		return nil, err
 	}
 	victim.kill()
 	victim.killed = true
@@ -202,6 +200,21 @@ func killOne(ctx context.Context, s *story, conn *pgx.Conn, worker *member) (lef
 	}
 	s.say(worker.name, "is there again: process %d; the others know in 15 s that process %d is dead", worker.now().pid, victim.pid)
 	return left, nil
+}
+
+// busy waits until the worker has done that many tasks by half.
+func busy(ctx context.Context, conn *pgx.Conn, worker *life, tasks int) error {
+	for {
+		half, err := halfDone(ctx, conn, worker.process)
+		if err != nil || len(half) >= tasks {
+			return err
+		}
+		select {
+		case <-time.After(tick):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // restart ends a process in good order and starts another, as a new release would be
