@@ -35,6 +35,11 @@ type Config struct {
 	// Defaults to 100.
 	MaxWorkers int
 
+	// Queues are the queues that this node works when it is started: only their
+	// tools' tasks are run here. It serves all tools in any case. Defaults to the
+	// queues of all tools.
+	Queues []string
+
 	// Grace is how long Stop and Close let runs go on. Defaults to 30 seconds.
 	Grace time.Duration
 
@@ -137,6 +142,7 @@ func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, 
 			NodeID:            id,
 			Logger:            config.Logger,
 			MaxWorkers:        config.MaxWorkers,
+			Queues:            config.Queues,
 			FetchCooldown:     config.FetchCooldown,
 			FetchPollInterval: config.FetchPollInterval,
 			SweepInterval:     config.SweepInterval,
