@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Step runs fn, once for the life of the task as far as can be recorded, and
@@ -32,6 +33,7 @@ func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Cont
 	if err := context.Cause(ctx); err != nil {
 		return value, err
 	}
+	began := time.Now()
 	value, err := fn(ctx)
 	if err != nil {
 		return value, err
@@ -40,7 +42,7 @@ func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Cont
 	if err != nil {
 		return value, Permanent(fmt.Errorf("mcptasks: Step %q: the result is not JSON: %w", key, err))
 	}
-	stored, err := run.journal.SaveStep(ctx, key, result)
+	stored, err := run.journal.SaveStep(ctx, key, result, began)
 	if err != nil {
 		return value, fmt.Errorf("mcptasks: Step %q: %w", key, err)
 	}

@@ -105,32 +105,42 @@ var _ mcptasks.Runner = (*Node)(nil)
 // imported. It fails, saying what to do, if the database cannot be reached or its
 // schema is older or newer than this release's. Close the node when done.
 func Open(ctx context.Context, url string, tools *mcptasks.Tools, config *Config) (*Node, error) {
-	news := newNews(config.logger())
-	backend, err := store.Open(ctx, url, config.storeConfig(news))
+	backend, news, err := open(ctx, url, config)
 	if err != nil {
 		return nil, err
 	}
-	node, err := newNode(ctx, backend, tools, config, news)
-	if err != nil {
-		_ = backend.Close()
-		return nil, err
-	}
+	node := newNode(backend, tools, config, news)
 	node.owned = true
 	return node, nil
 }
 
-func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, config *Config, news *news) (*Node, error) {
+// open opens the database at url, and the news of its tasks.
+func open(ctx context.Context, url string, config *Config) (store.Backend, *news, error) {
+	news := newNews(config.logger())
+	backend, err := store.Open(ctx, url, config.storeConfig(news))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := config.prepare(ctx, backend); err != nil {
+		_ = backend.Close()
+		return nil, nil, err
+	}
+	news.open(backend)
+	return backend, news, nil
+}
+
+// prepare brings the schema up, or checks it.
+func (c *Config) prepare(ctx context.Context, backend store.Backend) error {
+	if c != nil && c.Migrate {
+		return migrations.Up(ctx, backend.Migrations())
+	}
+	return migrations.Check(ctx, backend.Migrations())
+}
+
+func newNode(backend store.Backend, tools *mcptasks.Tools, config *Config, news *news) *Node {
 	if config == nil {
 		config = &Config{}
 	}
-	prepare := migrations.Check
-	if config.Migrate {
-		prepare = migrations.Up
-	}
-	if err := prepare(ctx, backend.Migrations()); err != nil {
-		return nil, err
-	}
-	news.open(backend)
 	id := rand.Text()
 	return &Node{
 		id:    id,
@@ -150,7 +160,7 @@ func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, 
 			JobRetention:      config.JobRetention,
 			Grace:             config.Grace,
 		}),
-	}, nil
+	}
 }
 
 func (c *Config) logger() *slog.Logger {
@@ -175,10 +185,6 @@ func (c *Config) storeConfig(news *news) *store.Config {
 	}
 	return out
 }
-
-// Operator returns the door past owners, for whoever runs the service: never for
-// code that answers clients.
-func (n *Node) Operator() *Operator { return &Operator{store: n.store.Operator(), node: n} }
 
 // ID returns the node's id, drawn at random when it was opened. River knows the
 // node by it.

@@ -15,16 +15,21 @@ const recheck = 2 * time.Second
 // Watch implements [mcptasks.Runner]. On Postgres a change is seen at once, whichever
 // process made it; on SQLite one that another process made is seen within two seconds.
 func (n *Node) Watch(ctx context.Context, owner mcptasks.Owner, id string) iter.Seq2[*mcptasks.Task, error] {
+	return n.news.watch(ctx, id, func() (*mcptasks.Task, error) { return n.store.Get(ctx, owner, id) })
+}
+
+// watch yields what get reads of the task, as Watch does.
+func (n *news) watch(ctx context.Context, id string, get func() (*mcptasks.Task, error)) iter.Seq2[*mcptasks.Task, error] {
 	return func(yield func(*mcptasks.Task, error) bool) {
-		n.news.listen()
-		changed, forget := n.news.of(id) // before the first read, so that no change falls between
+		n.listen()
+		changed, forget := n.of(id) // before the first read, so that no change falls between
 		defer forget()
 		ticker := time.NewTicker(recheck)
 		defer ticker.Stop()
 
 		var seen *mcptasks.Task
 		for {
-			task, err := n.store.Get(ctx, owner, id)
+			task, err := get()
 			if err != nil {
 				yield(nil, err)
 				return

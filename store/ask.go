@@ -16,9 +16,9 @@ import (
 // the run still held its task, and whether the task was parked: it is not if
 // all the questions have been answered meanwhile.
 func (s *Store[TTx]) Park(ctx context.Context, fence Fence, questions map[string]mcptasks.Question, within time.Duration) (parked, held bool, err error) {
-	now := s.now()
+	now, keys := s.now(), slices.Sorted(maps.Keys(questions))
 	asked := make([]Asked, 0, len(questions))
-	for _, key := range slices.Sorted(maps.Keys(questions)) {
+	for _, key := range keys {
 		if !storable(key) {
 			return false, false, &mcptasks.Error{
 				Op: "park", TaskID: fence.TaskID,
@@ -32,8 +32,9 @@ func (s *Store[TTx]) Park(ctx context.Context, fence Fence, questions map[string
 			DeadlineAt: now.Add(within),
 		})
 	}
+	detail := clean(fmt.Sprintf("until %q are answered", keys), maxDetailBytes)
 	err = s.driver.InTx(ctx, func(tx TTx) error {
-		all, open, ok, err := s.driver.Park(ctx, tx, fence, asked, now)
+		all, open, ok, err := s.driver.Park(ctx, tx, fence, asked, detail, now)
 		if err == nil && all > s.config.MaxQuestions {
 			err = fmt.Errorf("%w: the task has asked %d questions; this server allows %d", mcptasks.ErrInvalid, all, s.config.MaxQuestions)
 		}

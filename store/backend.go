@@ -31,7 +31,7 @@ type Backend interface {
 
 	BeginWork(ctx context.Context) (end func() error, err error)
 	WorkClient(config *river.Config) (WorkClient, error)
-	Claim(ctx context.Context, taskID string, jobID int64, tools []string) (*Claimed, error)
+	Claim(ctx context.Context, taskID string, jobID int64, tools []string, node string) (*Claimed, error)
 	Held(ctx context.Context, runs []Fence) ([]string, error)
 	Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (held bool, err error)
 	SaveStep(ctx context.Context, step Step) (result json.RawMessage, held bool, err error)

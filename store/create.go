@@ -59,7 +59,6 @@ func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) ([]*mcptasks.T
 func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) ([]*mcptasks.Task, error) {
 	tasks := make([]*mcptasks.Task, len(calls))
 	var rows []*Row
-	var jobs []river.InsertManyParams
 	for i, call := range calls {
 		row, err := s.newRow(call)
 		switch {
@@ -75,28 +74,39 @@ func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) ([]*
 		if tasks[i] == nil {
 			tasks[i] = &row.Task
 			rows = append(rows, row)
-			jobs = append(jobs, job(row.ID, row.Queue, row.Priority))
 		}
 	}
+	if err := s.insertTx(ctx, tx, rows); err != nil {
+		return nil, wrap("create", "", err)
+	}
+	return tasks, nil
+}
+
+// insertTx inserts the rows, each with its job and its answers.
+func (s *Store[TTx]) insertTx(ctx context.Context, tx TTx, rows []*Row) error {
 	if len(rows) == 0 {
-		return tasks, nil
+		return nil
+	}
+	jobs := make([]river.InsertManyParams, len(rows))
+	for i, row := range rows {
+		jobs[i] = job(row.ID, row.Queue, row.Priority)
 	}
 	inserted, err := s.river.InsertManyTx(ctx, tx, jobs)
 	if err != nil {
-		return nil, wrap("create", "", err)
+		return err
 	}
 	for i, row := range rows {
 		row.JobID = inserted[i].Job.ID
 	}
 	if err := s.driver.Insert(ctx, tx, rows); err != nil {
-		return nil, wrap("create", "", err)
+		return err
 	}
 	for _, row := range rows {
 		if err := s.insertAnswersTx(ctx, tx, row); err != nil {
-			return nil, wrap("create", "", err)
+			return err
 		}
 	}
-	return tasks, nil
+	return nil
 }
 
 func (s *Store[TTx]) insertAnswersTx(ctx context.Context, tx TTx, row *Row) error {

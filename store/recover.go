@@ -14,6 +14,7 @@ import (
 // Kinds of [Event].
 const (
 	EventError     = "error"     // an attempt ended with an error; another follows, or it was the answer
+	EventParked    = "parked"    // the run ended: the task waits for answers
 	EventFailed    = "failed"    // the task failed: a panic, a time limit, a result that could not be kept
 	EventRecovered = "recovered" // the node that ran the task died, or lost the job; it has a fresh one
 	EventRepaired  = "repaired"  // task and job did not agree
@@ -78,7 +79,7 @@ func (s *Store[TTx]) Reap(ctx context.Context, by string, lease time.Duration, s
 	reaped, err := s.eachJob(ctx, steady,
 		func() ([]Job, error) { return s.driver.Orphans(ctx, lease, batch) },
 		func(orphan Job) (bool, error) {
-			return s.giveFreshJob(ctx, orphan, func(tx TTx, task *Locked) error { return s.recoverTx(ctx, tx, task, by) })
+			return s.giveFreshJob(ctx, orphan, func(tx TTx, task *Locked) error { return s.recoverTx(ctx, tx, task, orphan.Node, by) })
 		})
 	_, leftErr := s.eachJob(ctx, steady,
 		func() ([]Job, error) { return s.driver.Leftovers(ctx, DiscardAfter*lease, batch) },
@@ -116,7 +117,7 @@ func (s *Store[TTx]) eachJob(ctx context.Context, steady func() bool, find func(
 
 // recoverTx counts the death of a run's worker, if there was a run, and gives the
 // task a fresh job, or fails it.
-func (s *Store[TTx]) recoverTx(ctx context.Context, tx TTx, task *Locked, by string) error {
+func (s *Store[TTx]) recoverTx(ctx context.Context, tx TTx, task *Locked, dead, by string) error {
 	deaths := task.Recoveries
 	if task.Running {
 		deaths++
@@ -125,7 +126,8 @@ func (s *Store[TTx]) recoverTx(ctx context.Context, tx TTx, task *Locked, by str
 		sentence := fmt.Sprintf("The tool's process died %d times in a row.", deaths)
 		return s.driver.End(ctx, tx, failed(task.ID, sentence, Event{Kind: EventFailed, Node: by, Detail: sentence}), s.now(), s.config.MinRetention)
 	}
-	return s.requeueTx(ctx, tx, task, deaths, Event{Kind: EventRecovered, Node: by, Detail: fmt.Sprintf("the node of job %d died", task.JobID)})
+	detail := fmt.Sprintf("node %s of job %d died", dead, task.JobID)
+	return s.requeueTx(ctx, tx, task, deaths, Event{Kind: EventRecovered, Node: by, Detail: detail})
 }
 
 // RunningOn returns the jobs that River holds to be running under the node.

@@ -28,12 +28,12 @@ func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 	return river.NewClient(s.driver.River(), config)
 }
 
-// Claim begins a run: it draws the token of its fence and counts it. It returns
-// nil if the task is not this job's to run: it has ended, or has another job now;
-// and ErrUnknownTool if it is, but its tool is none of these.
-func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tools []string) (*Claimed, error) {
+// Claim begins a run on the node: it draws the token of its fence and counts it. It
+// returns nil if the task is not this job's to run: it has ended, or has another job
+// now; and ErrUnknownTool if it is, but its tool is none of these.
+func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tools []string, node string) (*Claimed, error) {
 	fence := Fence{TaskID: taskID, JobID: jobID, RunToken: uuid.NewString()}
-	claimed, err := s.driver.Claim(ctx, []Fence{fence}, tools, s.now())
+	claimed, err := s.driver.Claim(ctx, []Fence{fence}, tools, node, s.now())
 	if err != nil {
 		return nil, wrap("claim", taskID, err)
 	}

@@ -136,12 +136,21 @@ func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (
 	if !isTaskID(id) || !storable(string(owner)) {
 		return nil, wrap("get", quotable(id), mcptasks.ErrNotFound)
 	}
-	task, err := s.driver.Get(ctx, owner, id, s.now())
+	task, err := s.get(ctx, owner, id, s.now())
+	if err != nil {
+		return nil, wrap("get", id, err)
+	}
+	return task, nil
+}
+
+// get is Get of a task that had not expired then.
+func (s *Store[TTx]) get(ctx context.Context, owner mcptasks.Owner, id string, then time.Time) (*mcptasks.Task, error) {
+	task, err := s.driver.Get(ctx, owner, id, then)
 	if err == nil && s.suspect(task) {
 		task, err = s.repaired(ctx, task)
 	}
 	if err != nil {
-		return nil, wrap("get", id, err)
+		return nil, err
 	}
 	reportTTL(task)
 	return task, nil

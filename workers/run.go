@@ -154,10 +154,11 @@ func (r *run) Park(ctx context.Context, questions map[string]mcptasks.Question) 
 }
 
 // SaveStep implements mcptasks.Journal.
-func (r *run) SaveStep(ctx context.Context, key string, result json.RawMessage) (json.RawMessage, error) {
+func (r *run) SaveStep(ctx context.Context, key string, result json.RawMessage, began time.Time) (json.RawMessage, error) {
+	step := store.Step{Fence: r.Fence, Key: key, Result: result, BeganAt: began, EndedAt: began.Add(time.Since(began))}
 	var stored json.RawMessage
 	err := r.persist(ctx, "step "+key, func(ctx context.Context) (held bool, err error) {
-		stored, held, err = r.workers.store.SaveStep(ctx, store.Step{Fence: r.Fence, Key: key, Result: result})
+		stored, held, err = r.workers.store.SaveStep(ctx, step)
 		return held, err
 	})
 	return stored, err

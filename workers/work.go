@@ -71,7 +71,7 @@ func (w *Workers) work(ctx context.Context, taskID string, jobID int64) error {
 		return river.JobSnooze(elsewhere + rand.N(elsewhere/4))
 	}
 	claiming, cancel := context.WithTimeout(ctx, claimLimit)
-	claimed, err := w.store.Claim(claiming, taskID, jobID, w.names)
+	claimed, err := w.store.Claim(claiming, taskID, jobID, w.names, w.config.NodeID)
 	cancel()
 	if err != nil {
 		if ctx.Err() != nil {

@@ -13,7 +13,8 @@ import (
 
 const lockSQL = `
 SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, finished_at, expires_at,
-       queue, priority, args, request_meta, coalesce(job_id, 0), run_token IS NOT NULL, recoveries, deadline_at
+       queue, priority, args, request_meta, coalesce(job_id, 0), run_token IS NOT NULL, recoveries,
+       max_attempts, run_timeout, deadline_at
 FROM {s}.mcp_task
 WHERE id = $1`
 
@@ -37,14 +38,17 @@ func scanLocked(row pgx.Row) (*store.Locked, error) {
 		locked     store.Locked
 		task       taskRow
 		args, meta *string
+		runTimeout int64
 		deadlineAt *time.Time
 	)
 	err := row.Scan(append(task.fields(), &locked.Queue, &locked.Priority, &args, &meta,
-		&locked.JobID, &locked.Running, &locked.Recoveries, &deadlineAt)...)
+		&locked.JobID, &locked.Running, &locked.Recoveries,
+		&locked.MaxAttempts, &runTimeout, &deadlineAt)...)
 	if err != nil {
 		return nil, interpretError(err)
 	}
 	locked.Task = *task.decode()
+	locked.RunTimeout = time.Duration(runTimeout) * time.Millisecond
 	if args != nil {
 		locked.Arguments = json.RawMessage(*args)
 	}

@@ -139,15 +139,15 @@ SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, 
 FROM {s}.mcp_task
 WHERE (expires_at IS NULL OR expires_at > $1)
   AND ($2 OR owner = $3) AND ($4 = '' OR status = $4) AND ($5 = '' OR tool = $5)
-  AND ($6::timestamptz IS NULL OR created_at < $6)
-  AND ($7::timestamptz IS NULL OR created_at < $7 OR (created_at = $7 AND id > $8))
+  AND ($6::timestamptz IS NULL OR created_at < $6) AND ($7::timestamptz IS NULL OR created_at >= $7)
+  AND ($8::timestamptz IS NULL OR created_at < $8 OR (created_at = $8 AND id > $9))
 ORDER BY created_at DESC, id
-LIMIT $9`
+LIMIT $10`
 
 // List implements store.CallDriver.
 func (d *Driver) List(ctx context.Context, f store.Filter, now time.Time) ([]*mcptasks.Task, error) {
 	rows, err := d.pool.Query(ctx, d.sql(listSQL), now, f.AnyOwner, string(f.Owner), string(f.Status), f.Tool,
-		timestamp(f.Before), timestamp(f.After.CreatedAt), f.After.ID, f.Limit)
+		timestamp(f.Before), timestamp(f.Since), timestamp(f.After.CreatedAt), f.After.ID, f.Limit)
 	if err != nil {
 		return nil, interpretError(err)
 	}
@@ -163,22 +163,6 @@ func (d *Driver) List(ctx context.Context, f store.Filter, now time.Time) ([]*mc
 		return r.decode(), nil
 	})
 	return tasks, interpretError(err)
-}
-
-const eventsSQL = `SELECT kind, node, detail, at, run_seq FROM {s}.mcp_task_event WHERE task_id = $1 ORDER BY id`
-
-// Events implements store.CallDriver.
-func (d *Driver) Events(ctx context.Context, id string) ([]store.TimedEvent, error) {
-	rows, err := d.pool.Query(ctx, d.sql(eventsSQL), id)
-	if err != nil {
-		return nil, interpretError(err)
-	}
-	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e store.TimedEvent, err error) {
-		err = row.Scan(&e.Kind, &e.Node, &e.Detail, &e.At, &e.RunSeq)
-		e.At = e.At.UTC()
-		return e, err
-	})
-	return events, interpretError(err)
 }
 
 // taskRow is the columns of a task that every reader of it reads.

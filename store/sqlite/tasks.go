@@ -167,20 +167,23 @@ func questions(ctx context.Context, tx *sql.Tx, query, taskID string) (map[strin
 const listSQL = `
 SELECT ` + taskColumns + `, is_error FROM mcp_task
 WHERE (expires_at IS NULL OR expires_at > ?1)
-  AND (?2 = '' OR status = ?2) AND (?3 = '' OR tool = ?3) AND created_at < ?4
+  AND (?2 = '' OR status = ?2) AND (?3 = '' OR tool = ?3) AND created_at < ?4 AND created_at >= ?8
   AND created_at <= ?5 AND (created_at < ?5 OR id > ?6)`
 
 const (
-	listOwnedSQL = listSQL + ` AND owner = ?8` + listOrder
+	listOwnedSQL = listSQL + ` AND owner = ?9` + listOrder
 	listAllSQL   = listSQL + listOrder
 	listOrder    = ` ORDER BY created_at DESC, id LIMIT ?7`
 )
 
 // List implements store.CallDriver.
 func (d *Driver) List(ctx context.Context, filter store.Filter, now time.Time) ([]*mcptasks.Task, error) {
-	before, after, limit := int64(math.MaxInt64), int64(math.MaxInt64), -1
+	before, since, after, limit := int64(math.MaxInt64), int64(math.MinInt64), int64(math.MaxInt64), -1
 	if !filter.Before.IsZero() {
 		before = filter.Before.UnixMicro()
+	}
+	if !filter.Since.IsZero() {
+		since = filter.Since.UnixMicro()
 	}
 	if !filter.After.CreatedAt.IsZero() {
 		after = filter.After.CreatedAt.UnixMicro()
@@ -188,7 +191,7 @@ func (d *Driver) List(ctx context.Context, filter store.Filter, now time.Time) (
 	if filter.Limit > 0 {
 		limit = filter.Limit
 	}
-	query, args := listAllSQL, []any{now.UnixMicro(), string(filter.Status), filter.Tool, before, after, filter.After.ID, limit}
+	query, args := listAllSQL, []any{now.UnixMicro(), string(filter.Status), filter.Tool, before, after, filter.After.ID, limit, since}
 	if !filter.AnyOwner {
 		query, args = listOwnedSQL, append(args, string(filter.Owner))
 	}
@@ -207,25 +210,4 @@ func (d *Driver) List(ctx context.Context, filter store.Filter, now time.Time) (
 		return nil, err
 	}
 	return tasks, nil
-}
-
-const eventsSQL = `SELECT at, kind, run_seq, node, detail FROM mcp_task_event WHERE task_id = ?1 ORDER BY id`
-
-// Events implements store.CallDriver.
-func (d *Driver) Events(ctx context.Context, id string) ([]store.TimedEvent, error) {
-	var events []store.TimedEvent
-	err := each(ctx, d.reader, eventsSQL, []any{id}, func(row scanner) error {
-		var (
-			event store.TimedEvent
-			at    int64
-		)
-		err := row.Scan(&at, &event.Kind, &event.RunSeq, &event.Node, &event.Detail)
-		event.At = micros(at)
-		events = append(events, event)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return events, nil
 }

@@ -31,8 +31,8 @@ func (d *faulty[TTx]) Insert(ctx context.Context, tx TTx, tasks []*store.Row) er
 	return after(d.Driver.Insert(ctx, tx, tasks), d.insert)
 }
 
-func (d *faulty[TTx]) Park(ctx context.Context, tx TTx, fence store.Fence, questions []store.Asked, now time.Time) (all, open int, held bool, err error) {
-	all, open, held, err = d.Driver.Park(ctx, tx, fence, questions, now)
+func (d *faulty[TTx]) Park(ctx context.Context, tx TTx, fence store.Fence, questions []store.Asked, detail string, now time.Time) (all, open int, held bool, err error) {
+	all, open, held, err = d.Driver.Park(ctx, tx, fence, questions, detail, now)
 	return all, open, held, after(err, d.park)
 }
 

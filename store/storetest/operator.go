@@ -139,14 +139,14 @@ func operatorTests[TTx any]() []test[TTx] {
 		{"retry", func(f *fixture[TTx]) {
 			first := f.claim(f.make(f.keyed("k")).ID)
 			f.unchanged(first.TaskID, "a retry of a live task", func() {
-				_, err := f.store.Operator().Retry(f.ctx, first.TaskID, f.tool)
+				_, err := f.store.Operator().Retry(f.ctx, first.TaskID)
 				f.wantError(err, mcptasks.ErrConflict)
 			})
 			f.finish(first.Fence, mcptasks.Failure("no"))
 			var again *mcptasks.Task
 			f.unchangedTask(first.TaskID, "a retry", func() {
 				var err error
-				again, err = f.store.Operator().Retry(f.ctx, first.TaskID, f.tool)
+				again, err = f.store.Operator().Retry(f.ctx, first.TaskID)
 				f.must(err)
 			})
 			if again.ID == first.TaskID {
@@ -174,7 +174,7 @@ func operatorTests[TTx any]() []test[TTx] {
 				"Answer": func(id string) error { return operator.Answer(f.ctx, id, answers("a")) },
 				"Cancel": func(id string) error { return operator.Cancel(f.ctx, id) },
 				"Delete": func(id string) error { return operator.Delete(f.ctx, id) },
-				"Retry":  func(id string) error { _, err := operator.Retry(f.ctx, id, f.tool); return err },
+				"Retry":  func(id string) error { _, err := operator.Retry(f.ctx, id); return err },
 			} {
 				for _, id := range []string{"", "\x00", "\xff", uuid.NewString()} {
 					if err := ask(id); !errors.Is(err, mcptasks.ErrNotFound) {
@@ -194,7 +194,7 @@ func operatorTests[TTx any]() []test[TTx] {
 			equal(f.T, "how often reading is announced", len(changed), 0)
 			f.must(operator.Answer(f.ctx, run.TaskID, answers("a")))
 			f.must(operator.Cancel(f.ctx, run.TaskID))
-			again, err := operator.Retry(f.ctx, run.TaskID, f.tool)
+			again, err := operator.Retry(f.ctx, run.TaskID)
 			f.must(err)
 			f.must(operator.Delete(f.ctx, run.TaskID))
 			if want := []string{run.TaskID, run.TaskID, again.ID, run.TaskID}; !slices.Equal(changed, want) {

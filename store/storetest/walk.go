@@ -147,7 +147,7 @@ func (w *walk[TTx]) fetch(t *rapid.T) {
 // claim is of any job that a worker has fetched once: it may be slow.
 func (w *walk[TTx]) claim(t *rapid.T) {
 	job := pick(t, "job", slices.DeleteFunc(slices.Clone(w.jobs), func(job *modelJob) bool { return job.node == "" || job.waits() }))
-	claimed, err := w.store.Claim(w.ctx, job.task.id, job.id, w.tools)
+	claimed, err := w.store.Claim(w.ctx, job.task.id, job.id, w.tools, here)
 	w.must(err)
 	task := job.task
 	w.want("whether it is claimed", claimed != nil, task.isJob(job.id))
@@ -403,7 +403,7 @@ func (w *walk[TTx]) retry(t *rapid.T) {
 	if len(w.kept()) >= 6 {
 		t.Skip("enough tasks")
 	}
-	again, err := w.store.Operator().Retry(w.ctx, task.id, w.tool)
+	again, err := w.store.Operator().Retry(w.ctx, task.id)
 	if !task.status.Terminal() {
 		w.wantErr(err, mcptasks.ErrConflict)
 		return

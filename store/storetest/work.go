@@ -20,7 +20,7 @@ func workTests[TTx any]() []test[TTx] {
 			workers := river.NewWorkers()
 			river.AddWorker(workers, &worker{work: func(ctx context.Context, job *river.Job[store.JobArgs]) (err error) {
 				defer func() { worked <- err }()
-				run, err := f.store.Claim(ctx, job.Args.TaskID, job.ID, f.tools)
+				run, err := f.store.Claim(ctx, job.Args.TaskID, job.ID, f.tools, here)
 				if err != nil {
 					return err
 				}
