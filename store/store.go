@@ -24,6 +24,10 @@ type Config struct {
 	// letters, digits and _. Not used on SQLite. Defaults to "mcptasks".
 	Schema string
 
+	// AsIs has Open leave the schema of a SQLite file as it is, which it otherwise
+	// brings up: for whoever migrates, or looks what there is.
+	AsIs bool
+
 	// MaxResultBytes bounds the JSON of a task's result. A longer one fails the
 	// task. Defaults to 8 MiB.
 	MaxResultBytes int
