@@ -80,8 +80,19 @@ type Config struct {
 	// They default to no limit.
 	MaxLiveTasks, MaxBacklog int
 
+	// PollOnly is for a Postgres behind PgBouncer in transaction mode: the node
+	// listens for nothing, but looks. A task waits up to FetchPollInterval for its
+	// run, a change that another process made is seen by a watcher within a second,
+	// and a cancel that another process made by the run within three. Open then
+	// sends no limits of the sessions and prepares no statements; see
+	// store/postgres. With New the program's pool must be made so:
+	// default_query_exec_mode=exec, or simple_protocol. Migrations need a
+	// connection to the server itself.
+	PollOnly bool
+
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
-	// works. They default to 1 ms and to 200 ms on Postgres, 50 ms on SQLite.
+	// works. They default to 1 ms and to 200 ms on Postgres, 100 ms there with
+	// PollOnly, 50 ms on SQLite.
 	FetchCooldown, FetchPollInterval time.Duration
 }
 
@@ -125,7 +136,7 @@ func open(ctx context.Context, url string, config *Config) (store.Backend, *news
 		_ = backend.Close()
 		return nil, nil, err
 	}
-	news.open(backend)
+	news.open(backend, config == nil || !config.PollOnly)
 	return backend, news, nil
 }
 
@@ -153,6 +164,7 @@ func newNode(backend store.Backend, tools *mcptasks.Tools, config *Config, news 
 			Logger:            config.Logger,
 			MaxWorkers:        config.MaxWorkers,
 			Queues:            config.Queues,
+			PollOnly:          config.PollOnly,
 			FetchCooldown:     config.FetchCooldown,
 			FetchPollInterval: config.FetchPollInterval,
 			SweepInterval:     config.SweepInterval,
@@ -174,6 +186,7 @@ func (c *Config) storeConfig(news *news) *store.Config {
 	out := &store.Config{Changed: news.announce}
 	if c != nil {
 		out.Schema = c.Schema
+		out.PollOnly = c.PollOnly
 		out.Logger = c.Logger
 		out.MaxResultBytes = c.MaxResultBytes
 		out.MinRetention = c.MinRetention

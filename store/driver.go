@@ -12,7 +12,9 @@ import (
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
-// ErrBusy is returned by Driver.Lock for a task that somebody else has locked.
+// ErrBusy is returned for a task that somebody else has locked: by Driver.Lock at
+// once, by anything that waits for the lock when the database does not let it wait
+// for longer. Nothing was changed; it may be tried again.
 var ErrBusy = errors.New("the task is locked by somebody else")
 
 // Driver is the SQL of one kind of database. [Store] holds the rules; a Driver's

@@ -28,6 +28,10 @@ type Config struct {
 	// brings up: for whoever migrates, or looks what there is.
 	AsIs bool
 
+	// PollOnly says that the database is reached through PgBouncer in transaction
+	// mode: nothing is made to last for longer than a transaction. Used by Open.
+	PollOnly bool
+
 	// MaxResultBytes bounds the JSON of a task's result. A longer one fails the
 	// task. Defaults to 8 MiB.
 	MaxResultBytes int

@@ -34,8 +34,12 @@ type Config struct {
 	// to 1 ms.
 	FetchCooldown time.Duration
 	// FetchPollInterval is how often a queue is looked at without having been
-	// notified. Defaults to 200 ms, or 50 ms on a database that notifies nobody.
+	// notified. Defaults to 200 ms, to 100 ms with PollOnly, and to 50 ms on a
+	// database that notifies nobody.
 	FetchPollInterval time.Duration
+	// PollOnly makes River and the node look for changes instead of listening for
+	// them.
+	PollOnly bool
 	// SweepInterval is how often runs are looked for whose task has gone
 	// without their having been told. Defaults to 5 seconds.
 	SweepInterval time.Duration
@@ -163,6 +167,7 @@ func (w *Workers) riverConfig() *river.Config {
 		Logger:            w.log,
 		Queues:            queues,
 		Workers:           bundle,
+		PollOnly:          w.config.PollOnly,
 		FetchCooldown:     w.config.FetchCooldown,
 		FetchPollInterval: w.config.FetchPollInterval,
 		JobTimeout:        -1, // a task has its own limit

@@ -29,20 +29,7 @@ func (d *Driver) Reading(_ context.Context, logger *slog.Logger) (*migrations.Ha
 // Migrating implements migrations.DB with connections beside the pool: a migration
 // may take as long as the tables are large, and waits for a lock only briefly.
 func (d *Driver) Migrating(ctx context.Context, logger *slog.Logger) (*migrations.Handle, error) {
-	config := d.pool.Config()
-	config.MinConns, config.MinIdleConns = 0, 0
-	config.MaxConns = 2
-	prepare := config.AfterConnect
-	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		if prepare != nil {
-			if err := prepare(ctx, conn); err != nil {
-				return err
-			}
-		}
-		_, err := conn.Exec(ctx, unbound+`; SET lock_timeout = '2s'; SET timezone = 'UTC'; SET search_path TO `+pgx.Identifier{d.schema}.Sanitize())
-		return err
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := d.beside(ctx, unbound+`; SET lock_timeout = '2s'; SET timezone = 'UTC'; SET search_path TO `+pgx.Identifier{d.schema}.Sanitize())
 	if err != nil {
 		return nil, err
 	}

@@ -30,11 +30,12 @@ var _ store.Driver[pgx.Tx] = (*Driver)(nil)
 
 // Driver is store.Driver on a pgx pool. Safe for concurrent use.
 type Driver struct {
-	pool   *pgxpool.Pool
-	owned  bool // the pool is ours to close
-	schema string
-	river  *riverpgxv5.Driver
-	heart  heart
+	pool     *pgxpool.Pool
+	owned    bool // the pool is ours to close
+	pollOnly bool // the pool may be PgBouncer's, in transaction mode
+	schema   string
+	river    riverdriver.Driver[pgx.Tx]
+	heart    heart
 }
 
 // DefaultSchema is where River's tables and ours are unless the user names another.
@@ -59,63 +60,6 @@ func New(pool *pgxpool.Pool, schema string) (*Driver, error) {
 
 // goose does not quote the names it is given, and River derives longer ones.
 var schemaName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
-
-// defaultPoolSize is used where the URL has no pool_max_conns: pgx's default, the
-// number of processors, starves a node of a hundred runs.
-const defaultPoolSize = 20
-
-// Open returns a driver on a pool of its own, which Close closes. It fails if the
-// database cannot be reached. Its errors do not hold the URL's password.
-func Open(ctx context.Context, url, schema string) (*Driver, error) {
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, &mcptasks.Error{
-			Op:   "open",
-			Err:  fmt.Errorf("%w: the Postgres URL cannot be read", mcptasks.ErrInvalid),
-			Hint: "it looks like postgres://user:password@host:5432/database?sslmode=disable",
-		}
-	}
-	if !strings.Contains(url, "pool_max_conns=") {
-		config.MaxConns = defaultPoolSize
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, unreachable(config, err)
-	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, unreachable(config, err)
-	}
-	driver, err := New(pool, schema)
-	if err != nil {
-		pool.Close()
-		return nil, err
-	}
-	driver.owned = true
-	return driver, nil
-}
-
-func unreachable(config *pgxpool.Config, err error) error {
-	conn := config.ConnConfig
-	return &mcptasks.Error{
-		Op:   "open",
-		Err:  err,
-		Hint: fmt.Sprintf("is Postgres running on %s port %d, and is there a database %q?", conn.Host, conn.Port, conn.Database),
-	}
-}
-
-func openBackend(ctx context.Context, url string, config *store.Config) (store.Backend, error) {
-	driver, err := Open(ctx, url, config.Schema)
-	if err != nil {
-		return nil, err
-	}
-	backend, err := store.New(driver, config)
-	if err != nil {
-		_ = driver.Close()
-		return nil, err
-	}
-	return backend, nil
-}
 
 // Ping implements store.Driver with the pool: it waits for a connection as everybody.
 func (d *Driver) Ping(ctx context.Context) error { return d.pool.Ping(ctx) }
@@ -185,8 +129,8 @@ func interpretError(err error) error {
 		return mcptasks.ErrNotFound
 	case code == uniqueViolation:
 		return fmt.Errorf("%w: %w", mcptasks.ErrConflict, err)
-	case code == lockNotAvailable:
-		return store.ErrBusy
+	case code == lockNotAvailable: // at once with NOWAIT, else after lock_timeout
+		return fmt.Errorf("%w: %w", store.ErrBusy, err)
 	case strings.HasPrefix(code, dataException), strings.HasPrefix(code, limitExceeded):
 		return store.Unstorable(err)
 	case code == undefinedTable, code == invalidSchema:
