@@ -44,6 +44,9 @@ func Run(t *testing.T, open func(t *testing.T) string) {
 		"helper tools":                    helperTools,
 		"a repeated call":                 repeatedCall,
 		"both generations":                bothGenerations,
+		"an operator sees all of a task":  operatorShows,
+		"an operator without tools":       operatorWithoutTools,
+		"a node's operator":               nodeOperator,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -127,11 +127,12 @@ func (d *Driver) Nodes(ctx context.Context) ([]store.NodeSeen, error) {
 }
 
 // To a user who may not look at others' connections those are of no type; what works
-// for the server itself has no user then. reserved_connections is Postgres 16's.
+// for the server itself has no user or no database then. reserved_connections is
+// Postgres 16's.
 const serverSQL = `
 SELECT clock_timestamp(),
        (SELECT count(*) FROM pg_stat_activity
-        WHERE backend_type = 'client backend' OR (backend_type IS NULL AND usesysid IS NOT NULL)),
+        WHERE backend_type = 'client backend' OR (backend_type IS NULL AND usesysid IS NOT NULL AND datid IS NOT NULL)),
        current_setting('max_connections')::integer,
        current_setting('superuser_reserved_connections')::integer
            + coalesce(current_setting('reserved_connections', true)::integer, 0)`
@@ -185,11 +186,15 @@ func (d *Driver) Waiting(ctx context.Context) ([]store.Waiting, error) {
 	})
 }
 
+// The unfinished jobs are found first: to sort by id Postgres would read all others.
 const tasklessSQL = `
-SELECT j.id, coalesce(j.args ->> 'task_id', ''), coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '') FROM {s}.river_job j
-WHERE j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled') AND j.kind = 'mcptask'
-  AND greatest(j.created_at, j.attempted_at) < now() - $1 * interval '1 millisecond'
-  AND NOT ` + isTasksSQL + `
+WITH j AS MATERIALIZED (
+    SELECT id, args, attempted_by FROM {s}.river_job
+    WHERE state IN ` + unfinished + ` AND kind = 'mcptask'
+      AND greatest(created_at, attempted_at) < now() - $1 * interval '1 millisecond'
+)
+SELECT j.id, coalesce(j.args ->> 'task_id', ''), coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '') FROM j
+WHERE NOT ` + isTasksSQL + `
   AND NOT EXISTS (SELECT FROM {s}.mcp_task t WHERE t.id = j.args ->> 'task_id' AND t.updated_at >= $2)
 ORDER BY j.id LIMIT $3`
 

@@ -43,6 +43,10 @@ func TestIndexes(t *testing.T) {
 			"orphans":    {orphansSQL, []string{running, "sqlite_autoindex_mcp_node_1 (id=?"}},
 			"leftovers":  {leftoversSQL, []string{running, "sqlite_autoindex_mcp_node_1 (id=?"}},
 			"running on": {runningOnSQL, []string{running}},
+			"nodes":      {nodesSQL, []string{running}},
+			"live":       {liveSQL, []string{live}},
+			"waiting":    {waitingSQL, []string{running, "t USING PRIMARY KEY (id=?"}},
+			"taskless":   {tasklessSQL, []string{running, "t USING PRIMARY KEY (id=?"}},
 		} {
 			var plan []string
 			err := each(t.Context(), driver.reader, "EXPLAIN QUERY PLAN "+want.query, make([]any, 9), func(row scanner) error {

@@ -23,6 +23,7 @@ func claimTests[TTx any]() []test[TTx] {
 			equal(f.T, "the arguments", string(c.Arguments), `{"year":2026}`)
 			equal(f.T, "the _meta", string(c.RequestMeta), `{"progressToken":7}`)
 			equal(f.T, "the run", c.RunSeq, 1)
+			equal(f.T, "its node", f.column(id, "run_node"), here)
 			equal(f.T, "the attempts", c.Attempts, 0)
 			equal(f.T, "the limit of attempts", c.MaxAttempts, 3)
 			equal(f.T, "the limit of time", c.RunTimeout, 90*time.Second)

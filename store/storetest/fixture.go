@@ -187,7 +187,13 @@ func (f *fixture[TTx]) beginAll(n int) []*store.Claimed {
 // claim begins a run of the task under the job it has.
 func (f *fixture[TTx]) claim(id string) *store.Claimed {
 	f.Helper()
-	claimed, err := f.store.Claim(f.ctx, id, f.jobOf(id), f.tools, here)
+	return f.claimOn(id, here)
+}
+
+// claimOn begins a run of the task on the node, under the job it has.
+func (f *fixture[TTx]) claimOn(id, node string) *store.Claimed {
+	f.Helper()
+	claimed, err := f.store.Claim(f.ctx, id, f.jobOf(id), f.tools, node)
 	f.must(err)
 	if claimed == nil {
 		f.Fatalf("task %s was not claimed", id)

@@ -91,6 +91,10 @@ func TestSchemaVersion(t *testing.T) {
 		if !errors.Is(err, migrations.ErrOldSchema) || !strings.Contains(err.Error(), "Config.Migrate") {
 			t.Errorf("a schema not migrated: %v", err)
 		}
+		operator, err := runner.OpenOperator(ctx, pool.Config().ConnString(), &runner.Config{Schema: "other"})
+		if operator != nil || !errors.Is(err, migrations.ErrOldSchema) || !strings.Contains(err.Error(), "Config.Migrate") {
+			t.Errorf("an operator on a schema not migrated: %v", err)
+		}
 		if err := newRunner("other", &runner.Config{Migrate: true}); err != nil {
 			t.Errorf("migrating: %v", err)
 		}
