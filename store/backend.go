@@ -92,14 +92,7 @@ var known = map[string]string{
 // as far as their drivers are imported. The error for any other names the import
 // or the schemes there are; it never quotes more of the URL than its scheme.
 func Open(ctx context.Context, url string, config *Config) (Backend, error) {
-	scheme, _, ok := strings.Cut(url, ":")
-	if !ok {
-		return nil, &mcptasks.Error{
-			Op:   "open",
-			Err:  fmt.Errorf("%w: the database URL has no scheme", mcptasks.ErrInvalid),
-			Hint: "use postgres://user:password@host/database, sqlite:path/to/file or sqlite::memory:",
-		}
-	}
+	scheme, rest, _ := strings.Cut(url, ":")
 	schemesMu.RLock()
 	open := schemes[scheme]
 	names := slices.Sorted(maps.Keys(schemes))
@@ -109,8 +102,15 @@ func Open(ctx context.Context, url string, config *Config) (Backend, error) {
 		return open(ctx, url, &defaults)
 	}
 	hint := "imported drivers serve: " + strings.Join(names, ", ")
-	if path := known[scheme]; path != "" {
+	switch path := known[scheme]; {
+	case path != "":
 		hint = fmt.Sprintf("add import _ %q to the program", path)
+	case !isScheme(scheme) || !strings.HasPrefix(rest, "//"): // who knows what it is: it is not quoted
+		return nil, &mcptasks.Error{
+			Op:   "open",
+			Err:  fmt.Errorf("%w: the database URL has no scheme", mcptasks.ErrInvalid),
+			Hint: "use postgres://user:password@host/database, sqlite:path/to/file or sqlite::memory:",
+		}
 	}
 	return nil, &mcptasks.Error{
 		Op:   "open",

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"log/slog"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
+	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
@@ -64,7 +66,10 @@ func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
 		return nil, err
 	}
 	unlock := func() { _ = conn.Close(context.WithoutCancel(ctx)) }
-	if _, err = conn.Exec(ctx, unbound); err == nil {
+	if err = d.refusePooled(ctx, conn); err == nil {
+		_, err = conn.Exec(ctx, unbound)
+	}
+	if err == nil {
 		_, err = conn.Exec(ctx, "SELECT pg_advisory_lock($1)", key)
 	}
 	if err != nil {
@@ -72,4 +77,37 @@ func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
 		return nil, err
 	}
 	return unlock, nil
+}
+
+// refusePooled returns an error if a lock that conn takes would not be conn's own: it
+// leads to a pooler that gives another session the backend after each transaction. A
+// pooler shows in that the backend is not the one it says; its mode, in that a second
+// session meets the first one's backend.
+func (d *Driver) refusePooled(ctx context.Context, conn *pgx.Conn) error {
+	first, err := backendOf(ctx, conn)
+	if err != nil || first == conn.PgConn().PID() {
+		return err
+	}
+	other, err := d.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = other.Close(context.WithoutCancel(ctx)) }()
+	second, err := backendOf(ctx, other)
+	if err != nil {
+		return err
+	}
+	if d.pollOnly || first == second {
+		return &mcptasks.Error{
+			Op:   "migrate",
+			Err:  errors.New("this URL leads to a connection pooler, and migrations need sessions of their own"),
+			Hint: "migrate with a URL that leads to the server itself, then open the nodes without Migrate",
+		}
+	}
+	return nil
+}
+
+func backendOf(ctx context.Context, conn *pgx.Conn) (pid uint32, err error) {
+	err = conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid)
+	return pid, err
 }
