@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // Step runs fn, once for the life of the task as far as can be recorded, and
@@ -22,8 +24,7 @@ import (
 //
 // Step does not join a transaction of fn's. It is safe for concurrent use; of two
 // concurrent steps with one key both run, and both return the first result recorded.
-func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Context) (T, error)) (T, error) {
-	var value T
+func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Context) (T, error)) (value T, err error) {
 	if key == "" {
 		return value, errors.New("mcptasks: Step: the key is empty")
 	}
@@ -33,8 +34,10 @@ func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Cont
 	if err := context.Cause(ctx); err != nil {
 		return value, err
 	}
+	ctx, span := telemetry.Step(ctx, key)
+	defer func() { telemetry.End(span, err) }()
 	began := time.Now()
-	value, err := fn(ctx)
+	value, err = fn(ctx)
 	if err != nil {
 		return value, err
 	}

@@ -11,7 +11,11 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/workers"
@@ -90,6 +94,18 @@ type Config struct {
 	// connection to the server itself.
 	PollOnly bool
 
+	// TracerProvider and MeterProvider are where spans and metrics go. They default
+	// to OpenTelemetry's global ones, which drop all until the program sets them.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+
+	// Audit gets a line, "mcptasks: audit", for each task that is created, answered,
+	// cancelled, or whose outcome is read, with action, owner, task_id and tool; with
+	// operator=true for what comes through [Node.Operator], whose deletes have one,
+	// too; with tx=true for what was done in the program's own transaction, which may
+	// still have been rolled back. Defaults to none.
+	Audit *slog.Logger
+
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
 	// works. They default to 1 ms and to 200 ms on Postgres, 100 ms there with
 	// PollOnly, 50 ms on SQLite.
@@ -105,7 +121,9 @@ type Node struct {
 	store   store.Backend
 	workers *workers.Workers
 	news    *news
-	owned   bool // the store is this node's to close
+	audit   telemetry.Audit
+	unwatch func() // ends the reading of the database for metrics
+	owned   bool   // the store is this node's to close
 	ready   readiness
 }
 
@@ -153,12 +171,13 @@ func newNode(backend store.Backend, tools *mcptasks.Tools, config *Config, news 
 		config = &Config{}
 	}
 	id := rand.Text()
-	return &Node{
+	node := &Node{
 		id:    id,
 		tools: tools,
 		store: backend,
 		news:  news,
 		ready: readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
+		audit: telemetry.NewAudit(config.Audit),
 		workers: workers.New(backend, tools, workers.Config{
 			NodeID:            id,
 			Logger:            config.Logger,
@@ -171,8 +190,12 @@ func newNode(backend store.Backend, tools *mcptasks.Tools, config *Config, news 
 			Beat:              config.Beat,
 			JobRetention:      config.JobRetention,
 			Grace:             config.Grace,
+			TracerProvider:    config.TracerProvider,
+			MeterProvider:     config.MeterProvider,
 		}),
 	}
+	node.unwatch = telemetry.NewMetrics(config.MeterProvider).Observe(config.figures(backend.Operator()))
+	return node
 }
 
 func (c *Config) logger() *slog.Logger {
@@ -195,6 +218,7 @@ func (c *Config) storeConfig(news *news) *store.Config {
 		out.MaxArgumentBytes = c.MaxArgumentBytes
 		out.MaxSteps, out.MaxQuestions = c.MaxSteps, c.MaxQuestions
 		out.MaxLiveTasks, out.MaxBacklog = c.MaxLiveTasks, c.MaxBacklog
+		out.TracerProvider, out.MeterProvider, out.Audit = c.TracerProvider, c.MeterProvider, c.Audit
 	}
 	return out
 }
@@ -230,7 +254,9 @@ func (n *Node) newTask(owner mcptasks.Owner, params mcptasks.CreateParams) (stor
 
 // Get implements [mcptasks.Runner].
 func (n *Node) Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
-	return n.store.Get(ctx, owner, id)
+	task, err := n.store.Get(ctx, owner, id)
+	auditRead(ctx, n.audit, task, false)
+	return task, err
 }
 
 // List implements [mcptasks.Runner].
@@ -250,8 +276,9 @@ func (n *Node) Update(ctx context.Context, owner mcptasks.Owner, id string, resp
 func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
 	task, err := n.store.Cancel(ctx, owner, id)
 	if task != nil && task.Status == mcptasks.StatusCancelled { // also if another process cancelled it
-		n.workers.Interrupt(id, mcptasks.ErrCancelled)
+		n.workers.Cancelled(id, task.FinishedAt)
 	}
+	auditRead(ctx, n.audit, task, false) // it may have ended before
 	return task, err
 }
 
@@ -282,6 +309,7 @@ func (n *Node) Stop(ctx context.Context) error {
 func (n *Node) Close() error {
 	err := n.Stop(context.Background())
 	n.ready.is(closed)
+	n.unwatch()
 	n.news.close()
 	if n.owned {
 		err = errors.Join(err, n.store.Close())

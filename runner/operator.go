@@ -3,8 +3,10 @@ package runner
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -16,6 +18,7 @@ type Operator struct {
 	news      *news
 	interrupt func(taskID string) // ends the run of a cancelled task in this process
 	close     func() error
+	audit     telemetry.Audit
 }
 
 // OpenOperator opens the database at url for an operator alone: it knows no tools,
@@ -34,6 +37,7 @@ func OpenOperator(ctx context.Context, url string, config *Config) (*Operator, e
 			news.close()
 			return backend.Close()
 		},
+		audit: config.auditLog(),
 	}, nil
 }
 
@@ -43,9 +47,26 @@ func (n *Node) Operator() *Operator {
 	return &Operator{
 		Operator:  n.store.Operator(),
 		news:      n.news,
-		interrupt: func(id string) { n.workers.Interrupt(id, mcptasks.ErrCancelled) },
+		interrupt: func(id string) { n.workers.Cancelled(id, time.Now()) },
 		close:     func() error { return nil },
+		audit:     n.audit,
 	}
+}
+
+// Get implements store.Operator.
+func (o *Operator) Get(ctx context.Context, id string) (*mcptasks.Task, error) {
+	task, err := o.Operator.Get(ctx, id)
+	auditRead(ctx, o.audit, task, true)
+	return task, err
+}
+
+// Show implements store.Operator.
+func (o *Operator) Show(ctx context.Context, id string) (*store.Shown, error) {
+	shown, err := o.Operator.Show(ctx, id)
+	if shown != nil {
+		auditRead(ctx, o.audit, shown.Task, true)
+	}
+	return shown, err
 }
 
 // Cancel cancels the task, as a client would; ErrTerminal if it has ended. Its run

@@ -23,7 +23,7 @@ func (n *news) recheck() time.Duration {
 // process made it; on SQLite one that another process made is seen within two seconds,
 // with PollOnly within one.
 func (n *Node) Watch(ctx context.Context, owner mcptasks.Owner, id string) iter.Seq2[*mcptasks.Task, error] {
-	return n.news.watch(ctx, id, func() (*mcptasks.Task, error) { return n.store.Get(ctx, owner, id) })
+	return n.news.watch(ctx, id, func() (*mcptasks.Task, error) { return n.Get(ctx, owner, id) })
 }
 
 // watch yields what get reads of the task, as Watch does.

@@ -37,7 +37,7 @@ type Backend interface {
 	SaveStep(ctx context.Context, step Step) (result json.RawMessage, held bool, err error)
 	Park(ctx context.Context, fence Fence, questions map[string]mcptasks.Question, within time.Duration) (parked, held bool, err error)
 	Retry(ctx context.Context, retry Retry) (held bool, err error)
-	Finish(ctx context.Context, fence Fence, outcome *mcptasks.Outcome, event Event) (held bool, err error)
+	Finish(ctx context.Context, fence Fence, tool string, outcome *mcptasks.Outcome, event Event) (held bool, err error)
 
 	Beat(ctx context.Context, node Node) error
 	Forget(ctx context.Context, nodeID string) error

@@ -111,8 +111,9 @@ type RunDriver[TTx any] interface {
 	// with the run's node and the detail.
 	Park(ctx context.Context, tx TTx, fence Fence, questions []Asked, detail string, now time.Time) (all, open int, held bool, err error)
 
-	// Retry counts an error of the handler, sets the message, drops the run
-	// token and adds the event. It returns the ids of the tasks whose fence held.
+	// Retry counts an error of the handler, sets the message and, unless it is "",
+	// the trace context, drops the run token and adds the event. It returns the ids
+	// of the tasks whose fence held.
 	Retry(ctx context.Context, retries []Retry, now time.Time) ([]string, error)
 
 	// Finish ends tasks with their outcome, sets finished_at to now and
@@ -144,8 +145,9 @@ type LockDriver[TTx any] interface {
 	ExpireQuestions(ctx context.Context, tx TTx, id string, now time.Time) (int, error)
 
 	// Requeue makes a task that is not terminal working under the job, drops its
-	// run token, sets recoveries and adds the event if there is one.
-	Requeue(ctx context.Context, tx TTx, id string, jobID int64, recoveries int, event Event, now time.Time) error
+	// run token, sets recoveries and, unless it is "", the trace context, and adds
+	// the event if there is one.
+	Requeue(ctx context.Context, tx TTx, id string, jobID int64, recoveries int, traceContext string, event Event, now time.Time) error
 
 	// End ends a task that is not terminal, as Finish does.
 	End(ctx context.Context, tx TTx, end Finish, now time.Time, retention time.Duration) error
@@ -278,6 +280,7 @@ type Row struct {
 	IdempotencyKey string // "": none
 	ArgsHash       []byte
 	RetryOf        string // "": of none
+	TraceContext   string // "": none
 }
 
 // Fence names a run: a write under it changes nothing once the task has gone to
@@ -291,16 +294,17 @@ type Fence struct {
 // Claimed is a task whose run has just begun.
 type Claimed struct {
 	Fence
-	Owner       mcptasks.Owner
-	Tool        string
-	Arguments   json.RawMessage
-	RequestMeta json.RawMessage
-	RunSeq      int
-	Attempts    int // errors of the handler so far
-	MaxAttempts int
-	RunTimeout  time.Duration
-	DeadlineAt  time.Time // zero: none
-	Answered    bool      // the client answered questions before the first run
+	Owner        mcptasks.Owner
+	Tool         string
+	Arguments    json.RawMessage
+	RequestMeta  json.RawMessage
+	TraceContext string // "": none
+	RunSeq       int
+	Attempts     int // errors of the handler so far
+	MaxAttempts  int
+	RunTimeout   time.Duration
+	DeadlineAt   time.Time // zero: none
+	Answered     bool      // the client answered questions before the first run
 	mcptasks.Recorded
 }
 
@@ -330,8 +334,9 @@ type Asked struct {
 // Retry is the error of an attempt that another one follows.
 type Retry struct {
 	Fence
-	Message string
-	Event   Event
+	Message      string
+	TraceContext string // of the next run; "": as before
+	Event        Event
 }
 
 // Finish is the end of a task. Its fence but for the task's id is not looked at
@@ -367,12 +372,15 @@ type Locked struct {
 	Priority      int
 	Arguments     json.RawMessage
 	RequestMeta   json.RawMessage
-	JobID         int64 // 0: none
-	Running       bool  // a run has claimed it
+	TraceContext  string // "": none
+	JobID         int64  // 0: none
+	Running       bool   // a run has claimed it
 	Recoveries    int
 	MaxAttempts   int
 	RunTimeout    time.Duration
 	DeadlineAt    time.Time // zero: none
+
+	done done
 }
 
 // Node is a process that works tasks.

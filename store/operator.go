@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // Operator is the door past owners, for whoever runs the service: not for code
@@ -167,6 +168,7 @@ func (o operator[TTx]) Cancel(ctx context.Context, id string) error {
 		if task.Status.Terminal() {
 			return false, mcptasks.ErrTerminal
 		}
+		task.done.action, task.done.cancelled = telemetry.AuditCancel, telemetry.ByOperator
 		end := cancelled(id)
 		end.Event = Event{Kind: EventCancelled, Detail: "by an operator"}
 		return true, o.s.endTx(ctx, tx, task, end)
@@ -178,17 +180,19 @@ func (o operator[TTx]) Delete(ctx context.Context, id string) error {
 		if !task.Status.Terminal() {
 			return false, fmt.Errorf("%w: it is %s; cancel it first", mcptasks.ErrConflict, task.Status)
 		}
+		task.done.action = telemetry.AuditDelete
 		return true, o.s.driver.Delete(ctx, tx, id)
 	})
 }
 
 func (o operator[TTx]) Retry(ctx context.Context, id string) (*mcptasks.Task, error) {
 	var again *Row
-	err := o.locked(ctx, "retry", id, func(tx TTx, task *Locked) (bool, error) {
+	err := o.locked(ctx, "retry", id, func(tx TTx, task *Locked) (_ bool, err error) {
 		if !task.Status.Terminal() {
 			return false, fmt.Errorf("%w: it is %s", mcptasks.ErrConflict, task.Status)
 		}
 		again = o.again(task)
+		defer o.s.traceCreate(ctx, again).end(&err)
 		if err := o.s.checkLimits(ctx, tx, again, 0); err != nil {
 			return false, err
 		}
@@ -198,6 +202,7 @@ func (o operator[TTx]) Retry(ctx context.Context, id string) (*mcptasks.Task, er
 		return nil, err
 	}
 	o.s.config.Changed(again.ID)
+	o.s.tellCreated(ctx, []*Row{again}, telemetry.Audited{Operator: true})
 	return &again.Task, nil
 }
 
@@ -234,10 +239,10 @@ func (o operator[TTx]) locked(ctx context.Context, op, id string, fn func(tx TTx
 	if !isTaskID(id) {
 		return wrap(op, "", mcptasks.ErrNotFound)
 	}
+	var task *Locked
 	changed := false
-	err := o.s.driver.InTx(ctx, func(tx TTx) error {
-		task, err := o.s.driver.Lock(ctx, tx, id, false)
-		if err != nil {
+	err := o.s.driver.InTx(ctx, func(tx TTx) (err error) {
+		if task, err = o.s.driver.Lock(ctx, tx, id, false); err != nil {
 			return err
 		}
 		changed, err = fn(tx, task)
@@ -248,6 +253,7 @@ func (o operator[TTx]) locked(ctx context.Context, op, id string, fn func(tx TTx
 	}
 	if changed {
 		o.s.config.Changed(id)
+		o.s.tell(ctx, task, telemetry.Audited{Operator: true})
 	}
 	return nil
 }

@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
@@ -64,6 +67,15 @@ type Config struct {
 	// approximate while many are made at once. Default to no limit.
 	MaxLiveTasks, MaxBacklog int
 
+	// TracerProvider and MeterProvider are told what the store does. They default
+	// to OpenTelemetry's global ones.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+
+	// Audit gets a line for each task that is created, answered, cancelled or
+	// deleted. Defaults to none.
+	Audit *slog.Logger
+
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 
@@ -103,6 +115,10 @@ type Store[TTx any] struct {
 	driver Driver[TTx]
 	river  *river.Client[TTx] // inserts and cancels; it works nothing
 	config Config
+
+	tracer  *telemetry.Tracer
+	metrics *telemetry.Metrics
+	audit   telemetry.Audit
 }
 
 var _ Backend = (*Store[struct{}])(nil)
@@ -121,7 +137,10 @@ func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
 	if err != nil {
 		return nil, &mcptasks.Error{Op: "open", Err: err}
 	}
-	return &Store[TTx]{driver: driver, river: client, config: cfg}, nil
+	return &Store[TTx]{
+		driver: driver, river: client, config: cfg,
+		tracer: telemetry.NewTracer(cfg.TracerProvider), metrics: telemetry.NewMetrics(cfg.MeterProvider), audit: telemetry.NewAudit(cfg.Audit),
+	}, nil
 }
 
 // Migrations returns the database as something to migrate and check.
@@ -140,7 +159,8 @@ func (s *Store[TTx]) Close() error { return s.driver.Close() }
 
 // Get returns the owner's task as it is now, or ErrNotFound. A task that does not
 // agree with its job is repaired first.
-func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
+func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (_ *mcptasks.Task, err error) {
+	defer s.op(ctx, "get", 0).end(&err)
 	if !isTaskID(id) || !storable(string(owner)) {
 		return nil, wrap("get", quotable(id), mcptasks.ErrNotFound)
 	}
@@ -182,6 +202,7 @@ func (s *Store[TTx]) repaired(ctx context.Context, task *mcptasks.Task) (*mcptas
 	if err != nil || !changed {
 		return task, err
 	}
+	s.metrics.Swept.Add(ctx, 1, telemetry.Repaired)
 	return s.driver.Get(ctx, task.Owner, task.ID, s.now())
 }
 

@@ -79,7 +79,8 @@ func (o operator[TTx]) Nodes(ctx context.Context) ([]NodeSeen, error) {
 	return nodes, nil
 }
 
-func (o operator[TTx]) Survey(ctx context.Context) (*Survey, error) {
+func (o operator[TTx]) Survey(ctx context.Context) (_ *Survey, err error) {
+	defer o.s.op(ctx, "survey", 0).end(&err)
 	survey, err := o.survey(ctx)
 	if err != nil {
 		return nil, wrap("survey", "", err)

@@ -14,8 +14,11 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -51,6 +54,10 @@ type Config struct {
 	JobRetention time.Duration
 	// Grace is how long Stop lets runs go on. Defaults to 30 seconds.
 	Grace time.Duration
+	// TracerProvider and MeterProvider are told of runs. They default to
+	// OpenTelemetry's global ones.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
 }
 
 func (c Config) withDefaults() Config {
@@ -78,6 +85,9 @@ type Workers struct {
 	config Config
 	log    *slog.Logger
 
+	tracer  *telemetry.Tracer
+	metrics *telemetry.Metrics
+
 	names  []string // the tools this process has a handler for
 	caller *mcptasks.Caller
 	client store.WorkClient
@@ -97,7 +107,11 @@ type Workers struct {
 // tasks, and are of a queue worked here. They are idle until Start.
 func New(backend store.Backend, tools *mcptasks.Tools, config Config) *Workers {
 	config = config.withDefaults()
-	w := &Workers{store: backend, tools: tools, config: config, log: config.Logger, runs: make(map[*run]struct{}), jobs: make(map[int64]struct{})}
+	w := &Workers{
+		store: backend, tools: tools, config: config, log: config.Logger,
+		tracer: telemetry.NewTracer(config.TracerProvider), metrics: telemetry.NewMetrics(config.MeterProvider),
+		runs: make(map[*run]struct{}), jobs: make(map[int64]struct{}),
+	}
 	for _, tool := range workable(tools) {
 		if len(config.Queues) == 0 || slices.Contains(config.Queues, tool.Options.Queue) {
 			w.names = append(w.names, tool.Name)
@@ -221,14 +235,14 @@ func (w *Workers) Stop(ctx context.Context) error {
 	return errors.Join(w.store.Forget(forget, w.config.NodeID), w.end(), w.caller.Close())
 }
 
-// Interrupt ends the context of the task's run with the cause, if it is going on
-// in this process.
-func (w *Workers) Interrupt(taskID string, cause error) {
+// Cancelled ends the context of the task's run with ErrCancelled, if it is going on
+// in this process: the task was cancelled then.
+func (w *Workers) Cancelled(taskID string, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for r := range w.runs {
 		if r.TaskID == taskID {
-			r.cancel(cause)
+			r.cancelled(at)
 		}
 	}
 }

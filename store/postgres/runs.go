@@ -22,7 +22,7 @@ UPDATE {s}.mcp_task t
 SET run_token = c.run_token, run_seq = t.run_seq + 1, run_node = $5, run_at = $6, updated_at = $6
 FROM unnest($1::text[], $2::bigint[], $3::text[]) AS c (id, job_id, run_token)
 WHERE t.id = c.id AND t.job_id = c.job_id AND t.status = 'working' AND t.tool = ANY ($4)
-RETURNING t.id, t.job_id, t.run_token, t.owner, t.tool, t.args, t.request_meta,
+RETURNING t.id, t.job_id, t.run_token, t.owner, t.tool, t.args, t.request_meta, coalesce(t.trace_context, ''),
           t.run_seq, t.attempts, t.max_attempts, t.run_timeout, t.deadline_at,
           EXISTS (SELECT FROM {s}.mcp_task_input i WHERE i.task_id = t.id)`
 
@@ -112,7 +112,7 @@ func scanClaimed(row pgx.CollectableRow) (*store.Claimed, error) {
 		runTimeout int64
 		deadlineAt *time.Time
 	)
-	err := row.Scan(&c.TaskID, &c.JobID, &c.RunToken, &c.Owner, &c.Tool, &args, &meta,
+	err := row.Scan(&c.TaskID, &c.JobID, &c.RunToken, &c.Owner, &c.Tool, &args, &meta, &c.TraceContext,
 		&c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout, &deadlineAt, &c.Answered)
 	if args != nil {
 		c.Arguments = json.RawMessage(*args)
@@ -252,14 +252,15 @@ func (d *Driver) Park(
 const retrySQL = `
 WITH changed AS (
     UPDATE {s}.mcp_task t
-    SET attempts = t.attempts + 1, status_message = r.message, run_token = NULL, updated_at = $8
-    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-         AS r (id, job_id, run_token, message, kind, node, detail)
+    SET attempts = t.attempts + 1, status_message = r.message, run_token = NULL, updated_at = $9,
+        trace_context = coalesce(r.trace_context, t.trace_context)
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+         AS r (id, job_id, run_token, message, trace_context, kind, node, detail)
     WHERE t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token AND t.status = 'working'
     RETURNING t.id, t.run_seq, r.kind, r.node, r.detail
 ), event AS (
     INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
-    SELECT id, $8, kind, run_seq, node, detail FROM changed
+    SELECT id, $9, kind, run_seq, node, detail FROM changed
 )
 SELECT id FROM changed`
 
@@ -268,6 +269,7 @@ func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time
 	ids, jobs, tokens := fences(retries, func(r store.Retry) store.Fence { return r.Fence })
 	return d.strings(ctx, retrySQL, ids, jobs, tokens,
 		column(retries, func(r store.Retry) string { return r.Message }),
+		column(retries, func(r store.Retry) *string { return nonEmpty(r.TraceContext) }),
 		column(retries, func(r store.Retry) string { return r.Event.Kind }),
 		column(retries, func(r store.Retry) string { return r.Event.Node }),
 		column(retries, func(r store.Retry) string { return r.Event.Detail }),

@@ -16,11 +16,11 @@ import (
 const insertSQL = `
 INSERT INTO {s}.mcp_task (
     id, owner, tool, queue, priority, args, request_meta, status,
-    ttl, poll_interval, job_id, max_attempts, run_timeout, deadline_at, retry_of, created_at, updated_at)
+    ttl, poll_interval, job_id, max_attempts, run_timeout, deadline_at, retry_of, created_at, updated_at, trace_context)
 SELECT * FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::text[],
     $9::bigint[], $10::bigint[], $11::bigint[], $12::integer[], $13::bigint[], $14::timestamptz[], $15::text[],
-    $16::timestamptz[], $17::timestamptz[])`
+    $16::timestamptz[], $17::timestamptz[], $18::text[])`
 
 // Insert implements store.CallDriver.
 func (d *Driver) Insert(ctx context.Context, tx pgx.Tx, tasks []*store.Row) error {
@@ -41,7 +41,8 @@ func (d *Driver) Insert(ctx context.Context, tx pgx.Tx, tasks []*store.Row) erro
 		column(tasks, func(t *store.Row) *time.Time { return timestamp(t.DeadlineAt) }),
 		column(tasks, func(t *store.Row) *string { return nonEmpty(t.RetryOf) }),
 		column(tasks, func(t *store.Row) time.Time { return t.CreatedAt }),
-		column(tasks, func(t *store.Row) time.Time { return t.UpdatedAt }))
+		column(tasks, func(t *store.Row) time.Time { return t.UpdatedAt }),
+		column(tasks, func(t *store.Row) *string { return nonEmpty(t.TraceContext) }))
 	return interpretError(err)
 }
 
@@ -52,8 +53,8 @@ WHERE owner = $1 AND tool = $2 AND idempotency_key = $3 AND expires_at <= $4`
 const insertKeyedSQL = `
 INSERT INTO {s}.mcp_task (
     id, owner, tool, queue, priority, args, request_meta, status, ttl, poll_interval, max_attempts, run_timeout,
-    deadline_at, idempotency_key, args_hash, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    deadline_at, idempotency_key, args_hash, created_at, updated_at, trace_context)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT (owner, tool, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING`
 
 const keyedSQL = `
@@ -69,7 +70,7 @@ func (d *Driver) InsertKeyed(ctx context.Context, tx pgx.Tx, t *store.Row, now t
 	_, err = tx.Exec(ctx, d.sql(insertKeyedSQL),
 		t.ID, string(t.Owner), t.Tool, t.Queue, t.Priority, text(t.Arguments), text(t.RequestMeta), string(t.Status),
 		t.TTL.Milliseconds(), t.PollInterval.Milliseconds(), t.MaxAttempts, t.RunTimeout.Milliseconds(),
-		timestamp(t.DeadlineAt), t.IdempotencyKey, t.ArgsHash, t.CreatedAt, t.UpdatedAt)
+		timestamp(t.DeadlineAt), t.IdempotencyKey, t.ArgsHash, t.CreatedAt, t.UpdatedAt, nonEmpty(t.TraceContext))
 	if err != nil {
 		return "", nil, interpretError(err)
 	}

@@ -70,7 +70,7 @@ func testOneConnection(t *testing.T) {
 	must(err)
 	_, err = backend.Held(ctx, []store.Fence{run.Fence})
 	must(err)
-	_, err = backend.Finish(ctx, run.Fence, mcptasks.Failure("no"), store.Event{})
+	_, err = backend.Finish(ctx, run.Fence, run.Tool, mcptasks.Failure("no"), store.Event{})
 	must(err)
 	task, err := backend.Get(ctx, "", tasks[0].ID)
 	must(err)

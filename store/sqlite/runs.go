@@ -19,7 +19,7 @@ const claimSQL = `
 UPDATE mcp_task
 SET run_token = ?3, run_seq = run_seq + 1, run_node = ?5, run_at = ?6, updated_at = ?6
 WHERE id = ?1 AND job_id = ?2 AND status = 'working' AND tool IN (SELECT value FROM json_each(?4))
-RETURNING owner, tool, args, request_meta, run_seq, attempts, max_attempts, run_timeout, deadline_at,
+RETURNING owner, tool, args, request_meta, coalesce(trace_context, ''), run_seq, attempts, max_attempts, run_timeout, deadline_at,
           EXISTS (SELECT 1 FROM mcp_task_input WHERE task_id = mcp_task.id)`
 
 // Claim implements store.RunDriver.
@@ -60,7 +60,7 @@ func claim(ctx context.Context, tx *sql.Tx, fence store.Fence, tools, node strin
 		deadlineAt sql.NullInt64
 	)
 	err := tx.QueryRowContext(ctx, claimSQL, fence.TaskID, fence.JobID, fence.RunToken, tools, node, now.UnixMicro()).Scan(
-		&c.Owner, &c.Tool, &args, &meta, &c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout, &deadlineAt, &c.Answered)
+		&c.Owner, &c.Tool, &args, &meta, &c.TraceContext, &c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout, &deadlineAt, &c.Answered)
 	if err != nil {
 		return nil, interpretError(err)
 	}
@@ -231,13 +231,14 @@ func (d *Driver) Park(
 
 const retrySQL = `
 UPDATE mcp_task
-SET attempts = attempts + 1, status_message = ?4, run_token = NULL, updated_at = ?5
+SET attempts = attempts + 1, status_message = ?4, run_token = NULL, updated_at = ?5,
+    trace_context = coalesce(nullif(?6, ''), trace_context)
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
 // Retry implements store.RunDriver.
 func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
 	return held(ctx, d, retries, func(tx *sql.Tx, r store.Retry) (string, bool, error) {
-		changed, err := exec(ctx, tx, retrySQL, r.TaskID, r.JobID, r.RunToken, r.Message, now.UnixMicro())
+		changed, err := exec(ctx, tx, retrySQL, r.TaskID, r.JobID, r.RunToken, r.Message, now.UnixMicro(), r.TraceContext)
 		if err == nil && changed {
 			err = addEvent(ctx, tx, r.TaskID, r.Event, now)
 		}

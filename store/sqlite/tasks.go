@@ -15,8 +15,8 @@ const insertSQL = `
 INSERT INTO mcp_task (
     id, owner, tool, queue, priority, args, request_meta, status,
     ttl, poll_interval, job_id, max_attempts, run_timeout, deadline_at,
-    idempotency_key, args_hash, retry_of, created_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0), ?12, ?13, ?14, nullif(?15, ''), ?16, nullif(?17, ''), ?18, ?19)`
+    idempotency_key, args_hash, retry_of, created_at, updated_at, trace_context)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0), ?12, ?13, ?14, nullif(?15, ''), ?16, nullif(?17, ''), ?18, ?19, nullif(?20, ''))`
 
 // Insert implements store.CallDriver.
 func (d *Driver) Insert(ctx context.Context, tx *sql.Tx, tasks []*store.Row) error {
@@ -33,7 +33,7 @@ func columns(t *store.Row) []any {
 	return []any{
 		t.ID, string(t.Owner), t.Tool, t.Queue, t.Priority, text(t.Arguments), text(t.RequestMeta), string(t.Status),
 		t.TTL.Milliseconds(), t.PollInterval.Milliseconds(), t.JobID, t.MaxAttempts, t.RunTimeout.Milliseconds(), since1970(t.DeadlineAt),
-		t.IdempotencyKey, t.ArgsHash, t.RetryOf, t.CreatedAt.UnixMicro(), t.UpdatedAt.UnixMicro(),
+		t.IdempotencyKey, t.ArgsHash, t.RetryOf, t.CreatedAt.UnixMicro(), t.UpdatedAt.UnixMicro(), t.TraceContext,
 	}
 }
 

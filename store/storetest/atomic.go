@@ -40,8 +40,8 @@ func (d *faulty[TTx]) Answer(ctx context.Context, tx TTx, id, key string, respon
 	return after(d.Driver.Answer(ctx, tx, id, key, response, now), d.answer)
 }
 
-func (d *faulty[TTx]) Requeue(ctx context.Context, tx TTx, id string, jobID int64, recoveries int, event store.Event, now time.Time) error {
-	return after(d.Driver.Requeue(ctx, tx, id, jobID, recoveries, event, now), d.requeue)
+func (d *faulty[TTx]) Requeue(ctx context.Context, tx TTx, id string, jobID int64, recoveries int, traceContext string, event store.Event, now time.Time) error {
+	return after(d.Driver.Requeue(ctx, tx, id, jobID, recoveries, traceContext, event, now), d.requeue)
 }
 
 func (d *faulty[TTx]) End(ctx context.Context, tx TTx, end store.Finish, now time.Time, retention time.Duration) error {

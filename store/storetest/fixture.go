@@ -210,7 +210,7 @@ func (f *fixture[TTx]) get(id string) *mcptasks.Task {
 
 func (f *fixture[TTx]) finish(fence store.Fence, outcome *mcptasks.Outcome) bool {
 	f.Helper()
-	held, err := f.store.Finish(f.ctx, fence, outcome, store.Event{})
+	held, err := f.store.Finish(f.ctx, fence, f.tool.Name, outcome, store.Event{})
 	f.must(err)
 	return held
 }

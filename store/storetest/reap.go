@@ -227,7 +227,7 @@ func reapTests[TTx any]() []test[TTx] {
 				f.atOnce(
 					func() error { _, err := f.store.Reap(f.ctx, "reaper", lease, always); return err },
 					func() (err error) {
-						held, err = f.store.Finish(f.ctx, run.Fence, result(`{}`), store.Event{})
+						held, err = f.store.Finish(f.ctx, run.Fence, run.Tool, result(`{}`), store.Event{})
 						return err
 					},
 				)

@@ -321,5 +321,5 @@ func (f *fixture[TTx]) requeue(tx TTx, id string) error {
 	if err != nil {
 		return err
 	}
-	return f.driver.Requeue(f.ctx, tx, id, inserted.Job.ID, 0, store.Event{}, f.clock.now())
+	return f.driver.Requeue(f.ctx, tx, id, inserted.Job.ID, 0, "", store.Event{}, f.clock.now())
 }

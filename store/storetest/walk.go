@@ -264,7 +264,7 @@ func (w *walk[TTx]) fail(t *rapid.T) {
 func (w *walk[TTx]) finish(t *rapid.T) {
 	run := pick(t, "run", w.runs)
 	outcome := pick(t, "outcome", []*mcptasks.Outcome{result(`{}`), mcptasks.Failure("no")})
-	held, err := w.store.Finish(w.ctx, run.Fence, outcome, store.Event{})
+	held, err := w.store.Finish(w.ctx, run.Fence, w.tool.Name, outcome, store.Event{})
 	w.must(err)
 	w.want("held", held, run.holds())
 	if held {
@@ -409,7 +409,7 @@ func (w *walk[TTx]) retry(t *rapid.T) {
 		return
 	}
 	w.must(err)
-	w.model.create(again.ID, task.id, 0)
+	w.model.create(again.ID, task.id, task.deadline.Sub(task.created)) // less than none if it had none
 }
 
 func (w *walk[TTx]) delete(t *rapid.T) {

@@ -25,7 +25,7 @@ func workTests[TTx any]() []test[TTx] {
 					return err
 				}
 				equal(f.T, "the attempt", job.Attempt, 1)
-				_, err = f.store.Finish(ctx, run.Fence, result(`{}`), store.Event{})
+				_, err = f.store.Finish(ctx, run.Fence, run.Tool, result(`{}`), store.Event{})
 				return err
 			}})
 			client, err := f.store.WorkClient(&river.Config{
