@@ -231,7 +231,7 @@ func TestDrain(t *testing.T) {
 					t.Errorf("%s answers %d %s", url, status, body)
 				}
 			}
-			if status, body := probe(t, s.ops+"/metrics"); status != http.StatusOK || !strings.Contains(body, "go_goroutines") {
+			if status, body := probe(t, s.ops+"/metrics"); status != http.StatusOK || !strings.Contains(body, `mcptasks_task_creates_total{`) || strings.Contains(body, s.id) {
 				t.Errorf("/metrics answers %d\n%s", status, body)
 			}
 			if status, _ := probe(t, beside+"/metrics"); status != http.StatusNotFound {
@@ -311,10 +311,18 @@ func TestStdio(t *testing.T) {
 	if err := session.Close(); err != nil { // which closes its input, and waits for it
 		t.Errorf("the process ended with %v", err)
 	}
+	audited := make(map[string]int)
 	for line := range strings.Lines(log.String()) {
-		if !json.Valid([]byte(line)) {
+		var record struct{ Msg, Action, Tool string }
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
 			t.Errorf("the log has a line that is no JSON: %s", line)
 		}
+		if record.Msg == "mcptasks: audit" && record.Tool == "report" {
+			audited[record.Action]++
+		}
+	}
+	if audited["create"] != 1 || audited["read"] == 0 {
+		t.Errorf("audited: %v", audited)
 	}
 	if !strings.Contains(log.String(), "mcptasks: drained") {
 		t.Errorf("it did not drain when its client had gone:\n%s", log.String())
@@ -324,12 +332,13 @@ func TestStdio(t *testing.T) {
 // TestNoWork serves beside another process that works.
 func TestNoWork(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
-	server := startProcess(t, []string{"DATABASE_URL=" + url}, "serve", "--no-work")
+	server := startProcess(t, []string{"DATABASE_URL=" + url}, "serve", "--no-work", "--audit", "--log-level", "error")
 	session := connect(t, server.says(t, `listening on (http://\S+)`))
 	started, err := session.Start(t.Context(), &mcp.CallToolParams{Name: "report"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	server.says(t, "mcptasks: audit.* action=create .*"+started.Task.ID) // whatever the level
 	worker := startProcess(t, []string{"DATABASE_URL=" + url}, "work", "--queue", "reports")
 	worker.says(t, "mcptasks: working")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

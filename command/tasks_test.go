@@ -215,6 +215,9 @@ func TestMatching(t *testing.T) {
 			if got.code != test.code {
 				t.Errorf("exit code %d, want %d: %v", got.code, test.code, got.failure)
 			}
+			if name == "not confirmed" && !strings.Contains(got.failure.Error(), "1 tasks match") { // of alice's the other has not ended
+				t.Errorf("it says %v", got.failure)
+			}
 			left := make(map[mcptasks.Status]int)
 			for _, task := range decode[listed](t, d.url, "tasks", "list").Tasks {
 				left[task.Status]++

@@ -30,6 +30,7 @@ var (
 // never says what a package must not depend on.
 var never = map[string][]string{
 	"":                 database,
+	"/command":         slices.Concat(sqlite, postgres),
 	"/internal/wire":   database,
 	"/mcpclient":       database,
 	"/mcpserver":       database,
