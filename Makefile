@@ -1,7 +1,7 @@
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo run conformance interop chaos bench lint fmt
+.PHONY: help test demo run conformance interop chaos compat bench lint fmt
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ DURATION = 60s
 DATABASE = postgres
 chaos: ## prove the invariants against an adversary (SEED=1 DURATION=60s DATABASE=postgres|sqlite)
 	go run ./internal/proof/chaos -seed $(SEED) -duration $(DURATION) -database $(DATABASE)
+
+compat: ## build and test the Postgres packages with a newer River (compat/river051.mod)
+	go run ./internal/proof/compat
 
 bench: ## run the benchmarks once (BENCHTIME=500x for figures)
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/...

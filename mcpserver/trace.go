@@ -50,16 +50,25 @@ func endSpan(span trace.Span, req mcp.Request, result mcp.Result, err error) {
 		telemetry.SetProtocol(span, version)
 	}
 	var rpc *jsonrpc.Error
-	answer, _ := result.(*mcp.CallToolResult)
 	switch {
 	case errors.As(err, &rpc):
 		telemetry.SetCode(span, rpc.Code, isMistake(rpc.Code))
 	case err != nil:
 		telemetry.SetCode(span, jsonrpc.CodeInternalError, false)
-	case answer != nil && answer.IsError:
+	case isToolError(result):
 		telemetry.SetToolError(span)
 	}
 	span.End()
+}
+
+func isToolError(result mcp.Result) bool {
+	switch answer := result.(type) {
+	case *mcp.CallToolResult: // of a tool that ran in the call, or of arguments that did not pass
+		return answer != nil && answer.IsError
+	case *wire.CallResult: // of a task that was waited for
+		return answer != nil && answer.IsError
+	}
+	return false
 }
 
 // isMistake reports whether the code says that the client asked for what it cannot have.

@@ -21,6 +21,7 @@ type news struct {
 
 	backend   store.Backend
 	hears     bool            // what other processes tell
+	recheck   time.Duration   // of watchers
 	ctx       context.Context // ends with the node
 	cancel    context.CancelFunc
 	done      sync.WaitGroup
@@ -41,9 +42,9 @@ func newNews(logger *slog.Logger) *news {
 	return n
 }
 
-// open begins to tell other processes. Without hears it does not listen to them.
-func (n *news) open(backend store.Backend, hears bool) {
-	n.backend, n.hears = backend, hears
+// open begins to tell other processes. With pollOnly it does not listen to them.
+func (n *news) open(backend store.Backend, pollOnly bool) {
+	n.backend, n.hears, n.recheck = backend, !pollOnly, recheck(pollOnly)
 	n.done.Go(n.tell)
 }
 

@@ -154,7 +154,7 @@ func open(ctx context.Context, url string, config *Config) (store.Backend, *news
 		_ = backend.Close()
 		return nil, nil, err
 	}
-	news.open(backend, config == nil || !config.PollOnly)
+	news.open(backend, config.pollOnly())
 	return backend, news, nil
 }
 
@@ -176,8 +176,8 @@ func newNode(backend store.Backend, tools *mcptasks.Tools, config *Config, news 
 		tools: tools,
 		store: backend,
 		news:  news,
-		ready: readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
 		audit: telemetry.NewAudit(config.Audit),
+		ready: readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
 		workers: workers.New(backend, tools, workers.Config{
 			NodeID:            id,
 			Logger:            config.Logger,
@@ -204,6 +204,8 @@ func (c *Config) logger() *slog.Logger {
 	}
 	return c.Logger
 }
+
+func (c *Config) pollOnly() bool { return c != nil && c.PollOnly }
 
 func (c *Config) storeConfig(news *news) *store.Config {
 	out := &store.Config{Changed: news.announce}

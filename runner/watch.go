@@ -12,8 +12,8 @@ import (
 // change. News may be lost, on the way or with a connection; this is the net below.
 // Where no news comes from other processes, a watcher is no later than a client
 // that polls at the interval it is told by default.
-func (n *news) recheck() time.Duration {
-	if !n.hears {
+func recheck(pollOnly bool) time.Duration {
+	if pollOnly {
 		return time.Second
 	}
 	return 2 * time.Second
@@ -32,7 +32,7 @@ func (n *news) watch(ctx context.Context, id string, get func() (*mcptasks.Task,
 		n.listen()
 		changed, forget := n.of(id) // before the first read, so that no change falls between
 		defer forget()
-		ticker := time.NewTicker(n.recheck())
+		ticker := time.NewTicker(n.recheck)
 		defer ticker.Stop()
 
 		var seen *mcptasks.Task

@@ -17,7 +17,7 @@ import (
 // the run still held its task, and whether the task was parked: it is not if
 // all the questions have been answered meanwhile.
 func (s *Store[TTx]) Park(ctx context.Context, fence Fence, questions map[string]mcptasks.Question, within time.Duration) (parked, held bool, err error) {
-	defer s.op(ctx, "park", 0).end(&err)
+	defer s.op(ctx, telemetry.OpPark, 0).end(&err)
 	now, keys := s.now(), slices.Sorted(maps.Keys(questions))
 	asked := make([]Asked, 0, len(questions))
 	for _, key := range keys {
@@ -58,7 +58,7 @@ func (s *Store[TTx]) Park(ctx context.Context, fence Fence, questions map[string
 // is none, by its question's method and schema, is ErrInvalid, which names its
 // key, and nothing is stored.
 func (s *Store[TTx]) Update(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) (err error) {
-	defer s.op(ctx, "update", 0).end(&err)
+	defer s.op(ctx, telemetry.OpUpdate, 0).end(&err)
 	var task *Locked
 	changed := false
 	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
@@ -80,7 +80,7 @@ func (s *Store[TTx]) Update(ctx context.Context, owner mcptasks.Owner, id string
 
 // UpdateTx is Update in the caller's transaction.
 func (s *Store[TTx]) UpdateTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) (err error) {
-	defer s.op(ctx, "update", 0).end(&err)
+	defer s.op(ctx, telemetry.OpUpdate, 0).end(&err)
 	task, err := s.lockOwned(ctx, tx, owner, id)
 	if err == nil {
 		_, err = s.answerTx(ctx, tx, task, responses)

@@ -11,7 +11,7 @@ import (
 // transaction. It returns the task as it is afterwards; one that had already
 // ended is returned with ErrTerminal, and nothing is changed.
 func (s *Store[TTx]) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (_ *mcptasks.Task, err error) {
-	defer s.op(ctx, "cancel", 0).end(&err)
+	defer s.op(ctx, telemetry.OpCancel, 0).end(&err)
 	var locked *Locked
 	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
 		locked, err = s.cancelTx(ctx, tx, owner, id)
@@ -39,7 +39,7 @@ func (s *Store[TTx]) Cancel(ctx context.Context, owner mcptasks.Owner, id string
 // task that has ended, and ErrNotFound. On Postgres River tells the run when the
 // caller commits.
 func (s *Store[TTx]) CancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) (err error) {
-	defer s.op(ctx, "cancel", 0).end(&err)
+	defer s.op(ctx, telemetry.OpCancel, 0).end(&err)
 	task, err := s.cancelTx(ctx, tx, owner, id)
 	if err == nil && task.Status.Terminal() {
 		err = mcptasks.ErrTerminal

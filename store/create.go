@@ -41,7 +41,7 @@ func (JobArgs) Kind() string { return "mcptask" }
 // tasks once it has committed. A call whose idempotency key a task has already gets
 // that task.
 func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) (tasks []*mcptasks.Task, err error) {
-	defer s.op(ctx, "create", len(calls)).end(&err)
+	defer s.op(ctx, telemetry.OpCreate, len(calls)).end(&err)
 	var made []*Row
 	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
 		tasks, made, err = s.createTx(ctx, tx, calls)
@@ -60,7 +60,7 @@ func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) (tasks []*mcpt
 // CreateTx is Create in the caller's transaction: the tasks exist when it
 // commits, and never did if it is rolled back.
 func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) (tasks []*mcptasks.Task, err error) {
-	defer s.op(ctx, "create", len(calls)).end(&err)
+	defer s.op(ctx, telemetry.OpCreate, len(calls)).end(&err)
 	tasks, made, err := s.createTx(ctx, tx, calls)
 	if err != nil {
 		return nil, wrap("create", "", err)

@@ -1,10 +1,14 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/mcptasks/mcptasks/internal/telemetry"
+)
 
 // Tell tells the processes that listen that the tasks have changed.
 func (s *Store[TTx]) Tell(ctx context.Context, ids []string) (err error) {
-	defer s.op(ctx, "tell", len(ids)).end(&err)
+	defer s.op(ctx, telemetry.OpTell, len(ids)).end(&err)
 	if err := s.driver.Tell(ctx, ids); err != nil {
 		return wrap("tell", "", err)
 	}

@@ -51,7 +51,7 @@ func (s *Store[TTx]) BeginWork(ctx context.Context) (end func() error, err error
 
 // Beat records that the node lives.
 func (s *Store[TTx]) Beat(ctx context.Context, node Node) (err error) {
-	defer s.op(ctx, "beat", 0).end(&err)
+	defer s.op(ctx, telemetry.OpBeat, 0).end(&err)
 	if err := s.driver.Beat(ctx, node); err != nil {
 		return wrap("beat", "", err)
 	}
@@ -78,7 +78,7 @@ const DiscardAfter = 5
 // reaping node's id, for the timeline. steady is asked before each whether the node
 // may still hold others for dead: the database may go away in between.
 func (s *Store[TTx]) Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (_ int, err error) {
-	defer s.op(ctx, "reap", 0).end(&err)
+	defer s.op(ctx, telemetry.OpReap, 0).end(&err)
 	reaped, err := s.eachJob(ctx, steady,
 		func() ([]Job, error) { return s.driver.Orphans(ctx, lease, batch) },
 		func(orphan Job) (bool, error) {

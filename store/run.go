@@ -12,6 +12,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // WorkClient returns a River client that works jobs of this database as config
@@ -36,7 +37,7 @@ func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 // returns nil if the task is not this job's to run: it has ended, or has another job
 // now; and ErrUnknownTool if it is, but its tool is none of these.
 func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tools []string, node string) (_ *Claimed, err error) {
-	defer s.op(ctx, "claim", 1).end(&err)
+	defer s.op(ctx, telemetry.OpClaim, 1).end(&err)
 	fence := Fence{TaskID: taskID, JobID: jobID, RunToken: uuid.NewString()}
 	claimed, err := s.driver.Claim(ctx, []Fence{fence}, tools, node, s.now())
 	if err != nil {
@@ -57,7 +58,7 @@ func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tool
 
 // Held returns the tokens of those runs that still hold their task.
 func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) (_ []string, err error) {
-	defer s.op(ctx, "held", len(runs)).end(&err)
+	defer s.op(ctx, telemetry.OpHeld, len(runs)).end(&err)
 	held, err := s.driver.Held(ctx, runs)
 	if err != nil {
 		return nil, wrap("sweep", "", err)
@@ -67,7 +68,7 @@ func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) (_ []string, err er
 
 // Report makes progress the task's, and reports whether the run still holds it.
 func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (_ bool, err error) {
-	defer s.op(ctx, "report", 1).end(&err)
+	defer s.op(ctx, telemetry.OpReport, 1).end(&err)
 	report := Report{Fence: fence, Progress: progress, Message: clean(progress.StatusMessage(), maxMessageBytes)}
 	held, err := s.driver.Report(ctx, []Report{report}, s.now())
 	return s.written("report", fence.TaskID, held, err)
@@ -77,7 +78,7 @@ func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.
 // key, which is an earlier one's if there was one, and whether the run still
 // holds its task; if not, nothing is recorded.
 func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (_ json.RawMessage, _ bool, err error) {
-	defer s.op(ctx, "save_step", 0).end(&err)
+	defer s.op(ctx, telemetry.OpSaveStep, 0).end(&err)
 	if !storable(step.Key) {
 		return nil, false, &mcptasks.Error{
 			Op: "save step", TaskID: step.TaskID,
@@ -102,7 +103,7 @@ func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (_ json.RawMessage
 // on it, and reports whether it still had it. The caller then has River run the
 // same job again.
 func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (_ bool, err error) {
-	defer s.op(ctx, "retry", 1).end(&err)
+	defer s.op(ctx, telemetry.OpRetry, 1).end(&err)
 	retry.Message = clean(retry.Message, maxMessageBytes)
 	retry.Event.Detail = clean(retry.Event.Detail, maxDetailBytes)
 	held, err := s.driver.Retry(ctx, []Retry{retry}, s.now())
@@ -114,7 +115,7 @@ func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (_ bool, err error)
 // instead, with an error that says so and names the limit. The event, if it has a kind, goes
 // to the timeline.
 func (s *Store[TTx]) Finish(ctx context.Context, fence Fence, tool string, outcome *mcptasks.Outcome, event Event) (_ bool, err error) {
-	defer s.op(ctx, "finish", 1).end(&err)
+	defer s.op(ctx, telemetry.OpFinish, 1).end(&err)
 	end := s.finish(fence, outcome, event)
 	ids, err := s.driver.Finish(ctx, []Finish{end}, s.now(), s.config.MinRetention)
 	held, err := s.written("finish", fence.TaskID, ids, err)

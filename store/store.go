@@ -160,7 +160,7 @@ func (s *Store[TTx]) Close() error { return s.driver.Close() }
 // Get returns the owner's task as it is now, or ErrNotFound. A task that does not
 // agree with its job is repaired first.
 func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (_ *mcptasks.Task, err error) {
-	defer s.op(ctx, "get", 0).end(&err)
+	defer s.op(ctx, telemetry.OpGet, 0).end(&err)
 	if !isTaskID(id) || !storable(string(owner)) {
 		return nil, wrap("get", quotable(id), mcptasks.ErrNotFound)
 	}

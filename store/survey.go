@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // NodeSeen is a node that works tasks, or did until it died, as the database knows
@@ -80,7 +81,7 @@ func (o operator[TTx]) Nodes(ctx context.Context) ([]NodeSeen, error) {
 }
 
 func (o operator[TTx]) Survey(ctx context.Context) (_ *Survey, err error) {
-	defer o.s.op(ctx, "survey", 0).end(&err)
+	defer o.s.op(ctx, telemetry.OpSurvey, 0).end(&err)
 	survey, err := o.survey(ctx)
 	if err != nil {
 		return nil, wrap("survey", "", err)

@@ -14,7 +14,7 @@ import (
 // stood still for settled to be held to disagree with its job. Any number of nodes
 // may sweep at once.
 func (s *Store[TTx]) Sweep(ctx context.Context, settled time.Duration) (err error) {
-	defer s.op(ctx, "sweep", 0).end(&err)
+	defer s.op(ctx, telemetry.OpSweep, 0).end(&err)
 	now := s.now()
 	sweeps := []struct {
 		kind string

@@ -13,7 +13,7 @@ import (
 // An op is an operation of the store that is timed. It is begun and its end deferred
 // in one line:
 //
-//	defer s.op(ctx, "claim", 1).end(&err)
+//	defer s.op(ctx, telemetry.OpClaim, 1).end(&err)
 type op struct {
 	telemetry.Op
 	ctx context.Context

@@ -24,24 +24,26 @@ var (
 	}
 	postgres       = []string{module + "/store/postgres", "github.com/jackc", "github.com/lib/pq", "github.com/riverqueue/river/riverdriver/riverpgxv5"}
 	database       = slices.Concat(sqlite, postgres, []string{"database/sql", "github.com/pressly/goose", "github.com/riverqueue"})
+	otelSDK        = []string{"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"} // what is told is the program's to collect
 	testcontainers = []string{"github.com/testcontainers", "github.com/docker", "github.com/moby"}
 )
 
 // never says what a package must not depend on.
 var never = map[string][]string{
-	"":                 database,
-	"/command":         slices.Concat(sqlite, postgres),
-	"/internal/wire":   database,
-	"/mcpclient":       database,
-	"/mcpserver":       database,
-	"/tasktest":        database,
-	"/migrations":      slices.Concat(sqlite, postgres),
-	"/runner":          slices.Concat(sqlite, postgres),
-	"/store":           slices.Concat(sqlite, postgres),
-	"/store/storetest": slices.Concat(sqlite, postgres),
-	"/workers":         slices.Concat(sqlite, postgres),
-	"/store/postgres":  sqlite,
-	"/store/sqlite":    postgres,
+	"":                    slices.Concat(database, otelSDK),
+	"/command":            slices.Concat(sqlite, postgres),
+	"/internal/telemetry": slices.Concat(database, otelSDK, []string{module}),
+	"/internal/wire":      slices.Concat(database, otelSDK),
+	"/mcpclient":          slices.Concat(database, otelSDK),
+	"/mcpserver":          slices.Concat(database, otelSDK),
+	"/tasktest":           slices.Concat(database, otelSDK),
+	"/migrations":         slices.Concat(sqlite, postgres, otelSDK),
+	"/runner":             slices.Concat(sqlite, postgres, otelSDK),
+	"/store":              slices.Concat(sqlite, postgres, otelSDK),
+	"/store/storetest":    slices.Concat(sqlite, postgres, otelSDK),
+	"/workers":            slices.Concat(sqlite, postgres, otelSDK),
+	"/store/postgres":     slices.Concat(sqlite, otelSDK),
+	"/store/sqlite":       slices.Concat(postgres, otelSDK),
 }
 
 // A listed package is one of the module's, without its tests.

@@ -58,6 +58,27 @@ const (
 	Lost        = "lost"
 )
 
+// Operations on the database.
+const (
+	OpCreate   = "create"
+	OpGet      = "get"
+	OpList     = "list"
+	OpUpdate   = "update"
+	OpCancel   = "cancel"
+	OpClaim    = "claim"
+	OpHeld     = "held"
+	OpReport   = "report"
+	OpSaveStep = "save_step"
+	OpPark     = "park"
+	OpRetry    = "retry"
+	OpFinish   = "finish"
+	OpBeat     = "beat"
+	OpReap     = "reap"
+	OpSweep    = "sweep"
+	OpTell     = "tell"
+	OpSurvey   = "survey"
+)
+
 // Outcomes of operations on the database, besides Error.
 const (
 	OK      = "ok"

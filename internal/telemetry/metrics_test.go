@@ -175,8 +175,13 @@ func TestMeaningsNameTheirValues(t *testing.T) {
 			telemetry.Completed, telemetry.Error, telemetry.Failed, telemetry.Retried, telemetry.Parked, telemetry.Snoozed,
 			telemetry.Cancelled, telemetry.Interrupted, telemetry.Lost,
 		},
-		"mcptasks.sweep.tasks":    {telemetry.Expired, telemetry.Overdue, telemetry.Unanswered, telemetry.Repaired, telemetry.Reaped},
-		"mcptasks.store.duration": {telemetry.OK, telemetry.Refused, telemetry.Error},
+		"mcptasks.sweep.tasks": {telemetry.Expired, telemetry.Overdue, telemetry.Unanswered, telemetry.Repaired, telemetry.Reaped},
+		"mcptasks.store.duration": {
+			telemetry.OK, telemetry.Refused, telemetry.Error,
+			telemetry.OpCreate, "Get", telemetry.OpList, telemetry.OpUpdate, telemetry.OpCancel, telemetry.OpClaim, telemetry.OpHeld,
+			telemetry.OpReport, telemetry.OpSaveStep, telemetry.OpPark, telemetry.OpRetry, telemetry.OpFinish, telemetry.OpBeat,
+			telemetry.OpReap, telemetry.OpSweep, telemetry.OpTell, telemetry.OpSurvey,
+		},
 	}
 	for _, m := range telemetry.Catalog() {
 		if !strings.HasSuffix(m.Meaning, ".") || strings.ToUpper(m.Meaning[:1]) != m.Meaning[:1] {

@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv(envCancel); url != "" {
 		workUntilCancelled(url)
 	}
+	if process := os.Getenv(envTrace); process != "" {
+		traceUntilKilled(process)
+	}
 	os.Exit(testdb.Main(m))
 }
 
