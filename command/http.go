@@ -43,7 +43,7 @@ func (p *program) listen(cmd *cobra.Command, addr string, server *mcp.Server, pr
 
 // handler is the endpoint, with the probes beside it that whoever balances the load asks.
 func (p *program) handler(server *mcp.Server, process *process) http.Handler {
-	var served http.Handler = mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil)
+	served := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil)
 	if p.options.Handler != nil {
 		served = p.options.Handler(served)
 	}

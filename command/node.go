@@ -151,7 +151,7 @@ func unlessTold(cmd *cobra.Command, err error) error {
 // close drains the node, and says to the last that it is not ready.
 func (s *process) close() (err error) {
 	if s.Node != nil {
-		err = s.Node.Close()
+		err = s.Close()
 	}
 	if s.ops != nil {
 		err = errors.Join(err, s.ops.Close())

@@ -110,7 +110,7 @@ func (p *process) ends(t *testing.T, within time.Duration) error {
 		return err
 	case <-time.After(within):
 		p.signal(t, syscall.SIGQUIT) // its goroutines
-		<-p.ended
+		_ = <-p.ended
 		t.Fatalf("the process has not ended after %s", within)
 		return nil
 	}
