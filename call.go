@@ -161,7 +161,7 @@ type unrecorded struct{}
 
 func (unrecorded) Report(Progress) {}
 
-func (unrecorded) SaveStep(_ context.Context, _ string, result json.RawMessage) (json.RawMessage, error) {
+func (unrecorded) SaveStep(_ context.Context, _ string, result json.RawMessage, _ time.Time) (json.RawMessage, error) {
 	return result, nil
 }
 

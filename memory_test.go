@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"time"
 
 	"github.com/mcptasks/mcptasks"
 )
@@ -25,7 +26,7 @@ func (m *memory) Report(p mcptasks.Progress) {
 	m.reports = append(m.reports, p)
 }
 
-func (m *memory) SaveStep(_ context.Context, key string, result json.RawMessage) (json.RawMessage, error) {
+func (m *memory) SaveStep(_ context.Context, key string, result json.RawMessage, _ time.Time) (json.RawMessage, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {

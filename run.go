@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"time"
 )
 
 // Run is one execution of a handler. Its methods are safe for concurrent use,
@@ -29,10 +30,11 @@ type Journal interface {
 	// Report makes p the task's progress. It does not fail: a report that
 	// cannot be recorded is dropped, and the next replaces it.
 	Report(p Progress)
-	// SaveStep records the result of the step of this key, once: it returns
-	// the result recorded under the key, whoever recorded it, or an error when
-	// none could be, ErrSuperseded or ErrCancelled if the run lost its task.
-	SaveStep(ctx context.Context, key string, result json.RawMessage) (json.RawMessage, error)
+	// SaveStep records the result of the step of this key, whose work began
+	// then and has just ended, once: it returns the result recorded under the
+	// key, whoever recorded it, or an error when none could be, ErrSuperseded or
+	// ErrCancelled if the run lost its task.
+	SaveStep(ctx context.Context, key string, result json.RawMessage, began time.Time) (json.RawMessage, error)
 	// Park stores those of the questions, all open, that are not stored yet,
 	// makes the task wait for their answers and ends the run. It returns
 	// ErrParked, or else why the run ended or could not be parked.

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // Step runs fn, once for the life of the task as far as can be recorded, and
@@ -21,8 +24,7 @@ import (
 //
 // Step does not join a transaction of fn's. It is safe for concurrent use; of two
 // concurrent steps with one key both run, and both return the first result recorded.
-func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Context) (T, error)) (T, error) {
-	var value T
+func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Context) (T, error)) (value T, err error) {
 	if key == "" {
 		return value, errors.New("mcptasks: Step: the key is empty")
 	}
@@ -32,7 +34,10 @@ func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Cont
 	if err := context.Cause(ctx); err != nil {
 		return value, err
 	}
-	value, err := fn(ctx)
+	ctx, span := telemetry.Step(ctx, key)
+	defer func() { telemetry.End(span, err) }()
+	began := time.Now()
+	value, err = fn(ctx)
 	if err != nil {
 		return value, err
 	}
@@ -40,7 +45,7 @@ func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Cont
 	if err != nil {
 		return value, Permanent(fmt.Errorf("mcptasks: Step %q: the result is not JSON: %w", key, err))
 	}
-	stored, err := run.journal.SaveStep(ctx, key, result)
+	stored, err := run.journal.SaveStep(ctx, key, result, began)
 	if err != nil {
 		return value, fmt.Errorf("mcptasks: Step %q: %w", key, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
@@ -85,6 +86,7 @@ func (l *link) start(ctx context.Context, params *mcp.CallToolParams) (*Started,
 			return nil, err
 		}
 	}
+	params.Meta = telemetry.WithMeta(ctx, params.Meta)
 	answer := &answer{method: wire.MethodCall, asTask: asTask}
 	result, err := l.CallTool(withAnswer(ctx, answer), params)
 	if generation == core && l.tasks.call() && answer.code() == jsonrpc.CodeMethodNotFound {
@@ -137,7 +139,9 @@ func (l *link) get(ctx context.Context, id string) (*Task, error) {
 
 // update sends answers to a task's questions.
 func (l *link) update(ctx context.Context, id string, responses map[string]json.RawMessage) error {
-	_, err := send(ctx, l, wire.MethodUpdate, &wire.UpdateParams{TaskID: id, InputResponses: responses})
+	params := &wire.UpdateParams{TaskID: id, InputResponses: responses}
+	params.Meta = telemetry.WithMeta(ctx, nil)
+	_, err := send(ctx, l, wire.MethodUpdate, params)
 	return err
 }
 
@@ -150,7 +154,9 @@ func (l *link) cancel(ctx context.Context, id string) error {
 	if generation == core && l.tasks.Cancel == nil {
 		return fmt.Errorf("%w: the server cannot cancel tasks", errors.ErrUnsupported)
 	}
-	_, err = send(ctx, l, wire.MethodCancel, &wire.TaskParams{TaskID: id})
+	params := &wire.TaskParams{TaskID: id}
+	params.Meta = telemetry.WithMeta(ctx, nil)
+	_, err = send(ctx, l, wire.MethodCancel, params)
 	if err = noSuchTask(err); generation == core && errors.Is(err, mcptasks.ErrNotFound) {
 		// 2025-11-25 answers the same for a task that has ended.
 		if task, getErr := l.get(ctx, id); getErr == nil && task.Status.Terminal() {

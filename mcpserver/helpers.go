@@ -22,6 +22,14 @@ const (
 	toolCancel = "task_cancel"
 )
 
+func isHelper(tool string) bool {
+	switch tool {
+	case toolStatus, toolResult, toolAnswer, toolCancel:
+		return true
+	}
+	return false
+}
+
 type taskInput struct {
 	TaskID string `json:"taskId" jsonschema:"the id of the task, as the tool named it"`
 }

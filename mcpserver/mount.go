@@ -12,8 +12,10 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
@@ -44,6 +46,12 @@ type Options struct {
 	// Logger is where errors go that clients are not told. Defaults to
 	// slog.Default().
 	Logger *slog.Logger
+
+	// TracerProvider makes the spans of requests that do something: tools/call of
+	// these tools, tasks/update and tasks/cancel. Their parent is the trace context
+	// in the request's _meta, or else that of the HTTP request. Defaults to
+	// OpenTelemetry's global one.
+	TracerProvider trace.TracerProvider
 }
 
 // Mount adds the tools to the server, with the methods tasks/* and the extension's
@@ -58,6 +66,7 @@ func Mount(server *mcp.Server, tools *mcptasks.Tools, runner mcptasks.Runner, op
 	if opts != nil {
 		m.opts = *opts
 	}
+	m.tracer = telemetry.NewTracer(m.opts.TracerProvider)
 	if m.opts.Owner == nil {
 		m.opts.Owner = tokenOwner
 	}
@@ -97,6 +106,7 @@ type mount struct {
 	tools  *mcptasks.Tools
 	runner mcptasks.Runner
 	opts   Options
+	tracer *telemetry.Tracer
 
 	mu     sync.Mutex
 	askers map[*line]*asker // one for each 2025-11-25 session that has met a task
@@ -129,11 +139,11 @@ func (m *mount) middleware(next mcp.MethodHandler) mcp.MethodHandler {
 		case wire.MethodTools:
 			return m.listTools(ctx, next, req)
 		case wire.MethodCall:
-			return m.call(ctx, next, req)
+			return m.traced(ctx, method, req, func(ctx context.Context) (mcp.Result, error) { return m.call(ctx, next, req) })
 		case wire.MethodListen:
 			return m.listen(ctx, next, req)
 		case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel, wire.MethodResult, wire.MethodList:
-			return m.serveTasks(ctx, next, method, req)
+			return m.traced(ctx, method, req, func(ctx context.Context) (mcp.Result, error) { return m.serveTasks(ctx, next, method, req) })
 		default:
 			return next(ctx, method, req)
 		}

@@ -20,6 +20,7 @@ type news struct {
 	ring     chan struct{}                         // says that there are some
 
 	backend   store.Backend
+	hears     bool            // what other processes tell
 	ctx       context.Context // ends with the node
 	cancel    context.CancelFunc
 	done      sync.WaitGroup
@@ -40,9 +41,9 @@ func newNews(logger *slog.Logger) *news {
 	return n
 }
 
-// open begins to tell other processes.
-func (n *news) open(backend store.Backend) {
-	n.backend = backend
+// open begins to tell other processes. Without hears it does not listen to them.
+func (n *news) open(backend store.Backend, hears bool) {
+	n.backend, n.hears = backend, hears
 	n.done.Go(n.tell)
 }
 
@@ -125,7 +126,7 @@ func (n *news) listen() {
 	n.listening.Do(func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		if n.ctx.Err() == nil { // else close is waiting already
+		if n.hears && n.ctx.Err() == nil { // else close is waiting already
 			n.done.Go(n.hear)
 		}
 	})

@@ -11,7 +11,11 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/workers"
@@ -34,6 +38,11 @@ type Config struct {
 	// MaxWorkers is how many runs go on at once in this process, in each queue.
 	// Defaults to 100.
 	MaxWorkers int
+
+	// Queues are the queues that this node works when it is started: only their
+	// tools' tasks are run here. It serves all tools in any case. Defaults to the
+	// queues of all tools.
+	Queues []string
 
 	// Grace is how long Stop and Close let runs go on. Defaults to 30 seconds.
 	Grace time.Duration
@@ -75,8 +84,31 @@ type Config struct {
 	// They default to no limit.
 	MaxLiveTasks, MaxBacklog int
 
+	// PollOnly is for a Postgres behind PgBouncer in transaction mode: the node
+	// listens for nothing, but looks. A task waits up to FetchPollInterval for its
+	// run, a change that another process made is seen by a watcher within a second,
+	// and a cancel that another process made by the run within three. Open then
+	// sends no limits of the sessions and prepares no statements; see
+	// store/postgres. With New the program's pool must be made so:
+	// default_query_exec_mode=exec, or simple_protocol. Migrations need a
+	// connection to the server itself.
+	PollOnly bool
+
+	// TracerProvider and MeterProvider are where spans and metrics go. They default
+	// to OpenTelemetry's global ones, which drop all until the program sets them.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+
+	// Audit gets a line, "mcptasks: audit", for each task that is created, answered,
+	// cancelled, or whose outcome is read, with action, owner, task_id and tool; with
+	// operator=true for what comes through [Node.Operator], whose deletes have one,
+	// too; with tx=true for what was done in the program's own transaction, which may
+	// still have been rolled back. Defaults to none.
+	Audit *slog.Logger
+
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
-	// works. They default to 1 ms and to 200 ms on Postgres, 50 ms on SQLite.
+	// works. They default to 1 ms and to 200 ms on Postgres, 100 ms there with
+	// PollOnly, 50 ms on SQLite.
 	FetchCooldown, FetchPollInterval time.Duration
 }
 
@@ -89,7 +121,10 @@ type Node struct {
 	store   store.Backend
 	workers *workers.Workers
 	news    *news
-	owned   bool // the store is this node's to close
+	audit   telemetry.Audit
+	unwatch func() // ends the reading of the database for metrics
+	owned   bool   // the store is this node's to close
+	ready   readiness
 }
 
 var _ mcptasks.Runner = (*Node)(nil)
@@ -99,50 +134,68 @@ var _ mcptasks.Runner = (*Node)(nil)
 // imported. It fails, saying what to do, if the database cannot be reached or its
 // schema is older or newer than this release's. Close the node when done.
 func Open(ctx context.Context, url string, tools *mcptasks.Tools, config *Config) (*Node, error) {
-	news := newNews(config.logger())
-	backend, err := store.Open(ctx, url, config.storeConfig(news))
+	backend, news, err := open(ctx, url, config)
 	if err != nil {
 		return nil, err
 	}
-	node, err := newNode(ctx, backend, tools, config, news)
-	if err != nil {
-		_ = backend.Close()
-		return nil, err
-	}
+	node := newNode(backend, tools, config, news)
 	node.owned = true
 	return node, nil
 }
 
-func newNode(ctx context.Context, backend store.Backend, tools *mcptasks.Tools, config *Config, news *news) (*Node, error) {
+// open opens the database at url, and the news of its tasks.
+func open(ctx context.Context, url string, config *Config) (store.Backend, *news, error) {
+	news := newNews(config.logger())
+	backend, err := store.Open(ctx, url, config.storeConfig(news))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := config.prepare(ctx, backend); err != nil {
+		_ = backend.Close()
+		return nil, nil, err
+	}
+	news.open(backend, config == nil || !config.PollOnly)
+	return backend, news, nil
+}
+
+// prepare brings the schema up, or checks it.
+func (c *Config) prepare(ctx context.Context, backend store.Backend) error {
+	if c != nil && c.Migrate {
+		return migrations.Up(ctx, backend.Migrations())
+	}
+	return migrations.Check(ctx, backend.Migrations())
+}
+
+func newNode(backend store.Backend, tools *mcptasks.Tools, config *Config, news *news) *Node {
 	if config == nil {
 		config = &Config{}
 	}
-	prepare := migrations.Check
-	if config.Migrate {
-		prepare = migrations.Up
-	}
-	if err := prepare(ctx, backend.Migrations()); err != nil {
-		return nil, err
-	}
-	news.open(backend)
 	id := rand.Text()
-	return &Node{
+	node := &Node{
 		id:    id,
 		tools: tools,
 		store: backend,
 		news:  news,
+		ready: readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
+		audit: telemetry.NewAudit(config.Audit),
 		workers: workers.New(backend, tools, workers.Config{
 			NodeID:            id,
 			Logger:            config.Logger,
 			MaxWorkers:        config.MaxWorkers,
+			Queues:            config.Queues,
+			PollOnly:          config.PollOnly,
 			FetchCooldown:     config.FetchCooldown,
 			FetchPollInterval: config.FetchPollInterval,
 			SweepInterval:     config.SweepInterval,
 			Beat:              config.Beat,
 			JobRetention:      config.JobRetention,
 			Grace:             config.Grace,
+			TracerProvider:    config.TracerProvider,
+			MeterProvider:     config.MeterProvider,
 		}),
-	}, nil
+	}
+	node.unwatch = telemetry.NewMetrics(config.MeterProvider).Observe(config.figures(backend.Operator()))
+	return node
 }
 
 func (c *Config) logger() *slog.Logger {
@@ -156,6 +209,7 @@ func (c *Config) storeConfig(news *news) *store.Config {
 	out := &store.Config{Changed: news.announce}
 	if c != nil {
 		out.Schema = c.Schema
+		out.PollOnly = c.PollOnly
 		out.Logger = c.Logger
 		out.MaxResultBytes = c.MaxResultBytes
 		out.MinRetention = c.MinRetention
@@ -164,13 +218,10 @@ func (c *Config) storeConfig(news *news) *store.Config {
 		out.MaxArgumentBytes = c.MaxArgumentBytes
 		out.MaxSteps, out.MaxQuestions = c.MaxSteps, c.MaxQuestions
 		out.MaxLiveTasks, out.MaxBacklog = c.MaxLiveTasks, c.MaxBacklog
+		out.TracerProvider, out.MeterProvider, out.Audit = c.TracerProvider, c.MeterProvider, c.Audit
 	}
 	return out
 }
-
-// Operator returns the door past owners, for whoever runs the service: never for
-// code that answers clients.
-func (n *Node) Operator() *Operator { return &Operator{store: n.store.Operator(), node: n} }
 
 // ID returns the node's id, drawn at random when it was opened. River knows the
 // node by it.
@@ -203,7 +254,9 @@ func (n *Node) newTask(owner mcptasks.Owner, params mcptasks.CreateParams) (stor
 
 // Get implements [mcptasks.Runner].
 func (n *Node) Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
-	return n.store.Get(ctx, owner, id)
+	task, err := n.store.Get(ctx, owner, id)
+	auditRead(ctx, n.audit, task, false)
+	return task, err
 }
 
 // List implements [mcptasks.Runner].
@@ -223,8 +276,9 @@ func (n *Node) Update(ctx context.Context, owner mcptasks.Owner, id string, resp
 func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
 	task, err := n.store.Cancel(ctx, owner, id)
 	if task != nil && task.Status == mcptasks.StatusCancelled { // also if another process cancelled it
-		n.workers.Interrupt(id, mcptasks.ErrCancelled)
+		n.workers.Cancelled(id, task.FinishedAt)
 	}
+	auditRead(ctx, n.audit, task, false) // it may have ended before
 	return task, err
 }
 
@@ -232,19 +286,30 @@ func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mc
 // start alone: when it ends later no run is cut short; Stop and Close end the
 // work. It fails if no tool has a handler, and on SQLite if another process works
 // the file; other processes may go on to open, read and cancel there.
-func (n *Node) Start(ctx context.Context) error { return n.workers.Start(ctx) }
+func (n *Node) Start(ctx context.Context) error {
+	err := n.workers.Start(ctx)
+	if err == nil {
+		n.ready.is(serving)
+	}
+	return err
+}
 
 // Stop takes no new work, lets runs go on for the grace or until ctx ends, and
 // then ends their contexts with ErrShutdown; their tasks run again elsewhere, or
 // here after the next Start, and no attempt is used. It returns when all runs
 // have, or with an error if handlers ignore the end of their context. A node that
 // was not started stops at once.
-func (n *Node) Stop(ctx context.Context) error { return n.workers.Stop(ctx) }
+func (n *Node) Stop(ctx context.Context) error {
+	n.ready.is(draining)
+	return n.workers.Stop(ctx)
+}
 
 // Close stops the node as Stop does, with the whole grace, and closes the
 // database if Open opened it.
 func (n *Node) Close() error {
 	err := n.Stop(context.Background())
+	n.ready.is(closed)
+	n.unwatch()
 	n.news.close()
 	if n.owned {
 		err = errors.Join(err, n.store.Close())

@@ -2,58 +2,88 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
+	"iter"
+	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
 
 // Operator sees and changes the tasks of all owners. Its methods are safe for
-// concurrent use and return ErrNotFound for a task that is unknown or deleted.
+// concurrent use, but for Close; those not listed here are documented with
+// [store.Operator].
 type Operator struct {
-	store store.Operator
-	node  *Node
+	store.Operator
+	news      *news
+	interrupt func(taskID string) // ends the run of a cancelled task in this process
+	close     func() error
+	audit     telemetry.Audit
 }
 
-// List returns a page of the tasks that match, newest first.
-func (o *Operator) List(ctx context.Context, query store.Query, cursor string, limit int) (*mcptasks.Page, error) {
-	return o.store.List(ctx, query, cursor, limit)
+// OpenOperator opens the database at url for an operator alone: it knows no tools,
+// works nothing and starts nothing. Of config, nil too, it heeds what concerns the
+// database and the tasks. It fails as [Open] does. Close the operator when done.
+func OpenOperator(ctx context.Context, url string, config *Config) (*Operator, error) {
+	backend, news, err := open(ctx, url, config)
+	if err != nil {
+		return nil, err
+	}
+	return &Operator{
+		Operator:  backend.Operator(),
+		news:      news,
+		interrupt: func(string) {},
+		close: func() error {
+			news.close()
+			return backend.Close()
+		},
+		audit: config.auditLog(),
+	}, nil
 }
 
-// Show returns the task with its timeline: errors in full, retries, recoveries,
-// repairs, cancels.
+// Operator returns the door past owners, for whoever runs the service: never for
+// code that answers clients.
+func (n *Node) Operator() *Operator {
+	return &Operator{
+		Operator:  n.store.Operator(),
+		news:      n.news,
+		interrupt: func(id string) { n.workers.Cancelled(id, time.Now()) },
+		close:     func() error { return nil },
+		audit:     n.audit,
+	}
+}
+
+// Get implements store.Operator.
+func (o *Operator) Get(ctx context.Context, id string) (*mcptasks.Task, error) {
+	task, err := o.Operator.Get(ctx, id)
+	auditRead(ctx, o.audit, task, true)
+	return task, err
+}
+
+// Show implements store.Operator.
 func (o *Operator) Show(ctx context.Context, id string) (*store.Shown, error) {
-	return o.store.Show(ctx, id)
+	shown, err := o.Operator.Show(ctx, id)
+	if shown != nil {
+		auditRead(ctx, o.audit, shown.Task, true)
+	}
+	return shown, err
 }
 
-// Answer stores answers to the task's questions, as Update does.
-func (o *Operator) Answer(ctx context.Context, id string, responses map[string]json.RawMessage) error {
-	return o.store.Answer(ctx, id, responses)
-}
-
-// Cancel cancels the task, as a client would; ErrTerminal if it has ended.
+// Cancel cancels the task, as a client would; ErrTerminal if it has ended. Its run
+// is told as Node.Cancel says.
 func (o *Operator) Cancel(ctx context.Context, id string) error {
-	err := o.store.Cancel(ctx, id)
+	err := o.Operator.Cancel(ctx, id)
 	if err == nil {
-		o.node.workers.Interrupt(id, mcptasks.ErrCancelled)
+		o.interrupt(id)
 	}
 	return err
 }
 
-// Delete removes a task that has ended, with all that was recorded of it;
-// ErrConflict if it has not.
-func (o *Operator) Delete(ctx context.Context, id string) error { return o.store.Delete(ctx, id) }
-
-// Retry makes a new task of the same owner, tool and arguments as one that has
-// ended; ErrConflict if it has not, ErrUnknownTool if this node has no such tool.
-func (o *Operator) Retry(ctx context.Context, id string) (*mcptasks.Task, error) {
-	shown, err := o.store.Show(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	tool, ok := o.node.tools.Get(shown.Tool)
-	if !ok {
-		return nil, &mcptasks.Error{Op: "retry", TaskID: id, Err: mcptasks.ErrUnknownTool}
-	}
-	return o.store.Retry(ctx, id, tool)
+// Watch yields the task as Node.Watch does, whoever owns it.
+func (o *Operator) Watch(ctx context.Context, id string) iter.Seq2[*mcptasks.Task, error] {
+	return o.news.watch(ctx, id, func() (*mcptasks.Task, error) { return o.Get(ctx, id) })
 }
+
+// Close closes the database that OpenOperator opened. A node's operator has none of
+// its own: Close does nothing.
+func (o *Operator) Close() error { return o.close() }

@@ -24,11 +24,11 @@ func New[TTx any](ctx context.Context, driver store.Driver[TTx], tools *mcptasks
 	if err != nil {
 		return nil, err
 	}
-	node, err := newNode(ctx, tasks, tools, config, news)
-	if err != nil {
+	if err := config.prepare(ctx, tasks); err != nil {
 		return nil, err
 	}
-	return &Runner[TTx]{Node: node, store: tasks}, nil
+	news.open(tasks, config == nil || !config.PollOnly)
+	return &Runner[TTx]{Node: newNode(tasks, tools, config, news), store: tasks}, nil
 }
 
 // CreateTx is Create in the caller's transaction: the task and its job exist when

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // Park stores a run's open questions and makes its task wait for their answers,
@@ -16,9 +17,10 @@ import (
 // the run still held its task, and whether the task was parked: it is not if
 // all the questions have been answered meanwhile.
 func (s *Store[TTx]) Park(ctx context.Context, fence Fence, questions map[string]mcptasks.Question, within time.Duration) (parked, held bool, err error) {
-	now := s.now()
+	defer s.op(ctx, "park", 0).end(&err)
+	now, keys := s.now(), slices.Sorted(maps.Keys(questions))
 	asked := make([]Asked, 0, len(questions))
-	for _, key := range slices.Sorted(maps.Keys(questions)) {
+	for _, key := range keys {
 		if !storable(key) {
 			return false, false, &mcptasks.Error{
 				Op: "park", TaskID: fence.TaskID,
@@ -32,8 +34,9 @@ func (s *Store[TTx]) Park(ctx context.Context, fence Fence, questions map[string
 			DeadlineAt: now.Add(within),
 		})
 	}
+	detail := clean(fmt.Sprintf("until %q are answered", keys), maxDetailBytes)
 	err = s.driver.InTx(ctx, func(tx TTx) error {
-		all, open, ok, err := s.driver.Park(ctx, tx, fence, asked, now)
+		all, open, ok, err := s.driver.Park(ctx, tx, fence, asked, detail, now)
 		if err == nil && all > s.config.MaxQuestions {
 			err = fmt.Errorf("%w: the task has asked %d questions; this server allows %d", mcptasks.ErrInvalid, all, s.config.MaxQuestions)
 		}
@@ -54,11 +57,12 @@ func (s *Store[TTx]) Park(ctx context.Context, fence Fence, questions map[string
 // transaction. Keys under which no question is open are ignored. An answer that
 // is none, by its question's method and schema, is ErrInvalid, which names its
 // key, and nothing is stored.
-func (s *Store[TTx]) Update(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
+func (s *Store[TTx]) Update(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) (err error) {
+	defer s.op(ctx, "update", 0).end(&err)
+	var task *Locked
 	changed := false
-	err := s.driver.InTx(ctx, func(tx TTx) error {
-		task, err := s.lockOwned(ctx, tx, owner, id)
-		if err != nil {
+	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
+		if task, err = s.lockOwned(ctx, tx, owner, id); err != nil {
 			return err
 		}
 		changed, err = s.answerTx(ctx, tx, task, responses)
@@ -69,12 +73,14 @@ func (s *Store[TTx]) Update(ctx context.Context, owner mcptasks.Owner, id string
 	}
 	if changed {
 		s.config.Changed(id)
+		s.tell(ctx, task, telemetry.Audited{})
 	}
 	return nil
 }
 
 // UpdateTx is Update in the caller's transaction.
-func (s *Store[TTx]) UpdateTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
+func (s *Store[TTx]) UpdateTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) (err error) {
+	defer s.op(ctx, "update", 0).end(&err)
 	task, err := s.lockOwned(ctx, tx, owner, id)
 	if err == nil {
 		_, err = s.answerTx(ctx, tx, task, responses)
@@ -82,6 +88,7 @@ func (s *Store[TTx]) UpdateTx(ctx context.Context, tx TTx, owner mcptasks.Owner,
 	if err != nil {
 		return wrap("update", quotable(id), err)
 	}
+	s.tell(ctx, task, telemetry.Audited{Tx: true})
 	return nil
 }
 
@@ -114,11 +121,12 @@ func (s *Store[TTx]) answerTx(ctx context.Context, tx TTx, task *Locked, respons
 			return false, err
 		}
 		changed = true
+		task.done.action = telemetry.AuditAnswer
 	}
 	// A working task has open questions when another one's deadline has made it
 	// run again: the run finds the answer when it asks.
 	if open > 0 || !changed || task.Status != mcptasks.StatusInputRequired {
 		return changed, nil
 	}
-	return true, s.requeueTx(ctx, tx, task, 0, Event{})
+	return true, s.requeueTx(ctx, tx, task, telemetry.SpanAnswer, 0, Event{})
 }

@@ -21,6 +21,7 @@ import (
 type Backend interface {
 	Migrations() migrations.DB
 	Close() error
+	Ping(ctx context.Context) error
 
 	Create(ctx context.Context, calls []NewTask) ([]*mcptasks.Task, error)
 	Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error)
@@ -30,13 +31,13 @@ type Backend interface {
 
 	BeginWork(ctx context.Context) (end func() error, err error)
 	WorkClient(config *river.Config) (WorkClient, error)
-	Claim(ctx context.Context, taskID string, jobID int64, tools []string) (*Claimed, error)
+	Claim(ctx context.Context, taskID string, jobID int64, tools []string, node string) (*Claimed, error)
 	Held(ctx context.Context, runs []Fence) ([]string, error)
 	Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (held bool, err error)
 	SaveStep(ctx context.Context, step Step) (result json.RawMessage, held bool, err error)
 	Park(ctx context.Context, fence Fence, questions map[string]mcptasks.Question, within time.Duration) (parked, held bool, err error)
 	Retry(ctx context.Context, retry Retry) (held bool, err error)
-	Finish(ctx context.Context, fence Fence, outcome *mcptasks.Outcome, event Event) (held bool, err error)
+	Finish(ctx context.Context, fence Fence, tool string, outcome *mcptasks.Outcome, event Event) (held bool, err error)
 
 	Beat(ctx context.Context, node Node) error
 	Forget(ctx context.Context, nodeID string) error
@@ -91,14 +92,7 @@ var known = map[string]string{
 // as far as their drivers are imported. The error for any other names the import
 // or the schemes there are; it never quotes more of the URL than its scheme.
 func Open(ctx context.Context, url string, config *Config) (Backend, error) {
-	scheme, _, ok := strings.Cut(url, ":")
-	if !ok {
-		return nil, &mcptasks.Error{
-			Op:   "open",
-			Err:  fmt.Errorf("%w: the database URL has no scheme", mcptasks.ErrInvalid),
-			Hint: "use postgres://user:password@host/database, sqlite:path/to/file or sqlite::memory:",
-		}
-	}
+	scheme, rest, _ := strings.Cut(url, ":")
 	schemesMu.RLock()
 	open := schemes[scheme]
 	names := slices.Sorted(maps.Keys(schemes))
@@ -108,8 +102,15 @@ func Open(ctx context.Context, url string, config *Config) (Backend, error) {
 		return open(ctx, url, &defaults)
 	}
 	hint := "imported drivers serve: " + strings.Join(names, ", ")
-	if path := known[scheme]; path != "" {
+	switch path := known[scheme]; {
+	case path != "":
 		hint = fmt.Sprintf("add import _ %q to the program", path)
+	case !isScheme(scheme) || !strings.HasPrefix(rest, "//"): // who knows what it is: it is not quoted
+		return nil, &mcptasks.Error{
+			Op:   "open",
+			Err:  fmt.Errorf("%w: the database URL has no scheme", mcptasks.ErrInvalid),
+			Hint: "use postgres://user:password@host/database, sqlite:path/to/file or sqlite::memory:",
+		}
 	}
 	return nil, &mcptasks.Error{
 		Op:   "open",

@@ -5,8 +5,10 @@ import (
 	"errors"
 
 	"github.com/riverqueue/river/rivertype"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // This file is how a task is changed by any other than its run: the task's row is
@@ -27,10 +29,16 @@ func failed(id, sentence string, event Event) Finish {
 
 // endTx ends a locked task that is not terminal, and cancels the job it had.
 func (s *Store[TTx]) endTx(ctx context.Context, tx TTx, task *Locked, end Finish) error {
-	if err := s.driver.End(ctx, tx, end, s.now(), s.config.MinRetention); err != nil {
+	if err := s.endOnlyTx(ctx, tx, task, end); err != nil {
 		return err
 	}
 	return s.cancelJobTx(ctx, tx, task)
+}
+
+// endOnlyTx is endTx where there is no job that could go on.
+func (s *Store[TTx]) endOnlyTx(ctx context.Context, tx TTx, task *Locked, end Finish) error {
+	task.done.ended = OutcomeName(end.Status, end.IsError)
+	return s.driver.End(ctx, tx, end, s.now(), s.config.MinRetention)
 }
 
 func (s *Store[TTx]) cancelJobTx(ctx context.Context, tx TTx, task *Locked) error {
@@ -48,24 +56,34 @@ func (s *Store[TTx]) cancelJobTx(ctx context.Context, tx TTx, task *Locked) erro
 	return err
 }
 
-// requeueTx gives a locked task that is not terminal a fresh job.
-func (s *Store[TTx]) requeueTx(ctx context.Context, tx TTx, task *Locked, recoveries int, event Event) error {
+// requeueTx gives a locked task that is not terminal a fresh job. why is the span of
+// what made that necessary, which the next run will be linked to, or "" for a task's
+// first job.
+func (s *Store[TTx]) requeueTx(ctx context.Context, tx TTx, task *Locked, why string, recoveries int, event Event) (err error) {
+	traceContext := ""
+	if why != "" {
+		var span trace.Span
+		ctx, span = s.tracer.Again(ctx, why, task.Tool, telemetry.ParseOrigin(task.TraceContext))
+		defer func() { telemetry.End(span, err) }()
+		telemetry.SetTask(span, task.ID, event.Node)
+		traceContext = telemetry.After(ctx, task.TraceContext)
+	}
 	params := job(task.ID, task.Queue, task.Priority)
 	inserted, err := s.river.InsertTx(ctx, tx, params.Args, params.InsertOpts)
 	if err != nil {
 		return err
 	}
-	return s.driver.Requeue(ctx, tx, task.ID, inserted.Job.ID, recoveries, event, s.now())
+	return s.driver.Requeue(ctx, tx, task.ID, inserted.Job.ID, recoveries, traceContext, event, s.now())
 }
 
 // change locks a task that somebody must see to, unless somebody else has it
 // locked, lets fn see to it, and says whether fn changed it.
 func (s *Store[TTx]) change(ctx context.Context, id string, fn func(tx TTx, task *Locked) (changed bool, err error)) (bool, error) {
+	var task *Locked
 	changed := false
-	err := s.driver.InTx(ctx, func(tx TTx) error {
+	err := s.driver.InTx(ctx, func(tx TTx) (err error) {
 		changed = false
-		task, err := s.driver.Lock(ctx, tx, id, true)
-		if err != nil {
+		if task, err = s.driver.Lock(ctx, tx, id, true); err != nil {
 			return err
 		}
 		changed, err = fn(tx, task)
@@ -79,6 +97,7 @@ func (s *Store[TTx]) change(ctx context.Context, id string, fn func(tx TTx, task
 	}
 	if changed {
 		s.config.Changed(id)
+		s.tell(ctx, task, telemetry.Audited{})
 	}
 	return changed, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // NewTask is a tools/call to be made durable.
@@ -39,10 +40,11 @@ func (JobArgs) Kind() string { return "mcptask" }
 // Create inserts each task with its job, all in one transaction, and returns the
 // tasks once it has committed. A call whose idempotency key a task has already gets
 // that task.
-func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) ([]*mcptasks.Task, error) {
-	var tasks []*mcptasks.Task
-	err := s.driver.InTx(ctx, func(tx TTx) (err error) {
-		tasks, err = s.CreateTx(ctx, tx, calls)
+func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) (tasks []*mcptasks.Task, err error) {
+	defer s.op(ctx, "create", len(calls)).end(&err)
+	var made []*Row
+	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
+		tasks, made, err = s.createTx(ctx, tx, calls)
 		return err
 	})
 	if err != nil {
@@ -51,52 +53,76 @@ func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) ([]*mcptasks.T
 	for _, task := range tasks {
 		s.config.Changed(task.ID)
 	}
+	s.tellCreated(ctx, made, telemetry.Audited{})
 	return tasks, nil
 }
 
 // CreateTx is Create in the caller's transaction: the tasks exist when it
 // commits, and never did if it is rolled back.
-func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) ([]*mcptasks.Task, error) {
-	tasks := make([]*mcptasks.Task, len(calls))
+func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) (tasks []*mcptasks.Task, err error) {
+	defer s.op(ctx, "create", len(calls)).end(&err)
+	tasks, made, err := s.createTx(ctx, tx, calls)
+	if err != nil {
+		return nil, wrap("create", "", err)
+	}
+	s.tellCreated(ctx, made, telemetry.Audited{Tx: true})
+	return tasks, nil
+}
+
+// createTx returns the calls' tasks, and those of them that are new.
+func (s *Store[TTx]) createTx(ctx context.Context, tx TTx, calls []NewTask) (tasks []*mcptasks.Task, made []*Row, err error) {
+	tasks = make([]*mcptasks.Task, len(calls))
 	var rows []*Row
-	var jobs []river.InsertManyParams
 	for i, call := range calls {
-		row, err := s.newRow(call)
-		switch {
-		case err != nil:
-		case row.IdempotencyKey != "":
+		var row *Row
+		if row, err = s.newRow(call); err != nil {
+			return nil, nil, err
+		}
+		defer s.traceCreate(ctx, row).end(&err)
+		if row.IdempotencyKey != "" {
 			tasks[i], err = s.createKeyedTx(ctx, tx, row)
-		default:
+		} else {
 			err = s.checkLimits(ctx, tx, row, 0)
 		}
 		if err != nil {
-			return nil, wrap("create", "", err)
+			return nil, nil, err
 		}
 		if tasks[i] == nil {
 			tasks[i] = &row.Task
 			rows = append(rows, row)
-			jobs = append(jobs, job(row.ID, row.Queue, row.Priority))
+		}
+		if tasks[i].ID == row.ID {
+			made = append(made, row)
 		}
 	}
+	return tasks, made, s.insertTx(ctx, tx, rows)
+}
+
+// insertTx inserts the rows, each with its job and its answers.
+func (s *Store[TTx]) insertTx(ctx context.Context, tx TTx, rows []*Row) error {
 	if len(rows) == 0 {
-		return tasks, nil
+		return nil
+	}
+	jobs := make([]river.InsertManyParams, len(rows))
+	for i, row := range rows {
+		jobs[i] = job(row.ID, row.Queue, row.Priority)
 	}
 	inserted, err := s.river.InsertManyTx(ctx, tx, jobs)
 	if err != nil {
-		return nil, wrap("create", "", err)
+		return err
 	}
 	for i, row := range rows {
 		row.JobID = inserted[i].Job.ID
 	}
 	if err := s.driver.Insert(ctx, tx, rows); err != nil {
-		return nil, wrap("create", "", err)
+		return err
 	}
 	for _, row := range rows {
 		if err := s.insertAnswersTx(ctx, tx, row); err != nil {
-			return nil, wrap("create", "", err)
+			return err
 		}
 	}
-	return tasks, nil
+	return nil
 }
 
 func (s *Store[TTx]) insertAnswersTx(ctx context.Context, tx TTx, row *Row) error {
@@ -168,7 +194,7 @@ func (s *Store[TTx]) createKeyedTx(ctx context.Context, tx TTx, row *Row) (*mcpt
 		if err := s.insertAnswersTx(ctx, tx, row); err != nil {
 			return nil, err
 		}
-		return &task.Task, s.requeueTx(ctx, tx, task, 0, Event{})
+		return &task.Task, s.requeueTx(ctx, tx, task, "", 0, Event{})
 	}
 	reportTTL(&task.Task)
 	return &task.Task, nil

@@ -12,7 +12,9 @@ import (
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
-// ErrBusy is returned by Driver.Lock for a task that somebody else has locked.
+// ErrBusy is returned for a task that somebody else has locked: by Driver.Lock at
+// once, by anything that waits for the lock when the database does not let it wait
+// for longer. Nothing was changed; it may be tried again.
 var ErrBusy = errors.New("the task is locked by somebody else")
 
 // Driver is the SQL of one kind of database. [Store] holds the rules; a Driver's
@@ -42,6 +44,10 @@ type Driver[TTx any] interface {
 	SweepDriver[TTx]
 	NodeDriver
 	NewsDriver
+	OperatorDriver
+
+	// Ping asks the database for an answer.
+	Ping(ctx context.Context) error
 
 	// Close releases what the driver itself has opened.
 	Close() error
@@ -73,17 +79,14 @@ type CallDriver[TTx any] interface {
 	// List returns the tasks that match and have not expired before now, newest
 	// first and then by id, ascending, without outcomes and questions.
 	List(ctx context.Context, filter Filter, now time.Time) ([]*mcptasks.Task, error)
-
-	// Events returns the task's timeline, oldest first.
-	Events(ctx context.Context, id string) ([]TimedEvent, error)
 }
 
 // RunDriver is what a Driver does for the runs of tasks.
 type RunDriver[TTx any] interface {
-	// Claim gives each task its new run token and counts the run, for the tasks
-	// that are working under the claim's job and whose tool is one of tools. It
-	// returns those, with what their earlier runs recorded.
-	Claim(ctx context.Context, claims []Fence, tools []string, now time.Time) ([]*Claimed, error)
+	// Claim gives each task its new run token, counts the run and notes its node,
+	// for the tasks that are working under the claim's job and whose tool is one of
+	// tools. It returns those, with what their earlier runs recorded.
+	Claim(ctx context.Context, claims []Fence, tools []string, node string, now time.Time) ([]*Claimed, error)
 
 	// ToolOf returns the tool of the working task whose job this is.
 	ToolOf(ctx context.Context, taskID string, jobID int64) (string, error)
@@ -95,19 +98,22 @@ type RunDriver[TTx any] interface {
 	// fence held.
 	Report(ctx context.Context, reports []Report, now time.Time) ([]string, error)
 
-	// SaveStep records a step's result and sets recoveries to zero, unless the
+	// SaveStep records a step's result, with the run's node and number, and sets
+	// recoveries to zero, unless the
 	// task has maxSteps steps and none of this key. It returns the result that is
 	// recorded under the key now, nil if there is none, and whether the fence held.
 	SaveStep(ctx context.Context, step Step, maxSteps int, now time.Time) (result json.RawMessage, held bool, err error)
 
 	// Park locks the task under the fence, adds those questions whose key is new,
 	// or was answered before it was asked, and returns how many questions the task has, how many of them are open, and
-	// whether the fence held. If any is open, the task is set to input_required and
-	// its job_id and run_token are cleared.
-	Park(ctx context.Context, tx TTx, fence Fence, questions []Asked, now time.Time) (all, open int, held bool, err error)
+	// whether the fence held. If any is open, the task is set to input_required, its
+	// job_id and run_token are cleared, and an event of kind EventParked is added
+	// with the run's node and the detail.
+	Park(ctx context.Context, tx TTx, fence Fence, questions []Asked, detail string, now time.Time) (all, open int, held bool, err error)
 
-	// Retry counts an error of the handler, sets the message, drops the run
-	// token and adds the event. It returns the ids of the tasks whose fence held.
+	// Retry counts an error of the handler, sets the message and, unless it is "",
+	// the trace context, drops the run token and adds the event. It returns the ids
+	// of the tasks whose fence held.
 	Retry(ctx context.Context, retries []Retry, now time.Time) ([]string, error)
 
 	// Finish ends tasks with their outcome, sets finished_at to now and
@@ -139,8 +145,9 @@ type LockDriver[TTx any] interface {
 	ExpireQuestions(ctx context.Context, tx TTx, id string, now time.Time) (int, error)
 
 	// Requeue makes a task that is not terminal working under the job, drops its
-	// run token, sets recoveries and adds the event if there is one.
-	Requeue(ctx context.Context, tx TTx, id string, jobID int64, recoveries int, event Event, now time.Time) error
+	// run token, sets recoveries and, unless it is "", the trace context, and adds
+	// the event if there is one.
+	Requeue(ctx context.Context, tx TTx, id string, jobID int64, recoveries int, traceContext string, event Event, now time.Time) error
 
 	// End ends a task that is not terminal, as Finish does.
 	End(ctx context.Context, tx TTx, end Finish, now time.Time, retention time.Duration) error
@@ -220,6 +227,37 @@ type NewsDriver interface {
 	Listen(ctx context.Context, ready func(), heard func(ids []string)) error
 }
 
+// OperatorDriver is what a Driver reads for the operator, past owners. It locks
+// nothing. Ages are by the database's clock.
+type OperatorDriver interface {
+	// OwnerOf returns whose the task is, also of an expired one.
+	OwnerOf(ctx context.Context, id string) (mcptasks.Owner, error)
+
+	// Show returns all that is stored of the task, as of one moment, also of an
+	// expired one.
+	Show(ctx context.Context, id string) (*Shown, error)
+
+	// Nodes returns the nodes by id.
+	Nodes(ctx context.Context) ([]NodeSeen, error)
+
+	// Server returns the database's clock, and the connections to its server.
+	Server(ctx context.Context) (clock time.Time, connections Connections, err error)
+
+	// Live returns how many tasks there are in each status that is not terminal.
+	Live(ctx context.Context) (map[mcptasks.Status]int, error)
+
+	// Waiting returns the jobs of working tasks that are due and not running, by
+	// queue and tool. A job is due when its time has come, and as long as its task
+	// has not been claimed at all since the job was inserted; such a one waits from
+	// then on, any other from when its time had come.
+	Waiting(ctx context.Context) ([]Waiting, error)
+
+	// Taskless returns unfinished jobs of ours that are no working task's, oldest
+	// first: those that were inserted and last fetched more than age ago, and whose
+	// task, if there is one, is unchanged since before.
+	Taskless(ctx context.Context, age time.Duration, before time.Time, limit int) ([]Job, error)
+}
+
 // Exclusive is what a Driver offers besides when one process at a time works
 // its database: whoever holds the lock knows that no other run is alive.
 type Exclusive interface {
@@ -242,6 +280,7 @@ type Row struct {
 	IdempotencyKey string // "": none
 	ArgsHash       []byte
 	RetryOf        string // "": of none
+	TraceContext   string // "": none
 }
 
 // Fence names a run: a write under it changes nothing once the task has gone to
@@ -255,16 +294,17 @@ type Fence struct {
 // Claimed is a task whose run has just begun.
 type Claimed struct {
 	Fence
-	Owner       mcptasks.Owner
-	Tool        string
-	Arguments   json.RawMessage
-	RequestMeta json.RawMessage
-	RunSeq      int
-	Attempts    int // errors of the handler so far
-	MaxAttempts int
-	RunTimeout  time.Duration
-	DeadlineAt  time.Time // zero: none
-	Answered    bool      // the client answered questions before the first run
+	Owner        mcptasks.Owner
+	Tool         string
+	Arguments    json.RawMessage
+	RequestMeta  json.RawMessage
+	TraceContext string // "": none
+	RunSeq       int
+	Attempts     int // errors of the handler so far
+	MaxAttempts  int
+	RunTimeout   time.Duration
+	DeadlineAt   time.Time // zero: none
+	Answered     bool      // the client answered questions before the first run
 	mcptasks.Recorded
 }
 
@@ -275,11 +315,12 @@ type Report struct {
 	Message string
 }
 
-// Step is the result of a step.
+// Step is the result of a step, and when its work began and ended.
 type Step struct {
 	Fence
-	Key    string
-	Result json.RawMessage
+	Key              string
+	Result           json.RawMessage
+	BeganAt, EndedAt time.Time
 }
 
 // Asked is a question a run asks.
@@ -293,8 +334,9 @@ type Asked struct {
 // Retry is the error of an attempt that another one follows.
 type Retry struct {
 	Fence
-	Message string
-	Event   Event
+	Message      string
+	TraceContext string // of the next run; "": as before
+	Event        Event
 }
 
 // Finish is the end of a task. Its fence but for the task's id is not looked at
@@ -330,10 +372,15 @@ type Locked struct {
 	Priority      int
 	Arguments     json.RawMessage
 	RequestMeta   json.RawMessage
-	JobID         int64 // 0: none
-	Running       bool  // a run has claimed it
+	TraceContext  string // "": none
+	JobID         int64  // 0: none
+	Running       bool   // a run has claimed it
 	Recoveries    int
+	MaxAttempts   int
+	RunTimeout    time.Duration
 	DeadlineAt    time.Time // zero: none
+
+	done done
 }
 
 // Node is a process that works tasks.
@@ -358,6 +405,7 @@ type Filter struct {
 	Status   mcptasks.Status
 	Tool     string
 	Before   time.Time // created before; for the operator's "older than"
+	Since    time.Time // created then or after; for the operator's "younger than"
 	After    Position  // the last task of the page before
 	Limit    int
 }

@@ -17,7 +17,8 @@ const (
 )
 
 // List returns a page of the owner's tasks; see [mcptasks.Runner].
-func (s *Store[TTx]) List(ctx context.Context, owner mcptasks.Owner, cursor string, limit int) (*mcptasks.Page, error) {
+func (s *Store[TTx]) List(ctx context.Context, owner mcptasks.Owner, cursor string, limit int) (_ *mcptasks.Page, err error) {
+	defer s.op(ctx, "list", 0).end(&err)
 	page, err := s.list(ctx, Filter{Owner: owner}, cursor, limit)
 	if err != nil {
 		return nil, wrap("list", "", err)

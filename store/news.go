@@ -3,7 +3,8 @@ package store
 import "context"
 
 // Tell tells the processes that listen that the tasks have changed.
-func (s *Store[TTx]) Tell(ctx context.Context, ids []string) error {
+func (s *Store[TTx]) Tell(ctx context.Context, ids []string) (err error) {
+	defer s.op(ctx, "tell", len(ids)).end(&err)
 	if err := s.driver.Tell(ctx, ids); err != nil {
 		return wrap("tell", "", err)
 	}

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // Operator is the door past owners, for whoever runs the service: not for code
@@ -16,7 +19,10 @@ import (
 type Operator interface {
 	// List returns a page of all owners' tasks that match; see Runner.List.
 	List(ctx context.Context, query Query, cursor string, limit int) (*mcptasks.Page, error)
-	// Show returns the task with its timeline.
+	// Get returns the task as its owner sees it.
+	Get(ctx context.Context, id string) (*mcptasks.Task, error)
+	// Show returns all that is known of the task, as of one moment. It repairs
+	// nothing and waits for no lock.
 	Show(ctx context.Context, id string) (*Shown, error)
 	// Answer stores answers, as Runner.Update does.
 	Answer(ctx context.Context, id string, responses map[string]json.RawMessage) error
@@ -25,23 +31,74 @@ type Operator interface {
 	// Delete removes a task that has ended with all its rows; ErrConflict if it
 	// has not: cancel it first.
 	Delete(ctx context.Context, id string) error
-	// Retry makes a new task of the same owner, tool and arguments as one that
-	// has ended, and returns it; ErrConflict if it has not.
-	Retry(ctx context.Context, id string, tool *mcptasks.Tool) (*mcptasks.Task, error)
+	// Retry makes a new task from the record of one that has ended: the same
+	// owner, tool, arguments, queue, priority, limits, TTL and poll interval, and
+	// as much time to its deadline. ErrConflict if it has not ended, ErrLimit as
+	// Runner.Create. The tool need not be known to this process.
+	Retry(ctx context.Context, id string) (*mcptasks.Task, error)
+
+	// Nodes returns all nodes that are known, by id: those that work, and the
+	// dead until they are pruned.
+	Nodes(ctx context.Context) ([]NodeSeen, error)
+	// Survey returns the figures and the faults of the whole database. It reads
+	// what is live and unfinished, never what has ended.
+	Survey(ctx context.Context) (*Survey, error)
 }
 
 // Query says which tasks an operator lists. Zero fields do not restrict.
 type Query struct {
-	Owner  *mcptasks.Owner
-	Status mcptasks.Status
-	Tool   string
-	MinAge time.Duration // created at least so long ago
+	Owner          *mcptasks.Owner
+	Status         mcptasks.Status
+	Tool           string
+	MinAge, MaxAge time.Duration // created at least, and at most, so long ago
 }
 
 // Shown is a task as an operator sees it.
 type Shown struct {
 	*mcptasks.Task
-	Timeline []TimedEvent
+	Arguments             json.RawMessage // nil: none
+	Queue                 string
+	Attempts, MaxAttempts int // errors of the handler so far, and how many end the task
+	Recoveries            int // deaths of its workers in a row
+	RunSeq                int // how many runs have begun
+	RunNode               string
+	RunAt                 time.Time // when the last run began, zero if none has
+	DeadlineAt            time.Time // zero: none
+	JobID                 int64     // 0: none
+	JobState              string    // River's; "" if there is no such job, or it names another task
+	RetryOf               string    // "": of none
+	Questions             []ShownQuestion
+	Steps                 []ShownStep
+	Timeline              []TimedEvent
+}
+
+// open returns the open questions as a client is told of them.
+func (s *Shown) open() map[string]mcptasks.Question {
+	open := make(map[string]mcptasks.Question)
+	for _, q := range s.Questions {
+		if q.AnsweredAt.IsZero() {
+			open[q.Key] = mcptasks.Question{Method: q.Method, Params: q.Params}
+		}
+	}
+	return open
+}
+
+// ShownQuestion is a question, whether it is open or not; an answered one without a
+// Response has expired. It has no Method if its answer came before it was asked.
+type ShownQuestion struct {
+	Key, Method                     string
+	Params, Response                json.RawMessage // nil: none
+	AskedAt, DeadlineAt, AnsweredAt time.Time       // AnsweredAt is zero while it is open
+}
+
+// ShownStep is a recorded step, the run that recorded it, and how long its result is.
+// Its times are by that node's clock.
+type ShownStep struct {
+	Key              string
+	Node             string
+	RunSeq           int
+	BeganAt, EndedAt time.Time
+	Bytes            int
 }
 
 type operator[TTx any] struct{ s *Store[TTx] }
@@ -57,6 +114,9 @@ func (o operator[TTx]) List(ctx context.Context, query Query, cursor string, lim
 	if query.MinAge > 0 {
 		filter.Before = o.s.now().Add(-query.MinAge)
 	}
+	if query.MaxAge > 0 {
+		filter.Since = o.s.now().Add(-query.MaxAge)
+	}
 	page, err := o.s.list(ctx, filter, cursor, limit)
 	if err != nil {
 		return nil, wrap("list", "", err)
@@ -64,25 +124,37 @@ func (o operator[TTx]) List(ctx context.Context, query Query, cursor string, lim
 	return page, nil
 }
 
+// everything is the time at which no task has expired.
+var everything = time.Unix(0, 0)
+
+func (o operator[TTx]) Get(ctx context.Context, id string) (*mcptasks.Task, error) {
+	if !isTaskID(id) {
+		return nil, wrap("get", "", mcptasks.ErrNotFound)
+	}
+	owner, err := o.s.driver.OwnerOf(ctx, id)
+	if err != nil {
+		return nil, wrap("get", id, err)
+	}
+	task, err := o.s.get(ctx, owner, id, everything)
+	if err != nil {
+		return nil, wrap("get", id, err)
+	}
+	return task, nil
+}
+
 func (o operator[TTx]) Show(ctx context.Context, id string) (*Shown, error) {
-	var owner mcptasks.Owner
-	err := o.locked(ctx, "show", id, func(_ TTx, task *Locked) (bool, error) {
-		owner = task.Owner
-		return false, nil
-	})
-	if err != nil {
-		return nil, err
+	if !isTaskID(id) {
+		return nil, wrap("show", "", mcptasks.ErrNotFound)
 	}
-	task, err := o.s.driver.Get(ctx, owner, id, time.Unix(0, 0)) // expired ones too
+	shown, err := o.s.driver.Show(ctx, id)
 	if err != nil {
 		return nil, wrap("show", id, err)
 	}
-	reportTTL(task)
-	events, err := o.s.driver.Events(ctx, id)
-	if err != nil {
-		return nil, wrap("show", id, err)
+	if shown.Status == mcptasks.StatusInputRequired {
+		shown.Task.Questions = shown.open()
 	}
-	return &Shown{Task: task, Timeline: events}, nil
+	reportTTL(shown.Task)
+	return shown, nil
 }
 
 func (o operator[TTx]) Answer(ctx context.Context, id string, responses map[string]json.RawMessage) error {
@@ -96,6 +168,7 @@ func (o operator[TTx]) Cancel(ctx context.Context, id string) error {
 		if task.Status.Terminal() {
 			return false, mcptasks.ErrTerminal
 		}
+		task.done.action, task.done.cancelled = telemetry.AuditCancel, telemetry.ByOperator
 		end := cancelled(id)
 		end.Event = Event{Kind: EventCancelled, Detail: "by an operator"}
 		return true, o.s.endTx(ctx, tx, task, end)
@@ -107,29 +180,58 @@ func (o operator[TTx]) Delete(ctx context.Context, id string) error {
 		if !task.Status.Terminal() {
 			return false, fmt.Errorf("%w: it is %s; cancel it first", mcptasks.ErrConflict, task.Status)
 		}
+		task.done.action = telemetry.AuditDelete
 		return true, o.s.driver.Delete(ctx, tx, id)
 	})
 }
 
-func (o operator[TTx]) Retry(ctx context.Context, id string, tool *mcptasks.Tool) (*mcptasks.Task, error) {
-	var again []*mcptasks.Task
+func (o operator[TTx]) Retry(ctx context.Context, id string) (*mcptasks.Task, error) {
+	var again *Row
 	err := o.locked(ctx, "retry", id, func(tx TTx, task *Locked) (_ bool, err error) {
 		if !task.Status.Terminal() {
 			return false, fmt.Errorf("%w: it is %s", mcptasks.ErrConflict, task.Status)
 		}
-		again, err = o.s.CreateTx(ctx, tx, []NewTask{{
-			Owner:   task.Owner,
-			Tool:    tool,
-			Params:  mcptasks.CreateParams{Tool: task.Tool, Arguments: task.Arguments, Meta: task.RequestMeta},
-			RetryOf: id,
-		}})
-		return false, err
+		again = o.again(task)
+		defer o.s.traceCreate(ctx, again).end(&err)
+		if err := o.s.checkLimits(ctx, tx, again, 0); err != nil {
+			return false, err
+		}
+		return false, o.s.insertTx(ctx, tx, []*Row{again})
 	})
 	if err != nil {
 		return nil, err
 	}
-	o.s.config.Changed(again[0].ID)
-	return again[0], nil
+	o.s.config.Changed(again.ID)
+	o.s.tellCreated(ctx, []*Row{again}, telemetry.Audited{Operator: true})
+	return &again.Task, nil
+}
+
+// again returns a new task from the record of one that has ended.
+func (o operator[TTx]) again(task *Locked) *Row {
+	now := o.s.now()
+	row := &Row{
+		Task: mcptasks.Task{
+			ID:           uuid.NewString(),
+			Owner:        task.Owner,
+			Tool:         task.Tool,
+			Status:       mcptasks.StatusWorking,
+			TTL:          task.TTL,
+			PollInterval: task.PollInterval,
+			CreatedAt:    now,
+			UpdatedAt:    now,
+		},
+		Queue:       task.Queue,
+		Priority:    task.Priority,
+		Arguments:   task.Arguments,
+		RequestMeta: task.RequestMeta,
+		MaxAttempts: task.MaxAttempts,
+		RunTimeout:  task.RunTimeout,
+		RetryOf:     task.ID,
+	}
+	if !task.DeadlineAt.IsZero() {
+		row.DeadlineAt = now.Add(task.DeadlineAt.Sub(task.CreatedAt))
+	}
+	return row
 }
 
 // locked runs fn on the locked task.
@@ -137,10 +239,10 @@ func (o operator[TTx]) locked(ctx context.Context, op, id string, fn func(tx TTx
 	if !isTaskID(id) {
 		return wrap(op, "", mcptasks.ErrNotFound)
 	}
+	var task *Locked
 	changed := false
-	err := o.s.driver.InTx(ctx, func(tx TTx) error {
-		task, err := o.s.driver.Lock(ctx, tx, id, false)
-		if err != nil {
+	err := o.s.driver.InTx(ctx, func(tx TTx) (err error) {
+		if task, err = o.s.driver.Lock(ctx, tx, id, false); err != nil {
 			return err
 		}
 		changed, err = fn(tx, task)
@@ -151,6 +253,7 @@ func (o operator[TTx]) locked(ctx context.Context, op, id string, fn func(tx TTx
 	}
 	if changed {
 		o.s.config.Changed(id)
+		o.s.tell(ctx, task, telemetry.Audited{Operator: true})
 	}
 	return nil
 }

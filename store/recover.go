@@ -9,11 +9,13 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // Kinds of [Event].
 const (
 	EventError     = "error"     // an attempt ended with an error; another follows, or it was the answer
+	EventParked    = "parked"    // the run ended: the task waits for answers
 	EventFailed    = "failed"    // the task failed: a panic, a time limit, a result that could not be kept
 	EventRecovered = "recovered" // the node that ran the task died, or lost the job; it has a fresh one
 	EventRepaired  = "repaired"  // task and job did not agree
@@ -48,7 +50,8 @@ func (s *Store[TTx]) BeginWork(ctx context.Context) (end func() error, err error
 }
 
 // Beat records that the node lives.
-func (s *Store[TTx]) Beat(ctx context.Context, node Node) error {
+func (s *Store[TTx]) Beat(ctx context.Context, node Node) (err error) {
+	defer s.op(ctx, "beat", 0).end(&err)
 	if err := s.driver.Beat(ctx, node); err != nil {
 		return wrap("beat", "", err)
 	}
@@ -74,12 +77,14 @@ const DiscardAfter = 5
 // number of nodes may reap at once. It returns how many tasks it saw to. by is the
 // reaping node's id, for the timeline. steady is asked before each whether the node
 // may still hold others for dead: the database may go away in between.
-func (s *Store[TTx]) Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (int, error) {
+func (s *Store[TTx]) Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (_ int, err error) {
+	defer s.op(ctx, "reap", 0).end(&err)
 	reaped, err := s.eachJob(ctx, steady,
 		func() ([]Job, error) { return s.driver.Orphans(ctx, lease, batch) },
 		func(orphan Job) (bool, error) {
-			return s.giveFreshJob(ctx, orphan, func(tx TTx, task *Locked) error { return s.recoverTx(ctx, tx, task, by) })
+			return s.giveFreshJob(ctx, orphan, func(tx TTx, task *Locked) error { return s.recoverTx(ctx, tx, task, orphan.Node, by) })
 		})
+	s.metrics.Swept.Add(ctx, reaped, telemetry.Reaped)
 	_, leftErr := s.eachJob(ctx, steady,
 		func() ([]Job, error) { return s.driver.Leftovers(ctx, DiscardAfter*lease, batch) },
 		func(left Job) (bool, error) { return true, s.discard(ctx, left) })
@@ -116,16 +121,18 @@ func (s *Store[TTx]) eachJob(ctx context.Context, steady func() bool, find func(
 
 // recoverTx counts the death of a run's worker, if there was a run, and gives the
 // task a fresh job, or fails it.
-func (s *Store[TTx]) recoverTx(ctx context.Context, tx TTx, task *Locked, by string) error {
+func (s *Store[TTx]) recoverTx(ctx context.Context, tx TTx, task *Locked, dead, by string) error {
 	deaths := task.Recoveries
 	if task.Running {
 		deaths++
 	}
 	if deaths > s.config.MaxRecoveries {
 		sentence := fmt.Sprintf("The tool's process died %d times in a row.", deaths)
-		return s.driver.End(ctx, tx, failed(task.ID, sentence, Event{Kind: EventFailed, Node: by, Detail: sentence}), s.now(), s.config.MinRetention)
+		return s.endOnlyTx(ctx, tx, task, failed(task.ID, sentence, Event{Kind: EventFailed, Node: by, Detail: sentence}))
 	}
-	return s.requeueTx(ctx, tx, task, deaths, Event{Kind: EventRecovered, Node: by, Detail: fmt.Sprintf("the node of job %d died", task.JobID)})
+	task.done.recovered = telemetry.Death
+	detail := fmt.Sprintf("node %s of job %d died", dead, task.JobID)
+	return s.requeueTx(ctx, tx, task, telemetry.SpanRecover, deaths, Event{Kind: EventRecovered, Node: by, Detail: detail})
 }
 
 // RunningOn returns the jobs that River holds to be running under the node.
@@ -144,7 +151,8 @@ func (s *Store[TTx]) RunningOn(ctx context.Context, nodeID string) ([]Job, error
 func (s *Store[TTx]) RecoverLost(ctx context.Context, lost Job, by string) (bool, error) {
 	done, err := s.giveFreshJob(ctx, lost, func(tx TTx, task *Locked) error {
 		event := Event{Kind: EventRecovered, Node: by, Detail: fmt.Sprintf("the fetch of job %d was lost", lost.ID)}
-		return s.requeueTx(ctx, tx, task, task.Recoveries, event)
+		task.done.recovered = telemetry.Fetch
+		return s.requeueTx(ctx, tx, task, telemetry.SpanRecover, task.Recoveries, event)
 	})
 	if err != nil {
 		return false, wrap("recover", lost.TaskID, err)
@@ -168,10 +176,10 @@ func (s *Store[TTx]) discard(ctx context.Context, left Job) error {
 // looked at again under the task's lock: another node may have it by now. It returns
 // whether it did; not while somebody else has the task locked.
 func (s *Store[TTx]) giveFreshJob(ctx context.Context, dead Job, see func(tx TTx, task *Locked) error) (done bool, err error) {
-	err = s.driver.InTx(ctx, func(tx TTx) error {
+	var task *Locked
+	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
 		done = false
-		task, err := s.driver.Lock(ctx, tx, dead.TaskID, true)
-		if err != nil {
+		if task, err = s.driver.Lock(ctx, tx, dead.TaskID, true); err != nil {
 			return err
 		}
 		state, node, err := s.driver.JobState(ctx, tx, dead.ID, dead.TaskID)
@@ -190,6 +198,7 @@ func (s *Store[TTx]) giveFreshJob(ctx context.Context, dead Job, see func(tx TTx
 	}
 	if err == nil && done {
 		s.config.Changed(dead.TaskID)
+		s.tell(ctx, task, telemetry.Audited{})
 	}
 	return done && err == nil, err
 }
@@ -208,7 +217,7 @@ func (s *Store[TTx]) repairTx(ctx context.Context, tx TTx, task *Locked) (bool, 
 				return false, nil
 			}
 		}
-		return true, s.requeueTx(ctx, tx, task, task.Recoveries, Event{Kind: EventRepaired, Detail: "no question was open"})
+		return true, s.requeueTx(ctx, tx, task, telemetry.SpanRepair, task.Recoveries, Event{Kind: EventRepaired, Detail: "no question was open"})
 	case mcptasks.StatusWorking:
 		return s.repairWorkingTx(ctx, tx, task)
 	default:
@@ -222,10 +231,11 @@ func (s *Store[TTx]) repairWorkingTx(ctx context.Context, tx TTx, task *Locked) 
 		return false, err
 	}
 	end := func(end Finish) (bool, error) {
-		return true, s.driver.End(ctx, tx, end, s.now(), s.config.MinRetention)
+		return true, s.endOnlyTx(ctx, tx, task, end)
 	}
 	switch rivertype.JobState(state) {
 	case rivertype.JobStateCancelled:
+		task.done.cancelled = telemetry.ByJob
 		finish := cancelled(task.ID)
 		finish.Event = Event{Kind: EventRepaired, Detail: fmt.Sprintf("job %d was cancelled", task.JobID)}
 		return end(finish)
@@ -243,5 +253,5 @@ func (s *Store[TTx]) repairWorkingTx(ctx context.Context, tx TTx, task *Locked) 
 		return end(failed(task.ID, "The task could not be run.", Event{Kind: EventFailed, Detail: fmt.Sprintf("job %d is gone or completed; repaired %d times before", task.JobID, repairs)}))
 	}
 	detail := fmt.Sprintf("job %d is gone or completed", task.JobID)
-	return true, s.requeueTx(ctx, tx, task, task.Recoveries, Event{Kind: EventRepaired, Detail: detail})
+	return true, s.requeueTx(ctx, tx, task, telemetry.SpanRepair, task.Recoveries, Event{Kind: EventRepaired, Detail: detail})
 }

@@ -21,19 +21,24 @@ func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 	config.Schema = s.driver.Schema()
 	if config.FetchPollInterval == 0 {
 		config.FetchPollInterval = 50 * time.Millisecond
-		if s.driver.River().SupportsListener() {
+		switch {
+		case !s.driver.River().SupportsListener():
+		case config.PollOnly:
+			config.FetchPollInterval = 100 * time.Millisecond
+		default:
 			config.FetchPollInterval = 200 * time.Millisecond // the net below the notifications
 		}
 	}
 	return river.NewClient(s.driver.River(), config)
 }
 
-// Claim begins a run: it draws the token of its fence and counts it. It returns
-// nil if the task is not this job's to run: it has ended, or has another job now;
-// and ErrUnknownTool if it is, but its tool is none of these.
-func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tools []string) (*Claimed, error) {
+// Claim begins a run on the node: it draws the token of its fence and counts it. It
+// returns nil if the task is not this job's to run: it has ended, or has another job
+// now; and ErrUnknownTool if it is, but its tool is none of these.
+func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tools []string, node string) (_ *Claimed, err error) {
+	defer s.op(ctx, "claim", 1).end(&err)
 	fence := Fence{TaskID: taskID, JobID: jobID, RunToken: uuid.NewString()}
-	claimed, err := s.driver.Claim(ctx, []Fence{fence}, tools, s.now())
+	claimed, err := s.driver.Claim(ctx, []Fence{fence}, tools, node, s.now())
 	if err != nil {
 		return nil, wrap("claim", taskID, err)
 	}
@@ -51,7 +56,8 @@ func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tool
 }
 
 // Held returns the tokens of those runs that still hold their task.
-func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) ([]string, error) {
+func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) (_ []string, err error) {
+	defer s.op(ctx, "held", len(runs)).end(&err)
 	held, err := s.driver.Held(ctx, runs)
 	if err != nil {
 		return nil, wrap("sweep", "", err)
@@ -60,7 +66,8 @@ func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) ([]string, error) {
 }
 
 // Report makes progress the task's, and reports whether the run still holds it.
-func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (bool, error) {
+func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (_ bool, err error) {
+	defer s.op(ctx, "report", 1).end(&err)
 	report := Report{Fence: fence, Progress: progress, Message: clean(progress.StatusMessage(), maxMessageBytes)}
 	held, err := s.driver.Report(ctx, []Report{report}, s.now())
 	return s.written("report", fence.TaskID, held, err)
@@ -69,7 +76,8 @@ func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.
 // SaveStep records a step's result. It returns the result recorded under the
 // key, which is an earlier one's if there was one, and whether the run still
 // holds its task; if not, nothing is recorded.
-func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (json.RawMessage, bool, error) {
+func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (_ json.RawMessage, _ bool, err error) {
+	defer s.op(ctx, "save_step", 0).end(&err)
 	if !storable(step.Key) {
 		return nil, false, &mcptasks.Error{
 			Op: "save step", TaskID: step.TaskID,
@@ -93,21 +101,27 @@ func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (json.RawMessage, 
 // Retry counts an error of the handler against its task and ends the run's hold
 // on it, and reports whether it still had it. The caller then has River run the
 // same job again.
-func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (bool, error) {
+func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (_ bool, err error) {
+	defer s.op(ctx, "retry", 1).end(&err)
 	retry.Message = clean(retry.Message, maxMessageBytes)
 	retry.Event.Detail = clean(retry.Event.Detail, maxDetailBytes)
 	held, err := s.driver.Retry(ctx, []Retry{retry}, s.now())
 	return s.written("retry", retry.TaskID, held, err)
 }
 
-// Finish ends the task with the outcome and reports whether the run still held
+// Finish ends the tool's task with the outcome and reports whether the run still held
 // it; if not, nothing is changed. A result over MaxResultBytes fails the task
 // instead, with an error that says so and names the limit. The event, if it has a kind, goes
 // to the timeline.
-func (s *Store[TTx]) Finish(ctx context.Context, fence Fence, outcome *mcptasks.Outcome, event Event) (bool, error) {
+func (s *Store[TTx]) Finish(ctx context.Context, fence Fence, tool string, outcome *mcptasks.Outcome, event Event) (_ bool, err error) {
+	defer s.op(ctx, "finish", 1).end(&err)
 	end := s.finish(fence, outcome, event)
-	held, err := s.driver.Finish(ctx, []Finish{end}, s.now(), s.config.MinRetention)
-	return s.written("finish", fence.TaskID, held, err)
+	ids, err := s.driver.Finish(ctx, []Finish{end}, s.now(), s.config.MinRetention)
+	held, err := s.written("finish", fence.TaskID, ids, err)
+	if held {
+		s.metrics.Finishes.Add(ctx, 1, tool, OutcomeName(end.Status, end.IsError))
+	}
+	return held, err
 }
 
 func (s *Store[TTx]) finish(fence Fence, outcome *mcptasks.Outcome, event Event) Finish {

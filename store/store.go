@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
@@ -23,6 +26,14 @@ type Config struct {
 	// Schema is the Postgres schema for River's tables and ours; lower-case
 	// letters, digits and _. Not used on SQLite. Defaults to "mcptasks".
 	Schema string
+
+	// AsIs has Open leave the schema of a SQLite file as it is, which it otherwise
+	// brings up: for whoever migrates, or looks what there is.
+	AsIs bool
+
+	// PollOnly says that the database is reached through PgBouncer in transaction
+	// mode: nothing is made to last for longer than a transaction. Used by Open.
+	PollOnly bool
 
 	// MaxResultBytes bounds the JSON of a task's result. A longer one fails the
 	// task. Defaults to 8 MiB.
@@ -55,6 +66,15 @@ type Config struct {
 	// tasks of a queue that wait to be run. Both count at each create, and are
 	// approximate while many are made at once. Default to no limit.
 	MaxLiveTasks, MaxBacklog int
+
+	// TracerProvider and MeterProvider are told what the store does. They default
+	// to OpenTelemetry's global ones.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+
+	// Audit gets a line for each task that is created, answered, cancelled or
+	// deleted. Defaults to none.
+	Audit *slog.Logger
 
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -95,6 +115,10 @@ type Store[TTx any] struct {
 	driver Driver[TTx]
 	river  *river.Client[TTx] // inserts and cancels; it works nothing
 	config Config
+
+	tracer  *telemetry.Tracer
+	metrics *telemetry.Metrics
+	audit   telemetry.Audit
 }
 
 var _ Backend = (*Store[struct{}])(nil)
@@ -113,27 +137,48 @@ func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
 	if err != nil {
 		return nil, &mcptasks.Error{Op: "open", Err: err}
 	}
-	return &Store[TTx]{driver: driver, river: client, config: cfg}, nil
+	return &Store[TTx]{
+		driver: driver, river: client, config: cfg,
+		tracer: telemetry.NewTracer(cfg.TracerProvider), metrics: telemetry.NewMetrics(cfg.MeterProvider), audit: telemetry.NewAudit(cfg.Audit),
+	}, nil
 }
 
 // Migrations returns the database as something to migrate and check.
 func (s *Store[TTx]) Migrations() migrations.DB { return s.driver }
+
+// Ping says whether the database answers.
+func (s *Store[TTx]) Ping(ctx context.Context) error {
+	if err := s.driver.Ping(ctx); err != nil {
+		return wrap("ping", "", err)
+	}
+	return nil
+}
 
 // Close closes the driver.
 func (s *Store[TTx]) Close() error { return s.driver.Close() }
 
 // Get returns the owner's task as it is now, or ErrNotFound. A task that does not
 // agree with its job is repaired first.
-func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
+func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (_ *mcptasks.Task, err error) {
+	defer s.op(ctx, "get", 0).end(&err)
 	if !isTaskID(id) || !storable(string(owner)) {
 		return nil, wrap("get", quotable(id), mcptasks.ErrNotFound)
 	}
-	task, err := s.driver.Get(ctx, owner, id, s.now())
+	task, err := s.get(ctx, owner, id, s.now())
+	if err != nil {
+		return nil, wrap("get", id, err)
+	}
+	return task, nil
+}
+
+// get is Get of a task that had not expired then.
+func (s *Store[TTx]) get(ctx context.Context, owner mcptasks.Owner, id string, then time.Time) (*mcptasks.Task, error) {
+	task, err := s.driver.Get(ctx, owner, id, then)
 	if err == nil && s.suspect(task) {
 		task, err = s.repaired(ctx, task)
 	}
 	if err != nil {
-		return nil, wrap("get", id, err)
+		return nil, err
 	}
 	reportTTL(task)
 	return task, nil
@@ -157,6 +202,7 @@ func (s *Store[TTx]) repaired(ctx context.Context, task *mcptasks.Task) (*mcptas
 	if err != nil || !changed {
 		return task, err
 	}
+	s.metrics.Swept.Add(ctx, 1, telemetry.Repaired)
 	return s.driver.Get(ctx, task.Owner, task.ID, s.now())
 }
 

@@ -6,41 +6,47 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
 // Sweep sees to what no request meets: tasks past their deadline, questions past
 // theirs, tasks that do not agree with their job, expired tasks. A task must have
 // stood still for settled to be held to disagree with its job. Any number of nodes
 // may sweep at once.
-func (s *Store[TTx]) Sweep(ctx context.Context, settled time.Duration) error {
+func (s *Store[TTx]) Sweep(ctx context.Context, settled time.Duration) (err error) {
+	defer s.op(ctx, "sweep", 0).end(&err)
 	now := s.now()
 	sweeps := []struct {
+		kind string
 		find func() ([]string, error)
 		mend func(tx TTx, task *Locked) (bool, error)
 	}{
 		{
+			telemetry.Overdue,
 			func() ([]string, error) { return s.driver.Overdue(ctx, now, batch) },
 			func(tx TTx, task *Locked) (bool, error) { return s.overdueTx(ctx, tx, task) },
 		},
 		{
+			telemetry.Unanswered,
 			func() ([]string, error) { return s.driver.Unanswered(ctx, now, batch) },
 			func(tx TTx, task *Locked) (bool, error) { return s.unansweredTx(ctx, tx, task) },
 		},
 		{
+			telemetry.Repaired,
 			func() ([]string, error) { return s.driver.Broken(ctx, now.Add(-settled), batch) },
 			func(tx TTx, task *Locked) (bool, error) { return s.repairTx(ctx, tx, task) },
 		},
 	}
 	var errs []error
 	for _, sweep := range sweeps {
-		errs = append(errs, s.mend(ctx, sweep.find, sweep.mend))
+		errs = append(errs, s.mend(ctx, sweep.kind, sweep.find, sweep.mend))
 	}
 	return errors.Join(append(errs, s.deleteExpired(ctx))...)
 }
 
 // mend sees to what find finds, batch by batch. What fails does not keep it from the
 // rest.
-func (s *Store[TTx]) mend(ctx context.Context, find func() ([]string, error), mend func(tx TTx, task *Locked) (bool, error)) error {
+func (s *Store[TTx]) mend(ctx context.Context, kind string, find func() ([]string, error), mend func(tx TTx, task *Locked) (bool, error)) error {
 	var errs []error
 	for {
 		ids, err := find()
@@ -55,6 +61,7 @@ func (s *Store[TTx]) mend(ctx context.Context, find func() ([]string, error), me
 			}
 			if changed {
 				mended++
+				s.metrics.Swept.Add(ctx, 1, kind)
 			}
 			if ctx.Err() != nil {
 				return errors.Join(errs...)
@@ -84,7 +91,7 @@ func (s *Store[TTx]) unansweredTx(ctx context.Context, tx TTx, task *Locked) (bo
 	if err != nil || expired == 0 {
 		return false, err
 	}
-	return true, s.requeueTx(ctx, tx, task, task.Recoveries, Event{})
+	return true, s.requeueTx(ctx, tx, task, telemetry.SpanUnanswered, task.Recoveries, Event{})
 }
 
 // deleteExpired removes in batches, so that no lock is held for long.
@@ -95,6 +102,7 @@ func (s *Store[TTx]) deleteExpired(ctx context.Context) error {
 		if err != nil {
 			return wrap("sweep", "", err)
 		}
+		s.metrics.Swept.Add(ctx, n, telemetry.Expired)
 		if n < limit {
 			return nil
 		}

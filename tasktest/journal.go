@@ -34,7 +34,7 @@ func (j *journal) Report(p mcptasks.Progress) {
 	}
 }
 
-func (j *journal) SaveStep(_ context.Context, key string, result json.RawMessage) (json.RawMessage, error) {
+func (j *journal) SaveStep(_ context.Context, key string, result json.RawMessage, _ time.Time) (json.RawMessage, error) {
 	j.task.mu.Lock()
 	defer j.task.mu.Unlock()
 	j.task.stepRuns[key]++

@@ -29,7 +29,7 @@ func (w *Workers) startRounds() *rounds {
 		do    func(context.Context)
 	}{
 		{w.heart.lease() / 10, w.reap},
-		{w.config.SweepInterval, w.endLost},
+		{w.lostInterval(), w.endLost},
 		{w.config.SweepInterval, w.sweep},
 		{w.heart.lease() / 3, lost.look},
 	} {
@@ -95,6 +95,15 @@ func (w *Workers) report(ctx context.Context, err error) {
 	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		w.log.WarnContext(ctx, "mcptasks: a sweep failed; it is repeated", "error", err)
 	}
+}
+
+// lostInterval is how often endLost looks: a cancel reaches its run within five
+// seconds if nobody told it, within three if nobody ever does.
+func (w *Workers) lostInterval() time.Duration {
+	if w.config.PollOnly {
+		return min(w.config.SweepInterval, 2*time.Second)
+	}
+	return min(w.config.SweepInterval, 4*time.Second)
 }
 
 // endLost ends runs that lost their task and were not told: the notification was

@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -22,10 +23,11 @@ type run struct {
 	tool    *mcptasks.Tool
 	ctx     context.Context // the handler's; it ends with one of the causes of package mcptasks
 	cancel  context.CancelCauseFunc
-	// timedOut fails the task for its run's length, once, and returns what ends
-	// the job.
-	timedOut func() error
+	// timedOut fails the task for its run's length, once, and returns what settle
+	// does.
+	timedOut func() (outcome string, err error)
 	stop     []func() bool
+	told     sync.Once // that the task was cancelled
 }
 
 // newRun starts a run's context. It does not end with River's by itself: River's
@@ -36,7 +38,7 @@ func (w *Workers) newRun(ctx context.Context, claimed *store.Claimed, tool *mcpt
 	w.mu.Lock()
 	w.runs[r] = struct{}{}
 	w.mu.Unlock()
-	r.timedOut = sync.OnceValue(func() error {
+	r.timedOut = sync.OnceValues(func() (string, error) {
 		return w.finish(ctx, r, mcptasks.TimedOut(r.RunTimeout), mcptasks.ErrRunTimeout)
 	})
 	// Stop waits for both, if they have begun: they write.
@@ -101,7 +103,7 @@ func (r *run) interrupted(cause error) {
 func (r *run) timeout() {
 	r.cancel(mcptasks.ErrRunTimeout)
 	if errors.Is(context.Cause(r.ctx), mcptasks.ErrRunTimeout) {
-		_ = r.timedOut() // settle returns the same to River
+		_, _ = r.timedOut() // settle returns the same to River
 	}
 }
 
@@ -112,10 +114,18 @@ func (r *run) lost() {
 	defer cancel()
 	task, err := r.workers.store.Get(ctx, r.Owner, r.TaskID)
 	if err == nil && task.Status == mcptasks.StatusCancelled {
-		r.cancel(mcptasks.ErrCancelled)
+		r.cancelled(task.FinishedAt)
 		return
 	}
 	r.cancel(mcptasks.ErrSuperseded)
+}
+
+// cancelled ends the run because its task was cancelled then.
+func (r *run) cancelled(at time.Time) {
+	r.cancel(mcptasks.ErrCancelled)
+	if errors.Is(context.Cause(r.ctx), mcptasks.ErrCancelled) { // else it had ended before
+		r.told.Do(func() { r.workers.metrics.CancelLatency.Took(r.ctx, time.Since(at), r.Tool) })
+	}
 }
 
 // Report implements mcptasks.Journal.
@@ -145,6 +155,8 @@ func (r *run) Park(ctx context.Context, questions map[string]mcptasks.Question) 
 		case err != nil || !held:
 			return held, err
 		case parked:
+			telemetry.Asked(ctx, questions)
+			r.workers.metrics.Parks.Add(ctx, 1, r.Tool)
 			r.cancel(mcptasks.ErrParked)
 		default:
 			r.cancel(errAnswered)
@@ -154,10 +166,11 @@ func (r *run) Park(ctx context.Context, questions map[string]mcptasks.Question) 
 }
 
 // SaveStep implements mcptasks.Journal.
-func (r *run) SaveStep(ctx context.Context, key string, result json.RawMessage) (json.RawMessage, error) {
+func (r *run) SaveStep(ctx context.Context, key string, result json.RawMessage, began time.Time) (json.RawMessage, error) {
+	step := store.Step{Fence: r.Fence, Key: key, Result: result, BeganAt: began, EndedAt: began.Add(time.Since(began))}
 	var stored json.RawMessage
 	err := r.persist(ctx, "step "+key, func(ctx context.Context) (held bool, err error) {
-		stored, held, err = r.workers.store.SaveStep(ctx, store.Step{Fence: r.Fence, Key: key, Result: result})
+		stored, held, err = r.workers.store.SaveStep(ctx, step)
 		return held, err
 	})
 	return stored, err

@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -48,7 +49,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[store.JobArgs]) (err e
 	}()
 	w.workers.take(job.ID)
 	defer w.workers.giveBack(job.ID)
-	return w.workers.work(ctx, job.Args.TaskID, job.ID)
+	return w.workers.work(ctx, job)
 }
 
 func (w *Workers) take(jobID int64) {
@@ -66,19 +67,19 @@ func (w *Workers) giveBack(jobID int64) {
 // work claims the task, runs its tool once and writes what came of it. What it
 // returns steers River: nil ends the job, JobSnooze runs the same job again, and
 // the context's error at a shutdown makes it available to others at once.
-func (w *Workers) work(ctx context.Context, taskID string, jobID int64) error {
+func (w *Workers) work(ctx context.Context, job *river.Job[store.JobArgs]) error {
 	if w.heart.dead() { // the others would take the run's task from it at once
 		return river.JobSnooze(elsewhere + rand.N(elsewhere/4))
 	}
 	claiming, cancel := context.WithTimeout(ctx, claimLimit)
-	claimed, err := w.store.Claim(claiming, taskID, jobID, w.names)
+	claimed, err := w.store.Claim(claiming, job.Args.TaskID, job.ID, w.names, w.config.NodeID)
 	cancel()
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if !errors.Is(err, mcptasks.ErrUnknownTool) {
-			w.log.WarnContext(ctx, "mcptasks: a task could not be claimed; trying again", "task_id", taskID, "job_id", jobID, "error", err)
+			w.log.WarnContext(ctx, "mcptasks: a task could not be claimed; trying again", "task_id", job.Args.TaskID, "job_id", job.ID, "error", err)
 		}
 		return river.JobSnooze(elsewhere + rand.N(elsewhere/4))
 	}
@@ -87,38 +88,43 @@ func (w *Workers) work(ctx context.Context, taskID string, jobID int64) error {
 	}
 	tool, _ := w.tools.Get(claimed.Tool)
 
+	ctx, watched := w.watch(ctx, job, claimed)
+	defer watched.end(ctx)
 	r := w.newRun(ctx, claimed, tool)
 	defer w.finished(r)
-	verdict := w.caller.Call(r.ctx, mcptasks.NewRun(taskID, claimed.Attempts+1, claimed.Recorded, r), mcptasks.CreateParams{
+	verdict := w.caller.Call(r.ctx, mcptasks.NewRun(r.TaskID, claimed.Attempts+1, claimed.Recorded, r), mcptasks.CreateParams{
 		Tool:      claimed.Tool,
 		Arguments: claimed.Arguments,
 		Meta:      claimed.RequestMeta,
 	})
-	return w.settle(ctx, r, verdict)
+	watched.cause = verdict.Cause
+	watched.outcome, err = w.settle(ctx, r, verdict)
+	return err
 }
 
 // settle writes what the verdict means for the task, unless the run's end was
-// not the handler's doing.
-func (w *Workers) settle(ctx context.Context, r *run, v mcptasks.Verdict) error {
+// not the handler's doing. It returns what came of the run, for telemetry, and what
+// steers River.
+func (w *Workers) settle(ctx context.Context, r *run, v mcptasks.Verdict) (outcome string, err error) {
 	switch cause := context.Cause(r.ctx); {
 	case errors.Is(cause, errAnswered):
-		return river.JobSnooze(0)
+		return telemetry.Snoozed, river.JobSnooze(0)
 	case errors.Is(cause, mcptasks.ErrParked):
 		if !errors.Is(v.Cause, mcptasks.ErrParked) {
 			w.log.WarnContext(ctx, "mcptasks: the handler did not return the error of its question; the task waits for the answer all the same",
 				append(r.attrs(), "error", v.Cause)...)
 		}
-		return nil
+		return telemetry.Parked, nil
 	case errors.Is(cause, mcptasks.ErrCancelled):
-		return river.JobCancel(errCancelled)
+		return telemetry.Cancelled, river.JobCancel(errCancelled)
 	case errors.Is(cause, mcptasks.ErrSuperseded) && v.Cause != nil, errors.Is(cause, mcptasks.ErrSuperseded) && v.Snoozed:
-		return river.JobSnooze(elsewhere) // if the task is this job's after all, it runs again
+		return telemetry.Lost, river.JobSnooze(elsewhere) // if the task is this job's after all, it runs again
 	case errors.Is(cause, mcptasks.ErrRunTimeout):
 		return r.timedOut()
 	case v.Interrupted(cause):
-		return ctx.Err()
+		return telemetry.Interrupted, ctx.Err()
 	case v.Snoozed:
-		return river.JobSnooze(v.After)
+		return telemetry.Snoozed, river.JobSnooze(v.After)
 	case v.Retry && r.Attempts+1 < r.MaxAttempts:
 		return w.retry(ctx, r, v.Cause)
 	default:
@@ -126,20 +132,26 @@ func (w *Workers) settle(ctx context.Context, r *run, v mcptasks.Verdict) error 
 	}
 }
 
-func (w *Workers) retry(ctx context.Context, r *run, cause error) error {
+func (w *Workers) retry(ctx context.Context, r *run, cause error) (string, error) {
 	errs := r.Attempts + 1
 	wait := max(r.tool.Options.Backoff(errs), 0)
 	w.log.InfoContext(ctx, "mcptasks: the handler failed; another attempt follows", append(r.attrs(), "attempt", errs, "wait", wait, "error", cause)...)
-	return w.write(ctx, r, river.JobSnooze(wait), func(ctx context.Context) (bool, error) {
+	held, err := w.write(ctx, r, func(ctx context.Context) (bool, error) {
 		return w.store.Retry(ctx, store.Retry{
-			Fence:   r.Fence,
-			Message: fmt.Sprintf("Attempt %d of %d failed; the next follows in %s.", errs, r.MaxAttempts, wait.Round(100*time.Millisecond)),
-			Event:   store.Event{Kind: store.EventError, Node: w.config.NodeID, Detail: cause.Error()},
+			Fence:        r.Fence,
+			Message:      fmt.Sprintf("Attempt %d of %d failed; the next follows in %s.", errs, r.MaxAttempts, wait.Round(100*time.Millisecond)),
+			TraceContext: telemetry.After(ctx, r.TraceContext),
+			Event:        store.Event{Kind: store.EventError, Node: w.config.NodeID, Detail: cause.Error()},
 		})
 	})
+	if !held || err != nil {
+		return telemetry.Lost, err
+	}
+	w.metrics.Retries.Add(ctx, 1, r.Tool)
+	return telemetry.Retried, river.JobSnooze(wait)
 }
 
-func (w *Workers) finish(ctx context.Context, r *run, outcome *mcptasks.Outcome, cause error) error {
+func (w *Workers) finish(ctx context.Context, r *run, outcome *mcptasks.Outcome, cause error) (string, error) {
 	event := store.Event{Node: w.config.NodeID}
 	switch {
 	case cause == nil: // the quiet path writes no event
@@ -149,22 +161,26 @@ func (w *Workers) finish(ctx context.Context, r *run, outcome *mcptasks.Outcome,
 	default:
 		event.Kind, event.Detail = store.EventError, cause.Error()
 	}
-	return w.write(ctx, r, nil, func(ctx context.Context) (bool, error) {
-		held, err := w.store.Finish(ctx, r.Fence, outcome, event)
+	held, err := w.write(ctx, r, func(ctx context.Context) (bool, error) {
+		held, err := w.store.Finish(ctx, r.Fence, r.Tool, outcome, event)
 		if errors.Is(err, mcptasks.ErrInvalid) { // the database will never take it
 			w.log.ErrorContext(ctx, "mcptasks: the outcome cannot be stored", append(r.attrs(), "error", err)...)
 			event.Kind, event.Detail = store.EventFailed, "the outcome cannot be stored"
-			return w.store.Finish(ctx, r.Fence, mcptasks.Failure("The tool's result cannot be stored."), event)
+			return w.store.Finish(ctx, r.Fence, r.Tool, mcptasks.Failure("The tool's result cannot be stored."), event)
 		}
 		return held, err
 	})
+	if !held || err != nil {
+		return telemetry.Lost, err
+	}
+	return store.OutcomeName(outcome.Status(), outcome.IsError), nil
 }
 
 // write tries until the write is done or its fence refuses it, however long the
 // database is away: a finished run's outcome is not lost. It gives up when the
 // node is stopping and its grace is over; the task then runs again. It returns
-// then, if the run still held its task, or what ends the job.
-func (w *Workers) write(ctx context.Context, r *run, then error, write func(context.Context) (bool, error)) error {
+// whether the run still held its task, or ctx's error.
+func (w *Workers) write(ctx context.Context, r *run, write func(context.Context) (bool, error)) (bool, error) {
 	const first, most, each = 50 * time.Millisecond, 5 * time.Second, 30 * time.Second
 	for wait := first; ; wait = min(2*wait, most) {
 		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), each)
@@ -173,15 +189,15 @@ func (w *Workers) write(ctx context.Context, r *run, then error, write func(cont
 		if err == nil {
 			if !held && wait == first { // a later try may find its own write
 				w.log.InfoContext(ctx, "mcptasks: a run that had lost its task ended", r.attrs()...)
-				return nil
+				return false, nil
 			}
-			return then
+			return true, nil
 		}
 		w.log.WarnContext(ctx, "mcptasks: the end of a run could not be written; trying again", append(r.attrs(), "wait", wait, "error", err)...)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 	}
 }

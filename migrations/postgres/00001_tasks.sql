@@ -23,6 +23,8 @@ CREATE TABLE mcp_task (
     job_id          bigint,                              -- the one job that may run the task; null unless working
     run_token       text COLLATE "C",                    -- the fence of the current run
     run_seq         integer     NOT NULL DEFAULT 0,
+    run_node        text,                                -- the node that claimed it last
+    run_at          timestamptz,                         -- and when
     attempts        integer     NOT NULL DEFAULT 0,      -- errors of the handler so far
     max_attempts    integer     NOT NULL,
     recoveries      integer     NOT NULL DEFAULT 0,      -- deaths of its workers in a row
@@ -60,9 +62,13 @@ CREATE TABLE mcp_task_input (
 CREATE INDEX mcp_task_input_open ON mcp_task_input (deadline_at) WHERE answered_at IS NULL;
 
 CREATE TABLE mcp_task_step (
-    task_id text COLLATE "C" NOT NULL REFERENCES mcp_task ON DELETE CASCADE,
-    key     text COLLATE "C" NOT NULL,
-    result  text NOT NULL,
+    task_id  text COLLATE "C" NOT NULL REFERENCES mcp_task ON DELETE CASCADE,
+    key      text COLLATE "C" NOT NULL,
+    result   text        NOT NULL,
+    node     text        NOT NULL, -- of the run that recorded it
+    run_seq  integer     NOT NULL,
+    began_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL,
     PRIMARY KEY (task_id, key)
 );
 

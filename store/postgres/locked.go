@@ -13,7 +13,8 @@ import (
 
 const lockSQL = `
 SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, finished_at, expires_at,
-       queue, priority, args, request_meta, coalesce(job_id, 0), run_token IS NOT NULL, recoveries, deadline_at
+       queue, priority, args, request_meta, coalesce(trace_context, ''), coalesce(job_id, 0), run_token IS NOT NULL, recoveries,
+       max_attempts, run_timeout, deadline_at
 FROM {s}.mcp_task
 WHERE id = $1`
 
@@ -37,14 +38,17 @@ func scanLocked(row pgx.Row) (*store.Locked, error) {
 		locked     store.Locked
 		task       taskRow
 		args, meta *string
+		runTimeout int64
 		deadlineAt *time.Time
 	)
-	err := row.Scan(append(task.fields(), &locked.Queue, &locked.Priority, &args, &meta,
-		&locked.JobID, &locked.Running, &locked.Recoveries, &deadlineAt)...)
+	err := row.Scan(append(task.fields(), &locked.Queue, &locked.Priority, &args, &meta, &locked.TraceContext,
+		&locked.JobID, &locked.Running, &locked.Recoveries,
+		&locked.MaxAttempts, &runTimeout, &deadlineAt)...)
 	if err != nil {
 		return nil, interpretError(err)
 	}
 	locked.Task = *task.decode()
+	locked.RunTimeout = time.Duration(runTimeout) * time.Millisecond
 	if args != nil {
 		locked.Arguments = json.RawMessage(*args)
 	}
@@ -101,7 +105,8 @@ func (d *Driver) ExpireQuestions(ctx context.Context, tx pgx.Tx, id string, now 
 const requeueSQL = `
 WITH changed AS (
     UPDATE {s}.mcp_task
-    SET status = 'working', job_id = $2, run_token = NULL, recoveries = $3, updated_at = $7
+    SET status = 'working', job_id = $2, run_token = NULL, recoveries = $3, updated_at = $7,
+        trace_context = coalesce(nullif($8, ''), trace_context)
     WHERE id = $1 AND status IN ('working', 'input_required')
     RETURNING id, run_seq
 )
@@ -110,9 +115,9 @@ SELECT id, $7, $4, run_seq, $5, $6 FROM changed WHERE $4 <> ''`
 
 // Requeue implements store.LockDriver.
 func (d *Driver) Requeue(
-	ctx context.Context, tx pgx.Tx, id string, jobID int64, recoveries int, event store.Event, now time.Time,
+	ctx context.Context, tx pgx.Tx, id string, jobID int64, recoveries int, traceContext string, event store.Event, now time.Time,
 ) error {
-	_, err := tx.Exec(ctx, d.sql(requeueSQL), id, jobID, recoveries, event.Kind, event.Node, event.Detail, now)
+	_, err := tx.Exec(ctx, d.sql(requeueSQL), id, jobID, recoveries, event.Kind, event.Node, event.Detail, now, traceContext)
 	return interpretError(err)
 }
 

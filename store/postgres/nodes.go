@@ -55,17 +55,6 @@ func (d *Driver) closeHeart() {
 	}
 }
 
-// connect opens a connection as the pool would, beside it.
-func (d *Driver) connect(ctx context.Context) (*pgx.Conn, error) {
-	config := d.pool.Config()
-	if config.BeforeConnect != nil {
-		if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
-			return nil, err
-		}
-	}
-	return pgx.ConnectConfig(ctx, config.ConnConfig)
-}
-
 const forgetSQL = `DELETE FROM {s}.mcp_node WHERE $1 = '' OR id = $1`
 
 // Forget implements store.NodeDriver.

@@ -19,10 +19,10 @@ import (
 
 const claimSQL = `
 UPDATE {s}.mcp_task t
-SET run_token = c.run_token, run_seq = t.run_seq + 1, updated_at = $5
+SET run_token = c.run_token, run_seq = t.run_seq + 1, run_node = $5, run_at = $6, updated_at = $6
 FROM unnest($1::text[], $2::bigint[], $3::text[]) AS c (id, job_id, run_token)
 WHERE t.id = c.id AND t.job_id = c.job_id AND t.status = 'working' AND t.tool = ANY ($4)
-RETURNING t.id, t.job_id, t.run_token, t.owner, t.tool, t.args, t.request_meta,
+RETURNING t.id, t.job_id, t.run_token, t.owner, t.tool, t.args, t.request_meta, coalesce(t.trace_context, ''),
           t.run_seq, t.attempts, t.max_attempts, t.run_timeout, t.deadline_at,
           EXISTS (SELECT FROM {s}.mcp_task_input i WHERE i.task_id = t.id)`
 
@@ -33,11 +33,11 @@ SELECT task_id, key, method, params, response, answered_at IS NOT NULL
 FROM {s}.mcp_task_input WHERE task_id = ANY ($1)`
 
 // Claim implements store.RunDriver.
-func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string, now time.Time) ([]*store.Claimed, error) {
+func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string, node string, now time.Time) ([]*store.Claimed, error) {
 	ids, jobs, tokens := fences(claims, func(f store.Fence) store.Fence { return f })
 	var claimed []*store.Claimed
 	err := repeat(ctx, func() error {
-		rows, err := d.pool.Query(ctx, d.sql(claimSQL), ids, jobs, tokens, tools, now)
+		rows, err := d.pool.Query(ctx, d.sql(claimSQL), ids, jobs, tokens, tools, node, now)
 		if err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func scanClaimed(row pgx.CollectableRow) (*store.Claimed, error) {
 		runTimeout int64
 		deadlineAt *time.Time
 	)
-	err := row.Scan(&c.TaskID, &c.JobID, &c.RunToken, &c.Owner, &c.Tool, &args, &meta,
+	err := row.Scan(&c.TaskID, &c.JobID, &c.RunToken, &c.Owner, &c.Tool, &args, &meta, &c.TraceContext,
 		&c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout, &deadlineAt, &c.Answered)
 	if args != nil {
 		c.Arguments = json.RawMessage(*args)
@@ -169,11 +169,12 @@ func (d *Driver) Report(ctx context.Context, reports []store.Report, now time.Ti
 // alone would let the insert of a run pass that has just lost its task.
 const saveStepSQL = `
 WITH held AS (
-    SELECT id, recoveries FROM {s}.mcp_task
+    SELECT id, recoveries, run_node, run_seq FROM {s}.mcp_task
     WHERE id = $1 AND job_id = $2 AND run_token = $3 AND status = 'working'
     FOR NO KEY UPDATE
 ), saved AS (
-    INSERT INTO {s}.mcp_task_step (task_id, key, result) SELECT id, $4, $5 FROM held
+    INSERT INTO {s}.mcp_task_step (task_id, key, result, node, run_seq, began_at, ended_at)
+    SELECT id, $4, $5, run_node, run_seq, $8, $9 FROM held
     WHERE $7 = 0 OR (SELECT count(*) FROM {s}.mcp_task_step WHERE task_id = $1) < $7
     ON CONFLICT (task_id, key) DO NOTHING
     RETURNING key
@@ -190,7 +191,7 @@ func (d *Driver) SaveStep(ctx context.Context, step store.Step, maxSteps int, no
 	var held, saved bool
 	err := repeat(ctx, func() error {
 		return d.pool.QueryRow(ctx, d.sql(saveStepSQL),
-			step.TaskID, step.JobID, step.RunToken, step.Key, string(step.Result), now, maxSteps).Scan(&held, &saved)
+			step.TaskID, step.JobID, step.RunToken, step.Key, string(step.Result), now, maxSteps, step.BeganAt, step.EndedAt).Scan(&held, &saved)
 	})
 	if err != nil || !held || saved {
 		return step.Result, held, err
@@ -219,11 +220,16 @@ const countAskedSQL = `
 SELECT count(*), count(*) FILTER (WHERE answered_at IS NULL) FROM {s}.mcp_task_input WHERE task_id = $1`
 
 const parkSQL = `
-UPDATE {s}.mcp_task SET status = 'input_required', job_id = NULL, run_token = NULL, updated_at = $2 WHERE id = $1`
+WITH parked AS (
+    UPDATE {s}.mcp_task SET status = 'input_required', job_id = NULL, run_token = NULL, updated_at = $2 WHERE id = $1
+    RETURNING id, run_seq, run_node
+)
+INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
+SELECT id, $2, $3, run_seq, run_node, $4 FROM parked`
 
 // Park implements store.RunDriver.
 func (d *Driver) Park(
-	ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, now time.Time,
+	ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, detail string, now time.Time,
 ) (all, open int, held bool, err error) {
 	locked, err := tx.Exec(ctx, d.sql(lockHeldSQL), fence.TaskID, fence.JobID, fence.RunToken)
 	if err != nil || locked.RowsAffected() == 0 {
@@ -238,7 +244,7 @@ func (d *Driver) Park(
 		err = tx.QueryRow(ctx, d.sql(countAskedSQL), fence.TaskID).Scan(&all, &open)
 	}
 	if err == nil && open > 0 {
-		_, err = tx.Exec(ctx, d.sql(parkSQL), fence.TaskID, now)
+		_, err = tx.Exec(ctx, d.sql(parkSQL), fence.TaskID, now, store.EventParked, detail)
 	}
 	return all, open, true, interpretError(err)
 }
@@ -246,14 +252,15 @@ func (d *Driver) Park(
 const retrySQL = `
 WITH changed AS (
     UPDATE {s}.mcp_task t
-    SET attempts = t.attempts + 1, status_message = r.message, run_token = NULL, updated_at = $8
-    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-         AS r (id, job_id, run_token, message, kind, node, detail)
+    SET attempts = t.attempts + 1, status_message = r.message, run_token = NULL, updated_at = $9,
+        trace_context = coalesce(r.trace_context, t.trace_context)
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+         AS r (id, job_id, run_token, message, trace_context, kind, node, detail)
     WHERE t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token AND t.status = 'working'
     RETURNING t.id, t.run_seq, r.kind, r.node, r.detail
 ), event AS (
     INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
-    SELECT id, $8, kind, run_seq, node, detail FROM changed
+    SELECT id, $9, kind, run_seq, node, detail FROM changed
 )
 SELECT id FROM changed`
 
@@ -262,6 +269,7 @@ func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time
 	ids, jobs, tokens := fences(retries, func(r store.Retry) store.Fence { return r.Fence })
 	return d.strings(ctx, retrySQL, ids, jobs, tokens,
 		column(retries, func(r store.Retry) string { return r.Message }),
+		column(retries, func(r store.Retry) *string { return nonEmpty(r.TraceContext) }),
 		column(retries, func(r store.Retry) string { return r.Event.Kind }),
 		column(retries, func(r store.Retry) string { return r.Event.Node }),
 		column(retries, func(r store.Retry) string { return r.Event.Detail }),

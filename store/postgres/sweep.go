@@ -22,13 +22,17 @@ func (d *Driver) Unanswered(ctx context.Context, now time.Time, limit int) ([]st
 	return d.strings(ctx, unansweredSQL, now, limit)
 }
 
+// unfinished are the states of jobs that wait or run. They are named, so that an index
+// finds these jobs among many that have ended.
+const unfinished = `('available', 'pending', 'retryable', 'running', 'scheduled')`
+
 // A job that is waiting, or running, is the task's if its arguments name it.
 const brokenSQL = `
 SELECT t.id FROM {s}.mcp_task t
 WHERE t.status = 'working' AND NOT EXISTS (
     SELECT FROM {s}.river_job j
     WHERE j.id = t.job_id AND j.kind = 'mcptask' AND j.args ->> 'task_id' = t.id
-      AND j.state NOT IN ('completed', 'cancelled', 'discarded'))`
+      AND j.state IN ` + unfinished + `)`
 
 const unaskedSQL = `
 SELECT t.id FROM {s}.mcp_task t

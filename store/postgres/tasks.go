@@ -16,11 +16,11 @@ import (
 const insertSQL = `
 INSERT INTO {s}.mcp_task (
     id, owner, tool, queue, priority, args, request_meta, status,
-    ttl, poll_interval, job_id, max_attempts, run_timeout, deadline_at, retry_of, created_at, updated_at)
+    ttl, poll_interval, job_id, max_attempts, run_timeout, deadline_at, retry_of, created_at, updated_at, trace_context)
 SELECT * FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::text[],
     $9::bigint[], $10::bigint[], $11::bigint[], $12::integer[], $13::bigint[], $14::timestamptz[], $15::text[],
-    $16::timestamptz[], $17::timestamptz[])`
+    $16::timestamptz[], $17::timestamptz[], $18::text[])`
 
 // Insert implements store.CallDriver.
 func (d *Driver) Insert(ctx context.Context, tx pgx.Tx, tasks []*store.Row) error {
@@ -41,7 +41,8 @@ func (d *Driver) Insert(ctx context.Context, tx pgx.Tx, tasks []*store.Row) erro
 		column(tasks, func(t *store.Row) *time.Time { return timestamp(t.DeadlineAt) }),
 		column(tasks, func(t *store.Row) *string { return nonEmpty(t.RetryOf) }),
 		column(tasks, func(t *store.Row) time.Time { return t.CreatedAt }),
-		column(tasks, func(t *store.Row) time.Time { return t.UpdatedAt }))
+		column(tasks, func(t *store.Row) time.Time { return t.UpdatedAt }),
+		column(tasks, func(t *store.Row) *string { return nonEmpty(t.TraceContext) }))
 	return interpretError(err)
 }
 
@@ -52,8 +53,8 @@ WHERE owner = $1 AND tool = $2 AND idempotency_key = $3 AND expires_at <= $4`
 const insertKeyedSQL = `
 INSERT INTO {s}.mcp_task (
     id, owner, tool, queue, priority, args, request_meta, status, ttl, poll_interval, max_attempts, run_timeout,
-    deadline_at, idempotency_key, args_hash, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    deadline_at, idempotency_key, args_hash, created_at, updated_at, trace_context)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT (owner, tool, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING`
 
 const keyedSQL = `
@@ -69,7 +70,7 @@ func (d *Driver) InsertKeyed(ctx context.Context, tx pgx.Tx, t *store.Row, now t
 	_, err = tx.Exec(ctx, d.sql(insertKeyedSQL),
 		t.ID, string(t.Owner), t.Tool, t.Queue, t.Priority, text(t.Arguments), text(t.RequestMeta), string(t.Status),
 		t.TTL.Milliseconds(), t.PollInterval.Milliseconds(), t.MaxAttempts, t.RunTimeout.Milliseconds(),
-		timestamp(t.DeadlineAt), t.IdempotencyKey, t.ArgsHash, t.CreatedAt, t.UpdatedAt)
+		timestamp(t.DeadlineAt), t.IdempotencyKey, t.ArgsHash, t.CreatedAt, t.UpdatedAt, nonEmpty(t.TraceContext))
 	if err != nil {
 		return "", nil, interpretError(err)
 	}
@@ -139,15 +140,15 @@ SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, 
 FROM {s}.mcp_task
 WHERE (expires_at IS NULL OR expires_at > $1)
   AND ($2 OR owner = $3) AND ($4 = '' OR status = $4) AND ($5 = '' OR tool = $5)
-  AND ($6::timestamptz IS NULL OR created_at < $6)
-  AND ($7::timestamptz IS NULL OR created_at < $7 OR (created_at = $7 AND id > $8))
+  AND ($6::timestamptz IS NULL OR created_at < $6) AND ($7::timestamptz IS NULL OR created_at >= $7)
+  AND ($8::timestamptz IS NULL OR created_at < $8 OR (created_at = $8 AND id > $9))
 ORDER BY created_at DESC, id
-LIMIT $9`
+LIMIT $10`
 
 // List implements store.CallDriver.
 func (d *Driver) List(ctx context.Context, f store.Filter, now time.Time) ([]*mcptasks.Task, error) {
 	rows, err := d.pool.Query(ctx, d.sql(listSQL), now, f.AnyOwner, string(f.Owner), string(f.Status), f.Tool,
-		timestamp(f.Before), timestamp(f.After.CreatedAt), f.After.ID, f.Limit)
+		timestamp(f.Before), timestamp(f.Since), timestamp(f.After.CreatedAt), f.After.ID, f.Limit)
 	if err != nil {
 		return nil, interpretError(err)
 	}
@@ -163,22 +164,6 @@ func (d *Driver) List(ctx context.Context, f store.Filter, now time.Time) ([]*mc
 		return r.decode(), nil
 	})
 	return tasks, interpretError(err)
-}
-
-const eventsSQL = `SELECT kind, node, detail, at, run_seq FROM {s}.mcp_task_event WHERE task_id = $1 ORDER BY id`
-
-// Events implements store.CallDriver.
-func (d *Driver) Events(ctx context.Context, id string) ([]store.TimedEvent, error) {
-	rows, err := d.pool.Query(ctx, d.sql(eventsSQL), id)
-	if err != nil {
-		return nil, interpretError(err)
-	}
-	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e store.TimedEvent, err error) {
-		err = row.Scan(&e.Kind, &e.Node, &e.Detail, &e.At, &e.RunSeq)
-		e.At = e.At.UTC()
-		return e, err
-	})
-	return events, interpretError(err)
 }
 
 // taskRow is the columns of a task that every reader of it reads.

@@ -34,7 +34,7 @@ func TestIndexes(t *testing.T) {
 			"key":        {keyedSQL, []string{"mcp_task_idempotency"}},
 			"free key":   {freeKeySQL, []string{"mcp_task_idempotency"}},
 			"counts":     {countsSQL, []string{live, live + " AND queue=?"}},
-			"page":       {listOwnedSQL, []string{"mcp_task_owner (owner=? AND created_at<?"}},
+			"page":       {listOwnedSQL, []string{"mcp_task_owner (owner=? AND created_at>? AND created_at<?"}},
 			"overdue":    {overdueSQL, []string{"mcp_task_deadline"}},
 			"unanswered": {unansweredSQL, []string{"mcp_task_input_open", "t USING PRIMARY KEY"}},
 			"broken":     {brokenSQL, []string{live, "j USING INTEGER PRIMARY KEY"}},
@@ -43,9 +43,13 @@ func TestIndexes(t *testing.T) {
 			"orphans":    {orphansSQL, []string{running, "sqlite_autoindex_mcp_node_1 (id=?"}},
 			"leftovers":  {leftoversSQL, []string{running, "sqlite_autoindex_mcp_node_1 (id=?"}},
 			"running on": {runningOnSQL, []string{running}},
+			"nodes":      {nodesSQL, []string{running}},
+			"live":       {liveSQL, []string{live}},
+			"waiting":    {waitingSQL, []string{running, "t USING PRIMARY KEY (id=?"}},
+			"taskless":   {tasklessSQL, []string{running, "t USING PRIMARY KEY (id=?"}},
 		} {
 			var plan []string
-			err := each(t.Context(), driver.reader, "EXPLAIN QUERY PLAN "+want.query, make([]any, 8), func(row scanner) error {
+			err := each(t.Context(), driver.reader, "EXPLAIN QUERY PLAN "+want.query, make([]any, 9), func(row scanner) error {
 				var (
 					id, parent, unused int
 					step               string

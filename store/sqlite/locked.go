@@ -14,7 +14,8 @@ import (
 // is to read it, nobody is waited for, and there is nobody to skip.
 
 const lockSQL = `
-SELECT ` + taskColumns + `, queue, priority, args, request_meta, coalesce(job_id, 0), run_token IS NOT NULL, recoveries, deadline_at
+SELECT ` + taskColumns + `, queue, priority, args, request_meta, coalesce(trace_context, ''), coalesce(job_id, 0),
+       run_token IS NOT NULL, recoveries, max_attempts, run_timeout, deadline_at
 FROM mcp_task
 WHERE id = ?1`
 
@@ -34,13 +35,16 @@ func scanLocked(row scanner) (*store.Locked, error) {
 	var (
 		l          store.Locked
 		args, meta []byte
+		runTimeout int64
 		deadlineAt sql.NullInt64
 	)
-	err := scanTask(row, &l.Task, &l.Queue, &l.Priority, &args, &meta, &l.JobID, &l.Running, &l.Recoveries, &deadlineAt)
+	err := scanTask(row, &l.Task, &l.Queue, &l.Priority, &args, &meta, &l.TraceContext, &l.JobID, &l.Running, &l.Recoveries,
+		&l.MaxAttempts, &runTimeout, &deadlineAt)
 	if err != nil {
 		return nil, interpretError(err)
 	}
 	l.Arguments, l.RequestMeta, l.DeadlineAt = args, meta, microsOrZero(deadlineAt)
+	l.RunTimeout = time.Duration(runTimeout) * time.Millisecond
 	return &l, nil
 }
 
@@ -80,14 +84,15 @@ func (d *Driver) ExpireQuestions(ctx context.Context, tx *sql.Tx, id string, now
 
 const requeueSQL = `
 UPDATE mcp_task
-SET status = 'working', job_id = ?2, run_token = NULL, recoveries = ?3, updated_at = ?4
+SET status = 'working', job_id = ?2, run_token = NULL, recoveries = ?3, updated_at = ?4,
+    trace_context = coalesce(nullif(?5, ''), trace_context)
 WHERE id = ?1 AND status IN ('working', 'input_required')`
 
 // Requeue implements store.LockDriver.
 func (d *Driver) Requeue(
-	ctx context.Context, tx *sql.Tx, id string, jobID int64, recoveries int, event store.Event, now time.Time,
+	ctx context.Context, tx *sql.Tx, id string, jobID int64, recoveries int, traceContext string, event store.Event, now time.Time,
 ) error {
-	changed, err := exec(ctx, tx, requeueSQL, id, jobID, recoveries, now.UnixMicro())
+	changed, err := exec(ctx, tx, requeueSQL, id, jobID, recoveries, now.UnixMicro(), traceContext)
 	if err != nil || !changed {
 		return err
 	}

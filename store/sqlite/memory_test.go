@@ -49,7 +49,7 @@ func testOneConnection(t *testing.T) {
 	must(err)
 
 	// The first jobs of a database are numbered from 1.
-	run, err := backend.Claim(ctx, tasks[0].ID, 1, []string{"report"})
+	run, err := backend.Claim(ctx, tasks[0].ID, 1, []string{"report"}, "node")
 	must(err)
 	_, err = backend.Report(ctx, run.Fence, mcptasks.Progress{Done: 1})
 	must(err)
@@ -57,20 +57,20 @@ func testOneConnection(t *testing.T) {
 	must(err)
 	_, err = backend.Retry(ctx, store.Retry{Fence: run.Fence, Event: store.Event{Kind: store.EventError}})
 	must(err)
-	if _, err = backend.Claim(ctx, tasks[0].ID, 1, nil); !errors.Is(err, mcptasks.ErrUnknownTool) {
+	if _, err = backend.Claim(ctx, tasks[0].ID, 1, nil, "node"); !errors.Is(err, mcptasks.ErrUnknownTool) {
 		t.Errorf("the error is %v, want %v", err, mcptasks.ErrUnknownTool)
 	}
-	run, err = backend.Claim(ctx, tasks[0].ID, 1, []string{"report"})
+	run, err = backend.Claim(ctx, tasks[0].ID, 1, []string{"report"}, "node")
 	must(err)
 	ask := map[string]mcptasks.Question{"q": {Method: mcptasks.MethodElicit, Params: json.RawMessage(`{"message":"?"}`)}}
 	_, _, err = backend.Park(ctx, run.Fence, ask, time.Hour)
 	must(err)
 	must(backend.Update(ctx, "", tasks[0].ID, map[string]json.RawMessage{"q": json.RawMessage(`{"action":"cancel"}`)}))
-	run, err = backend.Claim(ctx, tasks[0].ID, 3, []string{"report"})
+	run, err = backend.Claim(ctx, tasks[0].ID, 3, []string{"report"}, "node")
 	must(err)
 	_, err = backend.Held(ctx, []store.Fence{run.Fence})
 	must(err)
-	_, err = backend.Finish(ctx, run.Fence, mcptasks.Failure("no"), store.Event{})
+	_, err = backend.Finish(ctx, run.Fence, run.Tool, mcptasks.Failure("no"), store.Event{})
 	must(err)
 	task, err := backend.Get(ctx, "", tasks[0].ID)
 	must(err)
@@ -97,9 +97,13 @@ func testOneConnection(t *testing.T) {
 	operator := backend.Operator()
 	_, err = operator.Show(ctx, tasks[0].ID)
 	must(err)
+	_, err = operator.Get(ctx, tasks[0].ID)
+	must(err)
+	_, err = operator.Survey(ctx)
+	must(err)
 	must(operator.Answer(ctx, tasks[0].ID, nil))
 	must(operator.Cancel(ctx, tasks[0].ID))
-	_, err = operator.Retry(ctx, tasks[0].ID, tool)
+	_, err = operator.Retry(ctx, tasks[0].ID)
 	must(err)
 	must(operator.Delete(ctx, tasks[0].ID))
 	_, err = operator.List(ctx, store.Query{}, "", 0)

@@ -17,13 +17,13 @@ import (
 
 const claimSQL = `
 UPDATE mcp_task
-SET run_token = ?3, run_seq = run_seq + 1, updated_at = ?5
+SET run_token = ?3, run_seq = run_seq + 1, run_node = ?5, run_at = ?6, updated_at = ?6
 WHERE id = ?1 AND job_id = ?2 AND status = 'working' AND tool IN (SELECT value FROM json_each(?4))
-RETURNING owner, tool, args, request_meta, run_seq, attempts, max_attempts, run_timeout, deadline_at,
+RETURNING owner, tool, args, request_meta, coalesce(trace_context, ''), run_seq, attempts, max_attempts, run_timeout, deadline_at,
           EXISTS (SELECT 1 FROM mcp_task_input WHERE task_id = mcp_task.id)`
 
 // Claim implements store.RunDriver.
-func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string, now time.Time) ([]*store.Claimed, error) {
+func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string, node string, now time.Time) ([]*store.Claimed, error) {
 	if len(claims) == 0 {
 		return nil, nil
 	}
@@ -35,7 +35,7 @@ func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string
 	err = d.InTx(ctx, func(tx *sql.Tx) error {
 		claimed = nil
 		for _, fence := range claims {
-			c, err := claim(ctx, tx, fence, names, now)
+			c, err := claim(ctx, tx, fence, names, node, now)
 			if errors.Is(err, mcptasks.ErrNotFound) {
 				continue
 			}
@@ -52,15 +52,15 @@ func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string
 	return claimed, nil
 }
 
-func claim(ctx context.Context, tx *sql.Tx, fence store.Fence, tools string, now time.Time) (*store.Claimed, error) {
+func claim(ctx context.Context, tx *sql.Tx, fence store.Fence, tools, node string, now time.Time) (*store.Claimed, error) {
 	c := &store.Claimed{Fence: fence}
 	var (
 		args, meta []byte
 		runTimeout int64
 		deadlineAt sql.NullInt64
 	)
-	err := tx.QueryRowContext(ctx, claimSQL, fence.TaskID, fence.JobID, fence.RunToken, tools, now.UnixMicro()).Scan(
-		&c.Owner, &c.Tool, &args, &meta, &c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout, &deadlineAt, &c.Answered)
+	err := tx.QueryRowContext(ctx, claimSQL, fence.TaskID, fence.JobID, fence.RunToken, tools, node, now.UnixMicro()).Scan(
+		&c.Owner, &c.Tool, &args, &meta, &c.TraceContext, &c.RunSeq, &c.Attempts, &c.MaxAttempts, &runTimeout, &deadlineAt, &c.Answered)
 	if err != nil {
 		return nil, interpretError(err)
 	}
@@ -140,9 +140,9 @@ func (d *Driver) Report(ctx context.Context, reports []store.Report, now time.Ti
 }
 
 const saveStepSQL = `
-INSERT INTO mcp_task_step (task_id, key, result)
-SELECT ?1, ?2, ?3
-WHERE ?4 = 0 OR (SELECT count(*) FROM mcp_task_step WHERE task_id = ?1) < ?4
+INSERT INTO mcp_task_step (task_id, key, result, node, run_seq, began_at, ended_at)
+SELECT id, ?2, ?3, run_node, run_seq, ?5, ?6 FROM mcp_task
+WHERE id = ?1 AND (?4 = 0 OR (SELECT count(*) FROM mcp_task_step WHERE task_id = ?1) < ?4)
 ON CONFLICT (task_id, key) DO NOTHING`
 
 const stepSQL = `SELECT result FROM mcp_task_step WHERE task_id = ?1 AND key = ?2`
@@ -161,7 +161,8 @@ func (d *Driver) SaveStep(
 		if err != nil || !held {
 			return err
 		}
-		saved, err := exec(ctx, tx, saveStepSQL, step.TaskID, step.Key, text(step.Result), maxSteps)
+		saved, err := exec(ctx, tx, saveStepSQL, step.TaskID, step.Key, text(step.Result), maxSteps,
+			step.BeganAt.UnixMicro(), step.EndedAt.UnixMicro())
 		if err != nil {
 			return err
 		}
@@ -197,9 +198,13 @@ UPDATE mcp_task
 SET status = 'input_required', job_id = NULL, run_token = NULL, updated_at = ?4
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
+const parkedSQL = `
+INSERT INTO mcp_task_event (task_id, at, kind, run_seq, node, detail)
+SELECT id, ?2, ?3, run_seq, run_node, ?4 FROM mcp_task WHERE id = ?1`
+
 // Park implements store.RunDriver.
 func (d *Driver) Park(
-	ctx context.Context, tx *sql.Tx, fence store.Fence, questions []store.Asked, now time.Time,
+	ctx context.Context, tx *sql.Tx, fence store.Fence, questions []store.Asked, detail string, now time.Time,
 ) (all, open int, held bool, err error) {
 	held, err = holds(ctx, tx, fence)
 	if err != nil || !held {
@@ -214,21 +219,26 @@ func (d *Driver) Park(
 	if err := tx.QueryRowContext(ctx, countAskedSQL, fence.TaskID).Scan(&all, &open); err != nil {
 		return 0, 0, false, interpretError(err)
 	}
-	if open > 0 {
-		_, err = exec(ctx, tx, parkSQL, fence.TaskID, fence.JobID, fence.RunToken, now.UnixMicro())
+	if open == 0 {
+		return all, 0, true, nil
 	}
+	if _, err := exec(ctx, tx, parkSQL, fence.TaskID, fence.JobID, fence.RunToken, now.UnixMicro()); err != nil {
+		return 0, 0, false, err
+	}
+	_, err = exec(ctx, tx, parkedSQL, fence.TaskID, now.UnixMicro(), store.EventParked, detail)
 	return all, open, err == nil, err
 }
 
 const retrySQL = `
 UPDATE mcp_task
-SET attempts = attempts + 1, status_message = ?4, run_token = NULL, updated_at = ?5
+SET attempts = attempts + 1, status_message = ?4, run_token = NULL, updated_at = ?5,
+    trace_context = coalesce(nullif(?6, ''), trace_context)
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
 // Retry implements store.RunDriver.
 func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
 	return held(ctx, d, retries, func(tx *sql.Tx, r store.Retry) (string, bool, error) {
-		changed, err := exec(ctx, tx, retrySQL, r.TaskID, r.JobID, r.RunToken, r.Message, now.UnixMicro())
+		changed, err := exec(ctx, tx, retrySQL, r.TaskID, r.JobID, r.RunToken, r.Message, now.UnixMicro(), r.TraceContext)
 		if err == nil && changed {
 			err = addEvent(ctx, tx, r.TaskID, r.Event, now)
 		}

@@ -15,8 +15,8 @@ const insertSQL = `
 INSERT INTO mcp_task (
     id, owner, tool, queue, priority, args, request_meta, status,
     ttl, poll_interval, job_id, max_attempts, run_timeout, deadline_at,
-    idempotency_key, args_hash, retry_of, created_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0), ?12, ?13, ?14, nullif(?15, ''), ?16, nullif(?17, ''), ?18, ?19)`
+    idempotency_key, args_hash, retry_of, created_at, updated_at, trace_context)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0), ?12, ?13, ?14, nullif(?15, ''), ?16, nullif(?17, ''), ?18, ?19, nullif(?20, ''))`
 
 // Insert implements store.CallDriver.
 func (d *Driver) Insert(ctx context.Context, tx *sql.Tx, tasks []*store.Row) error {
@@ -33,7 +33,7 @@ func columns(t *store.Row) []any {
 	return []any{
 		t.ID, string(t.Owner), t.Tool, t.Queue, t.Priority, text(t.Arguments), text(t.RequestMeta), string(t.Status),
 		t.TTL.Milliseconds(), t.PollInterval.Milliseconds(), t.JobID, t.MaxAttempts, t.RunTimeout.Milliseconds(), since1970(t.DeadlineAt),
-		t.IdempotencyKey, t.ArgsHash, t.RetryOf, t.CreatedAt.UnixMicro(), t.UpdatedAt.UnixMicro(),
+		t.IdempotencyKey, t.ArgsHash, t.RetryOf, t.CreatedAt.UnixMicro(), t.UpdatedAt.UnixMicro(), t.TraceContext,
 	}
 }
 
@@ -167,20 +167,23 @@ func questions(ctx context.Context, tx *sql.Tx, query, taskID string) (map[strin
 const listSQL = `
 SELECT ` + taskColumns + `, is_error FROM mcp_task
 WHERE (expires_at IS NULL OR expires_at > ?1)
-  AND (?2 = '' OR status = ?2) AND (?3 = '' OR tool = ?3) AND created_at < ?4
+  AND (?2 = '' OR status = ?2) AND (?3 = '' OR tool = ?3) AND created_at < ?4 AND created_at >= ?8
   AND created_at <= ?5 AND (created_at < ?5 OR id > ?6)`
 
 const (
-	listOwnedSQL = listSQL + ` AND owner = ?8` + listOrder
+	listOwnedSQL = listSQL + ` AND owner = ?9` + listOrder
 	listAllSQL   = listSQL + listOrder
 	listOrder    = ` ORDER BY created_at DESC, id LIMIT ?7`
 )
 
 // List implements store.CallDriver.
 func (d *Driver) List(ctx context.Context, filter store.Filter, now time.Time) ([]*mcptasks.Task, error) {
-	before, after, limit := int64(math.MaxInt64), int64(math.MaxInt64), -1
+	before, since, after, limit := int64(math.MaxInt64), int64(math.MinInt64), int64(math.MaxInt64), -1
 	if !filter.Before.IsZero() {
 		before = filter.Before.UnixMicro()
+	}
+	if !filter.Since.IsZero() {
+		since = filter.Since.UnixMicro()
 	}
 	if !filter.After.CreatedAt.IsZero() {
 		after = filter.After.CreatedAt.UnixMicro()
@@ -188,7 +191,7 @@ func (d *Driver) List(ctx context.Context, filter store.Filter, now time.Time) (
 	if filter.Limit > 0 {
 		limit = filter.Limit
 	}
-	query, args := listAllSQL, []any{now.UnixMicro(), string(filter.Status), filter.Tool, before, after, filter.After.ID, limit}
+	query, args := listAllSQL, []any{now.UnixMicro(), string(filter.Status), filter.Tool, before, after, filter.After.ID, limit, since}
 	if !filter.AnyOwner {
 		query, args = listOwnedSQL, append(args, string(filter.Owner))
 	}
@@ -207,25 +210,4 @@ func (d *Driver) List(ctx context.Context, filter store.Filter, now time.Time) (
 		return nil, err
 	}
 	return tasks, nil
-}
-
-const eventsSQL = `SELECT at, kind, run_seq, node, detail FROM mcp_task_event WHERE task_id = ?1 ORDER BY id`
-
-// Events implements store.CallDriver.
-func (d *Driver) Events(ctx context.Context, id string) ([]store.TimedEvent, error) {
-	var events []store.TimedEvent
-	err := each(ctx, d.reader, eventsSQL, []any{id}, func(row scanner) error {
-		var (
-			event store.TimedEvent
-			at    int64
-		)
-		err := row.Scan(&at, &event.Kind, &event.RunSeq, &event.Node, &event.Detail)
-		event.At = micros(at)
-		events = append(events, event)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return events, nil
 }

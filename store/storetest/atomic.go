@@ -31,8 +31,8 @@ func (d *faulty[TTx]) Insert(ctx context.Context, tx TTx, tasks []*store.Row) er
 	return after(d.Driver.Insert(ctx, tx, tasks), d.insert)
 }
 
-func (d *faulty[TTx]) Park(ctx context.Context, tx TTx, fence store.Fence, questions []store.Asked, now time.Time) (all, open int, held bool, err error) {
-	all, open, held, err = d.Driver.Park(ctx, tx, fence, questions, now)
+func (d *faulty[TTx]) Park(ctx context.Context, tx TTx, fence store.Fence, questions []store.Asked, detail string, now time.Time) (all, open int, held bool, err error) {
+	all, open, held, err = d.Driver.Park(ctx, tx, fence, questions, detail, now)
 	return all, open, held, after(err, d.park)
 }
 
@@ -40,8 +40,8 @@ func (d *faulty[TTx]) Answer(ctx context.Context, tx TTx, id, key string, respon
 	return after(d.Driver.Answer(ctx, tx, id, key, response, now), d.answer)
 }
 
-func (d *faulty[TTx]) Requeue(ctx context.Context, tx TTx, id string, jobID int64, recoveries int, event store.Event, now time.Time) error {
-	return after(d.Driver.Requeue(ctx, tx, id, jobID, recoveries, event, now), d.requeue)
+func (d *faulty[TTx]) Requeue(ctx context.Context, tx TTx, id string, jobID int64, recoveries int, traceContext string, event store.Event, now time.Time) error {
+	return after(d.Driver.Requeue(ctx, tx, id, jobID, recoveries, traceContext, event, now), d.requeue)
 }
 
 func (d *faulty[TTx]) End(ctx context.Context, tx TTx, end store.Finish, now time.Time, retention time.Duration) error {

@@ -23,6 +23,7 @@ func claimTests[TTx any]() []test[TTx] {
 			equal(f.T, "the arguments", string(c.Arguments), `{"year":2026}`)
 			equal(f.T, "the _meta", string(c.RequestMeta), `{"progressToken":7}`)
 			equal(f.T, "the run", c.RunSeq, 1)
+			equal(f.T, "its node", f.column(id, "run_node"), here)
 			equal(f.T, "the attempts", c.Attempts, 0)
 			equal(f.T, "the limit of attempts", c.MaxAttempts, 3)
 			equal(f.T, "the limit of time", c.RunTimeout, 90*time.Second)
@@ -67,7 +68,7 @@ func claimTests[TTx any]() []test[TTx] {
 				"cancelled":          cancelled.Fence,
 			} {
 				f.unchanged(tc.TaskID, name, func() {
-					claimed, err := f.store.Claim(f.ctx, tc.TaskID, tc.JobID, f.tools)
+					claimed, err := f.store.Claim(f.ctx, tc.TaskID, tc.JobID, f.tools, here)
 					if claimed != nil || err != nil {
 						f.Errorf("%s: claimed %+v, %v, want nothing", name, claimed, err)
 					}
@@ -78,7 +79,7 @@ func claimTests[TTx any]() []test[TTx] {
 			id := f.create(1)[0].ID
 			for _, tools := range [][]string{nil, {}, {"other"}, {"Report", "report ", "repor", `re"port`}} {
 				f.unchanged(id, "a claim for other tools", func() {
-					claimed, err := f.store.Claim(f.ctx, id, f.jobOf(id), tools)
+					claimed, err := f.store.Claim(f.ctx, id, f.jobOf(id), tools, here)
 					if claimed != nil || !errors.Is(err, mcptasks.ErrUnknownTool) {
 						f.Errorf("of %q claimed %+v, %v, want %v", tools, claimed, err, mcptasks.ErrUnknownTool)
 					}
@@ -89,7 +90,7 @@ func claimTests[TTx any]() []test[TTx] {
 			for _, name := range []string{`a"b\c'd`, "<&>", "日本 \U0001F600", "a,b", "{x}", "NULL"} {
 				tasks, err := f.store.Create(f.ctx, []store.NewTask{{Tool: &mcptasks.Tool{Name: name, Options: f.tool.Options}}})
 				f.must(err)
-				claimed, err := f.store.Claim(f.ctx, tasks[0].ID, f.jobOf(tasks[0].ID), []string{"x", name})
+				claimed, err := f.store.Claim(f.ctx, tasks[0].ID, f.jobOf(tasks[0].ID), []string{"x", name}, here)
 				if err != nil || claimed == nil || claimed.Tool != name {
 					f.Errorf("claimed %+v, %v, want a task of tool %q", claimed, err, name)
 				}
@@ -102,7 +103,7 @@ func claimTests[TTx any]() []test[TTx] {
 			for _, task := range tasks {
 				claims = append(claims, store.Fence{TaskID: task.ID, JobID: f.jobOf(task.ID), RunToken: uuid.NewString()})
 			}
-			claimed, err := f.driver.Claim(f.ctx, claims, f.tools, f.clock.now())
+			claimed, err := f.driver.Claim(f.ctx, claims, f.tools, here, f.clock.now())
 			f.must(err)
 			got := make(map[string]string)
 			for _, c := range claimed {
@@ -114,7 +115,7 @@ func claimTests[TTx any]() []test[TTx] {
 		}},
 		{"none", func(f *fixture[TTx]) {
 			f.begin()
-			claimed, err := f.driver.Claim(f.ctx, nil, f.tools, f.clock.now())
+			claimed, err := f.driver.Claim(f.ctx, nil, f.tools, here, f.clock.now())
 			if len(claimed) != 0 || err != nil {
 				f.Errorf("claimed %v, %v, want nothing", claimed, err)
 			}

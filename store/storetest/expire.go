@@ -42,7 +42,7 @@ func expireTests[TTx any]() []test[TTx] {
 			read := func() string { return f.rows(kept) + f.rows(live.TaskID) + f.rows(openQuestion.TaskID) }
 			f.clock.advance(-time.Second)
 			f.sameAfter(read, "a sweep", func() { f.must(f.store.Sweep(f.ctx, ttl)) })
-			for table, want := range map[string]string{"mcp_task": "3", "mcp_task_input": "3", "mcp_task_step": "2", "mcp_task_event": "1"} {
+			for table, want := range map[string]string{"mcp_task": "3", "mcp_task_input": "3", "mcp_task_step": "2", "mcp_task_event": "3"} {
 				column := "task_id"
 				if table == "mcp_task" {
 					column = "id"

@@ -36,10 +36,10 @@ func (f *fixture[TTx]) writes() map[string]func(store.Fence) (bool, error) {
 			return f.store.Retry(f.ctx, store.Retry{Fence: fence, Message: "late", Event: store.Event{Kind: store.EventError}})
 		},
 		"Finish": func(fence store.Fence) (bool, error) {
-			return f.store.Finish(f.ctx, fence, result(`{"late":1}`), store.Event{Kind: store.EventError})
+			return f.store.Finish(f.ctx, fence, f.tool.Name, result(`{"late":1}`), store.Event{Kind: store.EventError})
 		},
 		"Finish, failed": func(fence store.Fence) (bool, error) {
-			return f.store.Finish(f.ctx, fence, mcptasks.Failure("late"), store.Event{Kind: store.EventFailed})
+			return f.store.Finish(f.ctx, fence, f.tool.Name, mcptasks.Failure("late"), store.Event{Kind: store.EventFailed})
 		},
 	}
 }

@@ -27,7 +27,7 @@ func finishTests[TTx any]() []test[TTx] {
 	tests := []test[TTx]{
 		{"with an event", func(f *fixture[TTx]) {
 			run := f.begin()
-			held, err := f.store.Finish(f.ctx, run.Fence, result(`{}`), store.Event{Kind: store.EventError, Node: "n", Detail: "a\x00"})
+			held, err := f.store.Finish(f.ctx, run.Fence, run.Tool, result(`{}`), store.Event{Kind: store.EventError, Node: "n", Detail: "a\x00"})
 			f.must(err)
 			equal(f.T, "held", held, true)
 			if got, want := f.events(run.TaskID), []string{"error, run 1 on n: a\uFFFD"}; !slices.Equal(got, want) {

@@ -26,6 +26,8 @@ const (
 	alice mcptasks.Owner = "alice"
 	bob   mcptasks.Owner = "bob"
 
+	here = "node-1" // where the tests' runs are
+
 	ttl       = 24 * time.Hour
 	retention = 10 * time.Minute
 )
@@ -176,7 +178,7 @@ func (f *fixture[TTx]) beginAll(n int) []*store.Claimed {
 	for i, task := range tasks {
 		fences[i] = store.Fence{TaskID: task.ID, JobID: jobs[task.ID], RunToken: uuid.NewString()}
 	}
-	runs, err := f.driver.Claim(f.ctx, fences, f.tools, f.clock.now())
+	runs, err := f.driver.Claim(f.ctx, fences, f.tools, here, f.clock.now())
 	f.must(err)
 	equal(f.T, "the number of runs", len(runs), n)
 	return runs
@@ -185,7 +187,13 @@ func (f *fixture[TTx]) beginAll(n int) []*store.Claimed {
 // claim begins a run of the task under the job it has.
 func (f *fixture[TTx]) claim(id string) *store.Claimed {
 	f.Helper()
-	claimed, err := f.store.Claim(f.ctx, id, f.jobOf(id), f.tools)
+	return f.claimOn(id, here)
+}
+
+// claimOn begins a run of the task on the node, under the job it has.
+func (f *fixture[TTx]) claimOn(id, node string) *store.Claimed {
+	f.Helper()
+	claimed, err := f.store.Claim(f.ctx, id, f.jobOf(id), f.tools, node)
 	f.must(err)
 	if claimed == nil {
 		f.Fatalf("task %s was not claimed", id)
@@ -202,7 +210,7 @@ func (f *fixture[TTx]) get(id string) *mcptasks.Task {
 
 func (f *fixture[TTx]) finish(fence store.Fence, outcome *mcptasks.Outcome) bool {
 	f.Helper()
-	held, err := f.store.Finish(f.ctx, fence, outcome, store.Event{})
+	held, err := f.store.Finish(f.ctx, fence, f.tool.Name, outcome, store.Event{})
 	f.must(err)
 	return held
 }

@@ -157,6 +157,7 @@ func (m *model) park(task *modelTask, keys []string) (parked bool) {
 		return false
 	}
 	task.status, task.job, task.token, task.updated = mcptasks.StatusInputRequired, nil, "", m.now
+	task.event(store.EventParked)
 	return true
 }
 

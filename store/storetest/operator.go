@@ -61,38 +61,11 @@ func operatorTests[TTx any]() []test[TTx] {
 			list(store.Query{MinAge: 3*time.Minute + time.Second}, parked, ended)
 			list(store.Query{MinAge: time.Hour})
 			list(store.Query{MinAge: 2 * time.Minute, Status: mcptasks.StatusWorking}, bobs)
+			list(store.Query{MaxAge: 3 * time.Minute}, other, nobodys, bobs)
+			list(store.Query{MaxAge: 3*time.Minute - time.Second}, other, nobodys)
+			list(store.Query{MinAge: 2*time.Minute - time.Second, MaxAge: 4 * time.Minute, Owner: whose(alice)}, parked)
 			f.clock.advance(2 * ttl)
 			list(store.Query{Owner: whose(alice)}, other, parked)
-		}},
-		{"show", func(f *fixture[TTx]) {
-			created := f.clock.now()
-			run := f.begin()
-			f.clock.advance(time.Minute)
-			f.retry(run.Fence, "once")
-			run = f.claim(run.TaskID)
-			f.clock.advance(time.Minute)
-			f.startJob(run.JobID, "n")
-			f.reap(1)
-			want := []store.TimedEvent{
-				{Event: store.Event{Kind: store.EventError, Node: "node-1", Detail: "once, in full"}, At: created.Add(time.Minute), RunSeq: 1},
-				{Event: store.Event{Kind: store.EventRecovered, Node: "reaper"}, At: created.Add(2 * time.Minute), RunSeq: 2},
-			}
-			shown, err := f.store.Operator().Show(f.ctx, run.TaskID)
-			f.must(err)
-			if len(shown.Timeline) == 2 {
-				want[1].Detail = shown.Timeline[1].Detail
-			}
-			if !reflect.DeepEqual(shown.Timeline, want) {
-				f.Errorf("the timeline is %+v, want %+v", shown.Timeline, want)
-			}
-			if task := f.get(run.TaskID); !reflect.DeepEqual(shown.Task, task) {
-				f.Errorf("the task is %+v, want %+v", shown.Task, task)
-			}
-			f.cancel(run.TaskID)
-			f.clock.advance(2 * ttl) // expired, and not yet deleted
-			shown, err = f.store.Operator().Show(f.ctx, run.TaskID)
-			f.must(err)
-			equal(f.T, "the expired one's status", shown.Status, mcptasks.StatusCancelled)
 		}},
 		{"answer", func(f *fixture[TTx]) {
 			run := f.parked("a", "b")
@@ -139,14 +112,14 @@ func operatorTests[TTx any]() []test[TTx] {
 		{"retry", func(f *fixture[TTx]) {
 			first := f.claim(f.make(f.keyed("k")).ID)
 			f.unchanged(first.TaskID, "a retry of a live task", func() {
-				_, err := f.store.Operator().Retry(f.ctx, first.TaskID, f.tool)
+				_, err := f.store.Operator().Retry(f.ctx, first.TaskID)
 				f.wantError(err, mcptasks.ErrConflict)
 			})
 			f.finish(first.Fence, mcptasks.Failure("no"))
 			var again *mcptasks.Task
 			f.unchangedTask(first.TaskID, "a retry", func() {
 				var err error
-				again, err = f.store.Operator().Retry(f.ctx, first.TaskID, f.tool)
+				again, err = f.store.Operator().Retry(f.ctx, first.TaskID)
 				f.must(err)
 			})
 			if again.ID == first.TaskID {
@@ -167,14 +140,69 @@ func operatorTests[TTx any]() []test[TTx] {
 			equal(f.T, "the run", run.RunSeq, 1)
 			equal(f.T, "the key's task", f.make(f.keyed("k")).ID, first.TaskID)
 		}},
+		{"retry by the record alone", func(f *fixture[TTx]) {
+			// The tool is nobody's any more, or has other options by now.
+			call := f.call()
+			call.Tool = newTool("former", &mcptasks.ToolOptions{
+				TTL: ttl, PollInterval: 1500 * time.Millisecond, RunTimeout: 90 * time.Second,
+				MaxAttempts: 3, Queue: "former", Priority: 3, Deadline: 2 * time.Hour,
+			})
+			call.Params.TTL = 30 * time.Minute
+			first := f.make(call)
+			f.clock.advance(3 * time.Hour)
+			f.cancel(first.ID)
+			created := f.clock.now()
+			again, err := f.store.Operator().Retry(f.ctx, first.ID)
+			f.must(err)
+			want := &mcptasks.Task{
+				ID: again.ID, Owner: alice, Tool: "former", Status: mcptasks.StatusWorking,
+				TTL: 30 * time.Minute, PollInterval: 1500 * time.Millisecond, CreatedAt: created, UpdatedAt: created,
+			}
+			if !reflect.DeepEqual(again, want) {
+				f.Errorf("the task is %+v, want %+v", again, want)
+			}
+			job := f.job(f.jobOf(again.ID))
+			equal(f.T, "the job's queue", job.Queue, "former")
+			equal(f.T, "the job's priority", job.Priority, 3)
+			run, err := f.store.Claim(f.ctx, again.ID, job.ID, []string{"former"}, here)
+			f.must(err)
+			equal(f.T, "the limit of attempts", run.MaxAttempts, 3)
+			equal(f.T, "the limit of time", run.RunTimeout, 90*time.Second)
+			equal(f.T, "the deadline", run.DeadlineAt, created.Add(2*time.Hour))
+			f.store = f.newStore(&store.Config{MaxLiveTasks: 1})
+			_, err = f.store.Operator().Retry(f.ctx, first.ID)
+			f.wantError(err, mcptasks.ErrLimit)
+			equal(f.T, "the number of tasks", f.value("SELECT count(*) FROM {s}mcp_task"), "2")
+		}},
+		{"get", func(f *fixture[TTx]) {
+			run := f.begin()
+			get := func() *mcptasks.Task {
+				task, err := f.store.Operator().Get(f.ctx, run.TaskID)
+				f.must(err)
+				return task
+			}
+			f.park(run, "a")
+			if task := f.get(run.TaskID); !reflect.DeepEqual(get(), task) {
+				f.Errorf("the task is %+v, want %+v", get(), task)
+			}
+			f.must(f.answer(run.TaskID, "a"))
+			f.deleteJob(f.jobOf(run.TaskID))
+			f.clock.advance(settled + time.Second)
+			get() // repairs, as any poll does
+			f.fresh(run.TaskID, run.JobID)
+			f.cancel(run.TaskID)
+			f.clock.advance(2 * ttl) // expired, and not yet deleted
+			equal(f.T, "the expired one's status", get().Status, mcptasks.StatusCancelled)
+		}},
 		{"unknown", func(f *fixture[TTx]) {
 			operator := f.store.Operator()
 			for way, ask := range map[string]func(string) error{
+				"Get":    func(id string) error { _, err := operator.Get(f.ctx, id); return err },
 				"Show":   func(id string) error { _, err := operator.Show(f.ctx, id); return err },
 				"Answer": func(id string) error { return operator.Answer(f.ctx, id, answers("a")) },
 				"Cancel": func(id string) error { return operator.Cancel(f.ctx, id) },
 				"Delete": func(id string) error { return operator.Delete(f.ctx, id) },
-				"Retry":  func(id string) error { _, err := operator.Retry(f.ctx, id, f.tool); return err },
+				"Retry":  func(id string) error { _, err := operator.Retry(f.ctx, id); return err },
 			} {
 				for _, id := range []string{"", "\x00", "\xff", uuid.NewString()} {
 					if err := ask(id); !errors.Is(err, mcptasks.ErrNotFound) {
@@ -194,7 +222,7 @@ func operatorTests[TTx any]() []test[TTx] {
 			equal(f.T, "how often reading is announced", len(changed), 0)
 			f.must(operator.Answer(f.ctx, run.TaskID, answers("a")))
 			f.must(operator.Cancel(f.ctx, run.TaskID))
-			again, err := operator.Retry(f.ctx, run.TaskID, f.tool)
+			again, err := operator.Retry(f.ctx, run.TaskID)
 			f.must(err)
 			f.must(operator.Delete(f.ctx, run.TaskID))
 			if want := []string{run.TaskID, run.TaskID, again.ID, run.TaskID}; !slices.Equal(changed, want) {

@@ -48,7 +48,7 @@ func parkTests[TTx any]() []test[TTx] {
 			equal(f.T, "job_id", f.column(run.TaskID, "job_id"), "<nil>")
 			equal(f.T, "run_token", f.column(run.TaskID, "run_token"), "<nil>")
 			f.refused(run.Fence)
-			claimed, err := f.store.Claim(f.ctx, run.TaskID, run.JobID, f.tools)
+			claimed, err := f.store.Claim(f.ctx, run.TaskID, run.JobID, f.tools, here)
 			if claimed != nil || err != nil {
 				f.Errorf("the former job claimed %+v, %v, want nothing", claimed, err)
 			}
@@ -194,7 +194,7 @@ func (f *fixture[TTx]) parkedAll(n int, keys ...string) []*store.Claimed {
 	}
 	f.must(f.inTx(func(tx TTx) error {
 		for _, run := range runs {
-			if _, _, _, err := f.driver.Park(f.ctx, tx, run.Fence, asked, now); err != nil {
+			if _, _, _, err := f.driver.Park(f.ctx, tx, run.Fence, asked, "", now); err != nil {
 				return err
 			}
 		}
@@ -213,7 +213,7 @@ func (f *fixture[TTx]) workingWithOpen(expired, open string) *store.Claimed {
 		_, _, _, err := f.driver.Park(f.ctx, tx, run.Fence, []store.Asked{
 			{Key: expired, Method: confirm.Method, Params: confirm.Params, DeadlineAt: now.Add(time.Minute)},
 			{Key: open, Method: confirm.Method, Params: confirm.Params, DeadlineAt: now.Add(within)},
-		}, now)
+		}, "", now)
 		return err
 	}))
 	f.clock.advance(2 * time.Minute)

@@ -27,7 +27,7 @@ func reapTests[TTx any]() []test[TTx] {
 			f.refused(run.Fence)
 			equal(f.T, "the time of change", f.get(run.TaskID).UpdatedAt, reaped)
 			equal(f.T, "the recoveries", f.column(run.TaskID, "recoveries"), "1")
-			want := []string{fmt.Sprintf("recovered, run 1 on reaper: the node of job %d died", run.JobID)}
+			want := []string{fmt.Sprintf("recovered, run 1 on reaper: node n of job %d died", run.JobID)}
 			if got := f.events(run.TaskID); !slices.Equal(got, want) {
 				f.Errorf("the timeline is %q, want %q", got, want)
 			}
@@ -227,7 +227,7 @@ func reapTests[TTx any]() []test[TTx] {
 				f.atOnce(
 					func() error { _, err := f.store.Reap(f.ctx, "reaper", lease, always); return err },
 					func() (err error) {
-						held, err = f.store.Finish(f.ctx, run.Fence, result(`{}`), store.Event{})
+						held, err = f.store.Finish(f.ctx, run.Fence, run.Tool, result(`{}`), store.Event{})
 						return err
 					},
 				)

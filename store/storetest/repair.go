@@ -175,7 +175,7 @@ func repairTests[TTx any]() []test[TTx] {
 			f.query("DELETE FROM {s}mcp_task_input WHERE key = 'b'")
 			meet(f, run.TaskID)
 			f.fresh(run.TaskID, run.JobID)
-			f.wantRepaired(run, "no question was open")
+			f.wantRepaired(run, "no question was open", `parked, run 1 on node-1: until ["a" "b"] are answered`)
 			f.unchanged(run.TaskID, "another "+way, func() { meet(f, run.TaskID) })
 		}})
 	}
@@ -195,7 +195,7 @@ func repairTests[TTx any]() []test[TTx] {
 				for way, meet := range ways {
 					f.unchanged(run.TaskID, fmt.Sprintf("a %s of a task that is %s with a job that is %s", way, status, state), func() { meet(f, run.TaskID) })
 				}
-				if claimed, err := f.store.Claim(f.ctx, run.TaskID, run.JobID, f.tools); claimed != nil || err != nil {
+				if claimed, err := f.store.Claim(f.ctx, run.TaskID, run.JobID, f.tools, here); claimed != nil || err != nil {
 					f.Errorf("%s, %s: claimed %+v, %v, want nothing", status, state, claimed, err)
 				}
 				f.refused(run.Fence)
@@ -215,10 +215,11 @@ func (f *fixture[TTx]) wantFailed(task *mcptasks.Task, sentence string) {
 	equal(f.T, "job_id", f.column(task.ID, "job_id"), "<nil>")
 }
 
-// wantRepaired fails the test unless the repair is all of the task's timeline.
-func (f *fixture[TTx]) wantRepaired(run *store.Claimed, detail string) {
+// wantRepaired fails the test unless the task's timeline is what was before and the
+// repair.
+func (f *fixture[TTx]) wantRepaired(run *store.Claimed, detail string, before ...string) {
 	f.Helper()
-	want := []string{fmt.Sprintf("%s, run %d on : %s", store.EventRepaired, run.RunSeq, detail)}
+	want := append(before, fmt.Sprintf("%s, run %d on : %s", store.EventRepaired, run.RunSeq, detail))
 	if got := f.events(run.TaskID); !slices.Equal(got, want) {
 		f.Errorf("the timeline is %q, want %q", got, want)
 	}

@@ -62,7 +62,7 @@ func (f *fixture[TTx]) retry(fence store.Fence, message string) {
 	f.Helper()
 	held, err := f.store.Retry(f.ctx, store.Retry{
 		Fence: fence, Message: message,
-		Event: store.Event{Kind: store.EventError, Node: "node-1", Detail: message + ", in full"},
+		Event: store.Event{Kind: store.EventError, Node: here, Detail: message + ", in full"},
 	})
 	f.must(err)
 	equal(f.T, "held", held, true)

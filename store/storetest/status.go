@@ -127,7 +127,7 @@ func finishAgainstCancel[TTx any](f *fixture[TTx]) {
 		)
 		both.Go(func() {
 			<-start
-			held, finishErr = f.store.Finish(f.ctx, run.Fence, result(`{"a":1}`), store.Event{})
+			held, finishErr = f.store.Finish(f.ctx, run.Fence, run.Tool, result(`{"a":1}`), store.Event{})
 		})
 		both.Go(func() {
 			<-start

@@ -50,7 +50,7 @@ func stepTests[TTx any]() []test[TTx] {
 						return err
 					},
 					func() (err error) {
-						next, err = other.Claim(f.ctx, run.TaskID, run.JobID, f.tools)
+						next, err = other.Claim(f.ctx, run.TaskID, run.JobID, f.tools, here)
 						return err
 					},
 				)

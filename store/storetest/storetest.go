@@ -53,6 +53,9 @@ func Run[TTx any](t *testing.T, harness Harness[TTx]) {
 		{"expire", expireTests[TTx]()},
 		{"list", listTests[TTx]()},
 		{"operator", operatorTests[TTx]()},
+		{"trace", traceTests[TTx]()},
+		{"show", showTests[TTx]()},
+		{"survey", surveyTests[TTx]()},
 		{"all or nothing", atomicTests[TTx]()},
 		{"walk", walkTests[TTx]()},
 	} {

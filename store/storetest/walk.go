@@ -147,7 +147,7 @@ func (w *walk[TTx]) fetch(t *rapid.T) {
 // claim is of any job that a worker has fetched once: it may be slow.
 func (w *walk[TTx]) claim(t *rapid.T) {
 	job := pick(t, "job", slices.DeleteFunc(slices.Clone(w.jobs), func(job *modelJob) bool { return job.node == "" || job.waits() }))
-	claimed, err := w.store.Claim(w.ctx, job.task.id, job.id, w.tools)
+	claimed, err := w.store.Claim(w.ctx, job.task.id, job.id, w.tools, here)
 	w.must(err)
 	task := job.task
 	w.want("whether it is claimed", claimed != nil, task.isJob(job.id))
@@ -264,7 +264,7 @@ func (w *walk[TTx]) fail(t *rapid.T) {
 func (w *walk[TTx]) finish(t *rapid.T) {
 	run := pick(t, "run", w.runs)
 	outcome := pick(t, "outcome", []*mcptasks.Outcome{result(`{}`), mcptasks.Failure("no")})
-	held, err := w.store.Finish(w.ctx, run.Fence, outcome, store.Event{})
+	held, err := w.store.Finish(w.ctx, run.Fence, w.tool.Name, outcome, store.Event{})
 	w.must(err)
 	w.want("held", held, run.holds())
 	if held {
@@ -403,13 +403,13 @@ func (w *walk[TTx]) retry(t *rapid.T) {
 	if len(w.kept()) >= 6 {
 		t.Skip("enough tasks")
 	}
-	again, err := w.store.Operator().Retry(w.ctx, task.id, w.tool)
+	again, err := w.store.Operator().Retry(w.ctx, task.id)
 	if !task.status.Terminal() {
 		w.wantErr(err, mcptasks.ErrConflict)
 		return
 	}
 	w.must(err)
-	w.model.create(again.ID, task.id, 0)
+	w.model.create(again.ID, task.id, task.deadline.Sub(task.created)) // less than none if it had none
 }
 
 func (w *walk[TTx]) delete(t *rapid.T) {

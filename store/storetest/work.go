@@ -20,12 +20,12 @@ func workTests[TTx any]() []test[TTx] {
 			workers := river.NewWorkers()
 			river.AddWorker(workers, &worker{work: func(ctx context.Context, job *river.Job[store.JobArgs]) (err error) {
 				defer func() { worked <- err }()
-				run, err := f.store.Claim(ctx, job.Args.TaskID, job.ID, f.tools)
+				run, err := f.store.Claim(ctx, job.Args.TaskID, job.ID, f.tools, here)
 				if err != nil {
 					return err
 				}
 				equal(f.T, "the attempt", job.Attempt, 1)
-				_, err = f.store.Finish(ctx, run.Fence, result(`{}`), store.Event{})
+				_, err = f.store.Finish(ctx, run.Fence, run.Tool, result(`{}`), store.Event{})
 				return err
 			}})
 			client, err := f.store.WorkClient(&river.Config{

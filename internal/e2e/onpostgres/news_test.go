@@ -2,6 +2,7 @@ package onpostgres
 
 import (
 	"context"
+	"iter"
 	"testing"
 	"time"
 
@@ -11,9 +12,9 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// TestNews watches a task on one node that another one works. The news comes at
-// once, not with the watcher's next look, also after the connection that listens was
-// cut.
+// TestNews watches a task on one node, and as an operator, that another node works.
+// The news comes at once, not with the watcher's next look, also after the connection
+// that listens was cut.
 func TestNews(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		url := open(t)
@@ -26,12 +27,28 @@ func TestNews(t *testing.T) {
 			return nil, nil, ctx.Err()
 		}, nil, runner.Config{})
 		server := node(t, url, nil, nil, runner.Config{})
+		operator, err := runner.OpenOperator(t.Context(), url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { operator.Close() })
+		asClient := func(id string) iter.Seq2[*mcptasks.Task, error] { return server.Watch(t.Context(), "", id) }
+		asOperator := func(id string) iter.Seq2[*mcptasks.Task, error] { return operator.Watch(t.Context(), id) }
 
-		for name, cut := range map[string]bool{"listening": false, "listening again": true} {
+		for _, test := range []struct {
+			name  string
+			watch func(id string) iter.Seq2[*mcptasks.Task, error]
+			cut   bool
+			heard int // by so many
+		}{
+			{"listening", asClient, false, 1},
+			{"listening again", asClient, true, 1},
+			{"an operator", asOperator, false, 2},
+		} {
 			id := create(t, worker)
 			seen, ended := make(chan struct{}, 100), make(chan time.Time, 1)
 			go func() {
-				for task, err := range server.Watch(t.Context(), "", id) {
+				for task, err := range test.watch(id) {
 					if err != nil {
 						t.Error(err)
 						return
@@ -44,17 +61,17 @@ func TestNews(t *testing.T) {
 			}()
 			<-seen
 			const listeners = `FROM pg_stat_activity WHERE query LIKE 'LISTEN "mcptasks_%' AND datname = current_database()`
-			if cut {
-				eventually(t, url, `SELECT count(*) `+listeners, 1)
+			if test.cut {
+				eventually(t, url, `SELECT count(*) `+listeners, test.heard)
 				execute(t, url, `SELECT pg_terminate_backend(pid) `+listeners)
 			}
-			eventually(t, url, `SELECT count(*) `+listeners, 1)
+			eventually(t, url, `SELECT count(*) `+listeners, test.heard)
 			finished := time.Now()
 			goOn <- struct{}{}
 			select {
 			case at := <-ended:
 				if took := at.Sub(finished); took > time.Second {
-					t.Errorf("%s: the end was seen after %s", name, took)
+					t.Errorf("%s: the end was seen after %s", test.name, took)
 				}
 			case <-time.After(time.Minute):
 				t.Fatal("the end was not seen")

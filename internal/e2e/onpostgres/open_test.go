@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -27,12 +28,27 @@ func tools() *mcptasks.Tools {
 // pool returns a pool on a fresh, migrated database.
 func pool(t *testing.T) *pgxpool.Pool {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), open(t))
+	return poolOf(t, open(t))
+}
+
+// poolOf returns the test's own pool on a database, with pgx's defaults.
+func poolOf(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
 	return pool
+}
+
+// now is the database's clock.
+func now(t *testing.T, pool *pgxpool.Pool) (now time.Time) {
+	t.Helper()
+	if err := pool.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(&now); err != nil {
+		t.Fatal(err)
+	}
+	return now
 }
 
 func TestOpenRefuses(t *testing.T) {
@@ -74,6 +90,10 @@ func TestSchemaVersion(t *testing.T) {
 		err := newRunner("other", nil)
 		if !errors.Is(err, migrations.ErrOldSchema) || !strings.Contains(err.Error(), "Config.Migrate") {
 			t.Errorf("a schema not migrated: %v", err)
+		}
+		operator, err := runner.OpenOperator(ctx, pool.Config().ConnString(), &runner.Config{Schema: "other"})
+		if operator != nil || !errors.Is(err, migrations.ErrOldSchema) || !strings.Contains(err.Error(), "Config.Migrate") {
+			t.Errorf("an operator on a schema not migrated: %v", err)
 		}
 		if err := newRunner("other", &runner.Config{Migrate: true}); err != nil {
 			t.Errorf("migrating: %v", err)

@@ -38,8 +38,8 @@ func observe[TTx any](driver store.Driver[TTx], log *history.Log) store.Driver[T
 // claims is which run of a task began last in this process.
 var claims sync.Map
 
-func (o *observed[TTx]) Claim(ctx context.Context, fences []store.Fence, tools []string, now time.Time) ([]*store.Claimed, error) {
-	claimed, err := o.Driver.Claim(ctx, fences, tools, now)
+func (o *observed[TTx]) Claim(ctx context.Context, fences []store.Fence, tools []string, node string, now time.Time) ([]*store.Claimed, error) {
+	claimed, err := o.Driver.Claim(ctx, fences, tools, node, now)
 	if err == nil {
 		for _, c := range claimed {
 			o.log.Add(history.Witness{Kind: history.Claimed, Task: c.TaskID, Run: c.RunToken, Seq: c.RunSeq, Job: c.JobID})
@@ -98,10 +98,10 @@ func (o *observed[TTx]) SaveStep(ctx context.Context, step store.Step, most int,
 }
 
 func (o *observed[TTx]) Park(
-	ctx context.Context, tx TTx, fence store.Fence, questions []store.Asked, now time.Time,
+	ctx context.Context, tx TTx, fence store.Fence, questions []store.Asked, detail string, now time.Time,
 ) (all, open int, held bool, err error) {
 	sent := time.Now()
-	all, open, held, err = o.Driver.Park(ctx, tx, fence, questions, now)
+	all, open, held, err = o.Driver.Park(ctx, tx, fence, questions, detail, now)
 	if err == nil {
 		o.wrote("questions", "", fence, sent, held)
 	}

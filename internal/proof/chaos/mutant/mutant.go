@@ -89,7 +89,9 @@ func (m mutant) Close() error {
 type unfencedSteps struct{ mutant }
 
 func (m unfencedSteps) SaveStep(ctx context.Context, step store.Step, _ int, _ time.Time) (json.RawMessage, bool, error) {
-	const insert = `INSERT INTO mcptasks.mcp_task_step (task_id, key, result) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
+	const insert = `
+		INSERT INTO mcptasks.mcp_task_step (task_id, key, result, node, run_seq, began_at, ended_at)
+		VALUES ($1, $2, $3, '', 0, now(), now()) ON CONFLICT DO NOTHING`
 	if _, err := m.pool.Exec(ctx, insert, step.TaskID, step.Key, string(step.Result)); err != nil {
 		return nil, false, err
 	}
@@ -122,9 +124,9 @@ func (m tokenlessFence) SaveStep(ctx context.Context, step store.Step, most int,
 	return m.Driver.SaveStep(ctx, step, most, now)
 }
 
-func (m tokenlessFence) Park(ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, now time.Time) (all, open int, held bool, err error) {
+func (m tokenlessFence) Park(ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, detail string, now time.Time) (all, open int, held bool, err error) {
 	m.fence(ctx, &fence)
-	return m.Driver.Park(ctx, tx, fence, questions, now)
+	return m.Driver.Park(ctx, tx, fence, questions, detail, now)
 }
 
 func (m tokenlessFence) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
@@ -159,7 +161,7 @@ func reapHastily(m mutant, node Node) error {
 // another.
 type tornPark struct{ mutant }
 
-func (m tornPark) Park(ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, now time.Time) (all, open int, held bool, err error) {
+func (m tornPark) Park(ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, _ string, now time.Time) (all, open int, held bool, err error) {
 	const park = `
 		UPDATE mcptasks.mcp_task SET status = 'input_required', job_id = NULL, run_token = NULL, updated_at = $4
 		WHERE id = $1 AND job_id = $2 AND run_token = $3 AND status = 'working'`

@@ -1,0 +1,122 @@
+package telemetry
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// A Counter counts. Its labels are given in the order of its Metric's Labels.
+type Counter struct {
+	instrument metric.Int64Counter
+	labels     *labels[metric.AddOption]
+}
+
+func newCounter(meter metric.Meter, m Metric) Counter {
+	instrument, err := meter.Int64Counter(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Meaning))
+	report(err)
+	return Counter{instrument, newLabels[metric.AddOption](m)}
+}
+
+// Add adds n.
+func (c Counter) Add(ctx context.Context, n int, values ...string) {
+	if n != 0 && c.instrument.Enabled(ctx) {
+		c.instrument.Add(ctx, int64(n), c.labels.of(values)...)
+	}
+}
+
+// An UpDown counts what comes and goes.
+type UpDown struct {
+	instrument metric.Int64UpDownCounter
+	labels     *labels[metric.AddOption]
+}
+
+func newUpDown(meter metric.Meter, m Metric) UpDown {
+	instrument, err := meter.Int64UpDownCounter(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Meaning))
+	report(err)
+	return UpDown{instrument, newLabels[metric.AddOption](m)}
+}
+
+// Add adds n, which may be negative.
+func (u UpDown) Add(ctx context.Context, n int, values ...string) {
+	if u.instrument.Enabled(ctx) {
+		u.instrument.Add(ctx, int64(n), u.labels.of(values)...)
+	}
+}
+
+// A Histogram is how often something took how long, or was how many.
+type Histogram struct {
+	instrument metric.Float64Histogram
+	labels     *labels[metric.RecordOption]
+}
+
+func newHistogram(meter metric.Meter, m Metric) Histogram {
+	instrument, err := meter.Float64Histogram(m.Name, metric.WithUnit(m.Unit), metric.WithDescription(m.Meaning),
+		metric.WithExplicitBucketBoundaries(m.buckets...))
+	report(err)
+	return Histogram{instrument, newLabels[metric.RecordOption](m)}
+}
+
+// Took records a duration. One that is negative, between the clocks of two machines,
+// is none.
+func (h Histogram) Took(ctx context.Context, d time.Duration, values ...string) {
+	h.Record(ctx, max(d, 0).Seconds(), values...)
+}
+
+// Record records a value.
+func (h Histogram) Record(ctx context.Context, value float64, values ...string) {
+	if h.instrument.Enabled(ctx) {
+		h.instrument.Record(ctx, value, h.labels.of(values)...)
+	}
+}
+
+// maxLabels is how many labels a metric has at most.
+const maxLabels = 2
+
+// labels makes options of the values of a metric's labels, once for each.
+type labels[Option any] struct {
+	names []string
+
+	mu      sync.RWMutex
+	options map[[maxLabels]string][]Option
+}
+
+func newLabels[Option any](m Metric) *labels[Option] {
+	return &labels[Option]{names: m.Labels, options: make(map[[maxLabels]string][]Option)}
+}
+
+func (l *labels[Option]) of(values []string) []Option {
+	if len(values) != len(l.names) {
+		panic("mcptasks/telemetry: a metric's labels are others") // found by the first test that moves it
+	}
+	var key [maxLabels]string
+	copy(key[:], values)
+	l.mu.RLock()
+	options, ok := l.options[key]
+	l.mu.RUnlock()
+	if ok {
+		return options
+	}
+	attributes := make([]attribute.KeyValue, len(values))
+	for i, value := range values {
+		attributes[i] = attribute.String(l.names[i], text(value))
+	}
+	option := any(metric.WithAttributeSet(attribute.NewSet(attributes...)))
+	options = []Option{option.(Option)} //nolint:errcheck,forcetypeassert // a MeasurementOption is each kind of option
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.options[key] = options
+	return options
+}
+
+// report hands an error of the SDK's to its own handler: what cannot be measured must
+// not keep a task from being done.
+func report(err error) {
+	if err != nil {
+		otel.Handle(err)
+	}
+}

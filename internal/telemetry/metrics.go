@@ -1,0 +1,107 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Metrics are the instruments of the catalog. Safe for concurrent use.
+type Metrics struct {
+	Creates, Finishes, Retries, Recoveries, Cancels, Parks, Swept Counter
+
+	Active UpDown // runs
+
+	QueueWait, RunTime, CancelLatency Histogram
+
+	storeTime, storeBatch Histogram
+	meter                 metric.Meter
+}
+
+// NewMetrics returns instruments of the provider's; nil means the global one, whose
+// instruments do nothing until a program sets it.
+func NewMetrics(provider metric.MeterProvider) *Metrics {
+	if provider == nil {
+		provider = otel.GetMeterProvider()
+	}
+	meter := provider.Meter(Scope)
+	return &Metrics{
+		Creates:       newCounter(meter, taskCreates),
+		Finishes:      newCounter(meter, taskFinishes),
+		Retries:       newCounter(meter, taskRetries),
+		Recoveries:    newCounter(meter, taskRecoveries),
+		Cancels:       newCounter(meter, taskCancels),
+		Parks:         newCounter(meter, taskParks),
+		Swept:         newCounter(meter, sweeps),
+		Active:        newUpDown(meter, runActive),
+		QueueWait:     newHistogram(meter, queueWait),
+		RunTime:       newHistogram(meter, runDuration),
+		CancelLatency: newHistogram(meter, cancelLatency),
+		storeTime:     newHistogram(meter, storeDuration),
+		storeBatch:    newHistogram(meter, storeBatch),
+		meter:         meter,
+	}
+}
+
+// Outcomes of tasks and of runs.
+const (
+	Completed   = "completed"
+	Error       = "error" // a result that is an error
+	Failed      = "failed"
+	Cancelled   = "cancelled"
+	Retried     = "retried"
+	Parked      = "parked"
+	Snoozed     = "snoozed"
+	Interrupted = "interrupted"
+	Lost        = "lost"
+)
+
+// Outcomes of operations on the database, besides Error.
+const (
+	OK      = "ok"
+	Refused = "refused"
+)
+
+// Kinds of recoveries, of cancels and of sweeps.
+const (
+	Death = "death"
+	Fetch = "fetch"
+
+	ByOwner    = "owner"
+	ByOperator = "operator"
+	ByJob      = "job"
+
+	Expired    = "expired"
+	Overdue    = "overdue"
+	Unanswered = "unanswered"
+	Repaired   = "repaired"
+	Reaped     = "reaped"
+)
+
+// An Op is an operation on the database that is going on.
+type Op struct {
+	metrics *Metrics
+	name    string
+	began   time.Time // zero: nobody measures
+}
+
+// Op begins an operation on the database. batch is how many tasks it reads or writes
+// together, 0 for one that takes none or one by its nature.
+func (m *Metrics) Op(ctx context.Context, name string, batch int) Op {
+	if !m.storeTime.instrument.Enabled(ctx) {
+		return Op{}
+	}
+	if batch > 0 {
+		m.storeBatch.Record(ctx, float64(batch), name)
+	}
+	return Op{m, name, time.Now()}
+}
+
+// End ends it.
+func (o Op) End(ctx context.Context, outcome string) {
+	if !o.began.IsZero() {
+		o.metrics.storeTime.Took(ctx, time.Since(o.began), o.name, outcome)
+	}
+}

@@ -1,0 +1,73 @@
+package mcpserver
+
+import (
+	"context"
+	"errors"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mcptasks/mcptasks/internal/telemetry"
+	"github.com/mcptasks/mcptasks/internal/wire"
+)
+
+// traced makes a span of a request that does something: a call of one of the tools,
+// an answer, a cancel. What only looks has none: a trace would drown in polls. The
+// span's parent is the trace context of the request's _meta (SEP-414), or else that of
+// the HTTP request that brought it.
+func (m *mount) traced(ctx context.Context, method string, req mcp.Request, serve func(context.Context) (mcp.Result, error)) (result mcp.Result, err error) {
+	tool, ok := m.tracedTool(method, req)
+	if !ok {
+		return serve(ctx)
+	}
+	ambient := ctx
+	if client, ok := ctx.Value(clientKey{}).(context.Context); ok {
+		ambient = client // the SDK's may be that of the session
+	}
+	ctx, span := m.tracer.Request(ctx, ambient, method, tool, meta(req))
+	defer func() { endSpan(span, req, result, err) }()
+	return serve(ctx)
+}
+
+// tracedTool returns the tool that a request is about, "" for none, and whether the
+// request has a span.
+func (m *mount) tracedTool(method string, req mcp.Request) (string, bool) {
+	if method != wire.MethodCall {
+		return "", method == wire.MethodUpdate || method == wire.MethodCancel
+	}
+	params, ok := req.GetParams().(*mcp.CallToolParamsRaw)
+	if !ok || params == nil {
+		return "", false
+	}
+	_, ours := m.tools.Get(params.Name) // another's calls are another's to trace
+	return params.Name, ours || m.opts.HelperTools && isHelper(params.Name)
+}
+
+func endSpan(span trace.Span, req mcp.Request, result mcp.Result, err error) {
+	if span.IsRecording() {
+		version, _ := meta(req)[mcp.MetaKeyProtocolVersion].(string)
+		telemetry.SetProtocol(span, version)
+	}
+	var rpc *jsonrpc.Error
+	answer, _ := result.(*mcp.CallToolResult)
+	switch {
+	case errors.As(err, &rpc):
+		telemetry.SetCode(span, rpc.Code, isMistake(rpc.Code))
+	case err != nil:
+		telemetry.SetCode(span, jsonrpc.CodeInternalError, false)
+	case answer != nil && answer.IsError:
+		telemetry.SetToolError(span)
+	}
+	span.End()
+}
+
+// isMistake reports whether the code says that the client asked for what it cannot have.
+func isMistake(code int64) bool {
+	switch code {
+	case jsonrpc.CodeParseError, jsonrpc.CodeInvalidRequest, jsonrpc.CodeMethodNotFound, jsonrpc.CodeInvalidParams,
+		mcp.CodeMissingRequiredClientCapabilities:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,53 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+func (c *Config) auditLog() telemetry.Audit {
+	if c == nil {
+		return telemetry.Audit{}
+	}
+	return telemetry.NewAudit(c.Audit)
+}
+
+// auditRead audits that a task's outcome is handed out, if it has one.
+func auditRead(ctx context.Context, audit telemetry.Audit, task *mcptasks.Task, operator bool) {
+	if task != nil && task.Outcome != nil {
+		audit.Log(ctx, telemetry.Audited{
+			Action: telemetry.AuditRead, Owner: string(task.Owner), TaskID: task.ID, Tool: task.Tool, Operator: operator,
+		})
+	}
+}
+
+// figures returns what reads the figures of the whole database for metrics.
+func (c *Config) figures(operator store.Operator) func(context.Context) *telemetry.Figures {
+	log, lease := cmp.Or(c.Logger, slog.Default()), 3*cmp.Or(c.Beat, 5*time.Second)
+	return func(ctx context.Context) *telemetry.Figures {
+		survey, err := operator.Survey(ctx)
+		if err != nil {
+			log.WarnContext(ctx, "mcptasks: the database could not be surveyed for metrics", "error", err)
+			return nil
+		}
+		figures := &telemetry.Figures{
+			Working:       survey.Tasks[mcptasks.StatusWorking],
+			InputRequired: survey.Tasks[mcptasks.StatusInputRequired],
+		}
+		for _, node := range survey.Nodes {
+			if node.Silent <= lease {
+				figures.Nodes++
+			}
+		}
+		for _, w := range survey.Waiting {
+			figures.Queues = append(figures.Queues, telemetry.Backlog{Queue: w.Queue, Tool: w.Tool, Jobs: w.Jobs, Oldest: w.Oldest})
+		}
+		return figures
+	}
+}
