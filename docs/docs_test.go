@@ -1,6 +1,9 @@
+// Package docs_test holds the documents to the code: what they show is compiled, and
+// what they name is there.
 package docs_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -8,49 +11,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mcptasks/mcptasks/docs/blocks"
+	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
-// A block is a fenced piece of code in one of the documents.
-type block struct {
-	file, language, text string
-	line                 int
-}
+const root = ".."
 
-var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
-
-// blocks returns the code of the language in README.md and docs/.
-func blocks(t *testing.T, language string) []block {
-	t.Helper()
-	files, err := filepath.Glob("*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []block
-	for _, file := range append(files, filepath.Join("..", "README.md")) {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, at := range fence.FindAllSubmatchIndex(data, -1) {
-			b := block{
-				file:     file,
-				language: string(data[at[2]:at[3]]),
-				text:     string(data[at[4]:at[5]]),
-				line:     1 + strings.Count(string(data[:at[0]]), "\n"),
-			}
-			if b.language == language {
-				found = append(found, b)
-			}
-		}
-	}
-	return found
-}
-
-// Code in the documents is an excerpt of code that is compiled, and most of it run, with
+// Go in the documents is an excerpt of code that is compiled, and most of it run, with
 // the module.
 func TestGoIsCompiled(t *testing.T) {
 	var sources []string
-	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" {
 			return err
 		}
@@ -61,9 +33,9 @@ func TestGoIsCompiled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range blocks(t, "go") {
-		if !slices.ContainsFunc(sources, func(source string) bool { return strings.Contains(source, unindented(b.text)) }) {
-			t.Errorf("%s:%d: this is in no Go file of the module", b.file, b.line)
+	for _, b := range blocks.All(t, root) {
+		if b.Language == "go" && !slices.ContainsFunc(sources, func(source string) bool { return strings.Contains(source, unindented(b.Text)) }) {
+			t.Errorf("%s:%d: this is in no Go file of the module", b.File, b.Line)
 		}
 	}
 }
@@ -77,19 +49,29 @@ func unindented(text string) string {
 	return strings.Join(lines, "\n")
 }
 
+// Code in a language that no test looks at would rot.
+func TestLanguages(t *testing.T) {
+	tested := []string{
+		"go",        // above
+		"sh", "sql", // in onpostgres
+		"", // no code: a picture, or make's targets, which CI runs
+	}
+	for _, b := range blocks.All(t, root) {
+		if !slices.Contains(tested, b.Language) {
+			t.Errorf("%s:%d: no test looks at %s", b.File, b.Line, b.Language)
+		}
+	}
+}
+
 var links = regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
 
 func TestLinks(t *testing.T) {
-	files, err := filepath.Glob("*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range append(files, filepath.Join("..", "README.md"), filepath.Join("..", "CHANGELOG.md")) {
+	for _, file := range blocks.Documents(t, root) {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, link := range links.FindAllSubmatch(fence.ReplaceAll(data, nil), -1) {
+		for _, link := range links.FindAllSubmatch(blocks.Prose(data), -1) {
 			target := string(link[1])
 			if strings.Contains(target, "://") {
 				continue
@@ -97,6 +79,53 @@ func TestLinks(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(file), target)); err != nil {
 				t.Errorf("%s: %v", file, err)
 			}
+		}
+	}
+}
+
+// The operating guide has a line for each metric, as the catalog describes it.
+func TestMetrics(t *testing.T) {
+	data, err := os.ReadFile("operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for line := range strings.Lines(string(data)) {
+		if strings.HasPrefix(line, "| `mcptasks.") {
+			listed = append(listed, strings.TrimSpace(line))
+		}
+	}
+	var want []string
+	for _, m := range telemetry.Catalog() {
+		want = append(want, fmt.Sprintf("| `%s` | %s | %s, %s. %s |", m.Name, strings.Join(m.Labels, ", "), m.Kind, m.Unit, m.Meaning))
+	}
+	if !slices.Equal(listed, want) {
+		t.Errorf("the table of metrics must be:\n%s", strings.Join(want, "\n"))
+	}
+}
+
+var metricName = regexp.MustCompile("mcptasks_[a-z_]+[a-z]")
+
+// What is watched is there, by the name that Prometheus gives it.
+func TestWatched(t *testing.T) {
+	data, err := os.ReadFile("operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := make(map[string]bool)
+	for _, m := range telemetry.Catalog() {
+		name := strings.ReplaceAll(m.Name, ".", "_")
+		if m.Unit == "s" {
+			name += "_seconds"
+		}
+		if m.Kind == telemetry.KindCounter {
+			name += "_total"
+		}
+		known[name] = true
+	}
+	for _, name := range metricName.FindAllString(string(data), -1) {
+		if !known[name] {
+			t.Errorf("there is no metric %s", name)
 		}
 	}
 }
