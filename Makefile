@@ -1,7 +1,7 @@
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo run conformance interop chaos bench bench-once lint fmt
+.PHONY: help test demo split run conformance interop chaos compat bench bench-once lint fmt
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ test: ## run every test, on Postgres and SQLite (GOTESTFLAGS adds flags)
 
 demo: ## watch tasks survive what a program does not
 	go run ./internal/proof/demo
+
+split: ## run servers, workers and a producer as processes of their own, and kill and restart them
+	go run ./internal/proof/split
 
 run: ## run the quickstart server
 	go run ./examples/quickstart
@@ -26,6 +29,9 @@ DURATION = 60s
 DATABASE = postgres
 chaos: ## prove the invariants against an adversary (SEED=1 DURATION=60s DATABASE=postgres|sqlite)
 	go run ./internal/proof/chaos -seed $(SEED) -duration $(DURATION) -database $(DATABASE)
+
+compat: ## build and test the Postgres packages with a newer River (compat/river051.mod)
+	go run ./internal/proof/compat
 
 bench: ## measure how near the database's limit it is (JSON=file, BENCHFLAGS='-run create -quick')
 	go run ./internal/proof/bench $(if $(JSON),-json '$(JSON)') $(BENCHFLAGS)

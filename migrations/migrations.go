@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
@@ -43,91 +44,135 @@ type DB interface {
 	// database has no schemas.
 	Schema() string
 
-	// OpenSQL returns a handle on which unqualified names mean Schema, and a
-	// function that lets go of it.
-	OpenSQL(ctx context.Context) (*sql.DB, func() error, error)
+	// Reading returns a handle for looking at the schema, on connections that may
+	// be shared with others.
+	Reading(ctx context.Context, logger *slog.Logger) (*Handle, error)
 
-	// RiverMigrator returns River's migrator for the schema.
-	RiverMigrator(logger *slog.Logger) (RiverMigrator, error)
+	// Migrating returns a handle for changing the schema, on connections on which
+	// unqualified names mean Schema and no statement is ended for its length. One
+	// that waits for another session's lock may be; it is repeated.
+	Migrating(ctx context.Context, logger *slog.Logger) (*Handle, error)
 
 	// LockMigrations waits until no other process is migrating this schema,
 	// and keeps others waiting until unlock is called.
 	LockMigrations(ctx context.Context) (unlock func(), err error)
 }
 
+// Handle is a way to a database's schema, until Close is called.
+type Handle struct {
+	SQL   *sql.DB
+	River RiverMigrator
+	Close func() error
+}
+
 // RiverMigrator is the part of *rivermigrate.Migrator that does not depend on
 // its transaction type.
 type RiverMigrator interface {
+	AllVersions() []rivermigrate.Migration
 	Migrate(ctx context.Context, direction rivermigrate.Direction, opts *rivermigrate.MigrateOpts) (*rivermigrate.MigrateResult, error)
 	Validate(ctx context.Context, opts *rivermigrate.ValidateOpts) (*rivermigrate.ValidateResult, error)
 }
 
 // Up applies what is missing. Any number of processes may call it at once: one
-// migrates, the others wait and find nothing to do.
+// migrates, the others wait and find nothing to do. Nodes may work meanwhile: a
+// statement that must wait for a table does so for two seconds at a time, so that
+// those who queue behind it do not wait for longer, and for five minutes in all.
 func Up(ctx context.Context, db DB) error {
-	return locked(ctx, db, "migrate up", func(ctx context.Context, sqldb *sql.DB) error {
-		if err := check(ctx, db, sqldb); !errors.Is(err, ErrOldSchema) {
+	return locked(ctx, db, "migrate up", func(ctx context.Context, h *Handle) error {
+		if err := check(ctx, db, h); !errors.Is(err, ErrOldSchema) {
 			return err
 		}
-		if db.Schema() != "" {
-			if _, err := sqldb.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS "`+db.Schema()+`"`); err != nil {
+		create, err := createSchema(ctx, db, h)
+		if err != nil {
+			return err
+		}
+		if create != "" {
+			if _, err := h.SQL.ExecContext(ctx, create); err != nil {
 				return err
 			}
 		}
 		// Outside a transaction: River's 006 adds a value to an enum and then uses
 		// it, which Postgres refuses within one.
-		if err := migrateRiver(ctx, db, rivermigrate.DirectionUp, nil); err != nil {
+		if err := migrateRiver(ctx, h, rivermigrate.DirectionUp, nil); err != nil {
 			return err
 		}
-		provider, err := provider(db, sqldb)
+		provider, err := provider(db, h)
 		if err != nil {
 			return err
 		}
-		_, err = provider.Up(ctx)
-		return err
+		return patiently(ctx, func() error {
+			_, err := provider.Up(ctx)
+			return err
+		})
 	})
 }
 
 // Down removes our tables and River's, with everything in them.
 func Down(ctx context.Context, db DB) error {
-	return locked(ctx, db, "migrate down", func(ctx context.Context, sqldb *sql.DB) error {
-		if err := check(ctx, db, sqldb); err != nil {
+	return locked(ctx, db, "migrate down", func(ctx context.Context, h *Handle) error {
+		if err := check(ctx, db, h); err != nil {
 			return err
 		}
-		provider, err := provider(db, sqldb)
-		if err != nil {
+		if err := downTo(ctx, db, h, 0); err != nil {
 			return err
 		}
-		if _, err := provider.DownTo(ctx, 0); err != nil {
-			return err
+		return migrateRiver(ctx, h, rivermigrate.DirectionDown, &rivermigrate.MigrateOpts{TargetVersion: -1})
+	})
+}
+
+// DownTo takes back our migrations newer than version, which is at least 1; River's
+// stay. It is how a release's migrations are taken back before an older release is
+// put in its place.
+func DownTo(ctx context.Context, db DB, version int64) error {
+	return locked(ctx, db, "migrate down", func(ctx context.Context, h *Handle) error {
+		if version < 1 {
+			return fmt.Errorf("%w: there is no version %d to go down to", mcptasks.ErrInvalid, version)
 		}
-		return migrateRiver(ctx, db, rivermigrate.DirectionDown, &rivermigrate.MigrateOpts{TargetVersion: -1})
+		if err := check(ctx, db, h); errors.Is(err, ErrNewSchema) {
+			return err // its way down is in the newer release
+		}
+		return downTo(ctx, db, h, version)
+	})
+}
+
+func downTo(ctx context.Context, db DB, h *Handle, version int64) error {
+	provider, err := provider(db, h)
+	if err != nil {
+		return err
+	}
+	return patiently(ctx, func() error {
+		_, err := provider.DownTo(ctx, version)
+		return err
 	})
 }
 
 // Check returns nil if the schema is the one this release needs, else an error
 // that is ErrOldSchema or ErrNewSchema and says what to do. It writes nothing.
 func Check(ctx context.Context, db DB) error {
-	sqldb, closeSQL, err := db.OpenSQL(ctx)
-	if err != nil {
-		return wrap("check schema", err)
-	}
-	defer func() { _ = closeSQL() }()
-	return check(ctx, db, sqldb)
+	return reading(ctx, db, "check schema", func(h *Handle) error { return check(ctx, db, h) })
 }
 
-func locked(ctx context.Context, db DB, op string, fn func(context.Context, *sql.DB) error) error {
+func reading(ctx context.Context, db DB, op string, fn func(*Handle) error) error {
+	h, err := db.Reading(ctx, quiet)
+	if err != nil {
+		return wrap(op, err)
+	}
+	defer func() { _ = h.Close() }()
+	return wrap(op, fn(h))
+}
+
+func locked(ctx context.Context, db DB, op string, fn func(context.Context, *Handle) error) error {
 	unlock, err := db.LockMigrations(ctx)
 	if err != nil {
 		return wrap(op, err)
 	}
 	defer unlock()
-	sqldb, closeSQL, err := db.OpenSQL(ctx)
+	h, err := db.Migrating(ctx, quiet)
 	if err != nil {
 		return wrap(op, err)
 	}
-	defer func() { _ = closeSQL() }()
-	return wrap(op, fn(ctx, sqldb))
+	defer func() { _ = h.Close() }()
+	return wrap(op, fn(ctx, h))
 }
 
 // wrap names the operation, unless the error already names one.
@@ -139,12 +184,45 @@ func wrap(op string, err error) error {
 	return &mcptasks.Error{Op: op, Err: err}
 }
 
-func check(ctx context.Context, db DB, sqldb *sql.DB) error {
-	current, err := currentVersion(ctx, db, sqldb)
+const (
+	lockPatience = 5 * time.Minute
+	lockPause    = 500 * time.Millisecond // in which those who queued behind go on
+)
+
+// patiently repeats a migration that another session's lock kept from its table.
+func patiently(ctx context.Context, migrate func() error) error {
+	for deadline := time.Now().Add(lockPatience); ; {
+		err := migrate()
+		if !isLocked(err) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return &mcptasks.Error{
+				Op: "migrate", Err: fmt.Errorf("a table stayed locked by another session for %s: %w", lockPatience, err),
+				Hint: "look in pg_stat_activity for a transaction that is open for long, and end it",
+			}
+		}
+		select {
+		case <-time.After(lockPause):
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+// isLocked says whether Postgres gave up waiting for a lock.
+func isLocked(err error) bool {
+	const lockNotAvailable = "55P03"
+	var state interface{ SQLState() string }
+	return errors.As(err, &state) && state.SQLState() == lockNotAvailable
+}
+
+func check(ctx context.Context, db DB, h *Handle) error {
+	current, err := currentVersion(ctx, db, h)
 	if err != nil {
 		return wrap("check schema", err)
 	}
-	provider, err := provider(db, sqldb)
+	provider, err := provider(db, h)
 	if err != nil {
 		return err
 	}
@@ -157,11 +235,7 @@ func check(ctx context.Context, db DB, sqldb *sql.DB) error {
 			Hint: "run a release that is at least as new as the one that migrated it",
 		}
 	}
-	river, err := db.RiverMigrator(quiet)
-	if err != nil {
-		return err
-	}
-	valid, err := river.Validate(ctx, nil)
+	valid, err := h.River.Validate(ctx, nil)
 	if err != nil {
 		return wrap("check schema", err)
 	}
@@ -176,59 +250,72 @@ func check(ctx context.Context, db DB, sqldb *sql.DB) error {
 }
 
 // currentVersion returns the newest version applied, 0 for an empty database.
-func currentVersion(ctx context.Context, db DB, sqldb *sql.DB) (int64, error) {
-	versions, err := database.NewStore(db.Dialect(), tableName(db))
+func currentVersion(ctx context.Context, db DB, h *Handle) (int64, error) {
+	versions, err := database.NewStore(db.Dialect(), tableName(db, versionTable))
 	if err != nil {
 		return 0, err
 	}
-	exists, err := tableExists(ctx, db, sqldb, versions)
+	exists, err := tableExists(ctx, db, h, versionTable)
 	if err != nil || !exists {
 		return 0, err
 	}
-	version, err := versions.GetLatestVersion(ctx, sqldb)
+	version, err := versions.GetLatestVersion(ctx, h.SQL)
 	if errors.Is(err, database.ErrVersionNotFound) {
 		return 0, nil
 	}
 	return version, err
 }
 
-func tableExists(ctx context.Context, db DB, sqldb *sql.DB, versions database.Store) (bool, error) {
-	if db.Dialect() == goose.DialectSQLite3 { // goose cannot tell for SQLite
-		var n int
-		err := sqldb.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?", versionTable).Scan(&n)
-		return n > 0, err
+func tableExists(ctx context.Context, db DB, h *Handle, name string) (exists bool, err error) {
+	query := "SELECT to_regclass($1) IS NOT NULL"
+	if db.Dialect() == goose.DialectSQLite3 {
+		query = "SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = $1"
 	}
-	tables, ok := versions.(database.StoreExtender)
-	if !ok {
-		return false, fmt.Errorf("goose cannot look for its table in %s", db.Dialect())
-	}
-	return tables.TableExists(ctx, sqldb)
+	err = h.SQL.QueryRowContext(ctx, query, tableName(db, name)).Scan(&exists)
+	return exists, err
 }
 
-func tableName(db DB) string {
+// createSchema returns the statement that makes the schema, "" if it is there: to
+// ask for it in vain would need the right to make it.
+func createSchema(ctx context.Context, db DB, h *Handle) (string, error) {
 	if db.Schema() == "" {
-		return versionTable
+		return "", nil
 	}
-	return db.Schema() + "." + versionTable
+	var exists bool
+	err := h.SQL.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", db.Schema()).Scan(&exists)
+	if err != nil || exists {
+		return "", err
+	}
+	return `CREATE SCHEMA IF NOT EXISTS "` + db.Schema() + `"`, nil
 }
 
-func provider(db DB, sqldb *sql.DB) (*goose.Provider, error) {
-	folders := map[goose.Dialect]string{goose.DialectPostgres: "postgres", goose.DialectSQLite3: "sqlite"}
-	dir, err := fs.Sub(files, folders[db.Dialect()])
+func tableName(db DB, table string) string {
+	if db.Schema() == "" {
+		return table
+	}
+	return db.Schema() + "." + table
+}
+
+func provider(db DB, h *Handle) (*goose.Provider, error) {
+	dir, err := folder(db)
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(db.Dialect(), sqldb, dir,
-		goose.WithTableName(tableName(db)), goose.WithSlog(quiet), goose.WithDisableGlobalRegistry(true))
+	return goose.NewProvider(db.Dialect(), h.SQL, dir,
+		goose.WithTableName(tableName(db, versionTable)), goose.WithSlog(quiet), goose.WithDisableGlobalRegistry(true))
 }
 
-func migrateRiver(ctx context.Context, db DB, direction rivermigrate.Direction, opts *rivermigrate.MigrateOpts) error {
-	river, err := db.RiverMigrator(quiet)
-	if err != nil {
+// folder holds the files of the kind of database.
+func folder(db DB) (fs.FS, error) {
+	folders := map[goose.Dialect]string{goose.DialectPostgres: "postgres", goose.DialectSQLite3: "sqlite"}
+	return fs.Sub(files, folders[db.Dialect()])
+}
+
+func migrateRiver(ctx context.Context, h *Handle, direction rivermigrate.Direction, opts *rivermigrate.MigrateOpts) error {
+	return patiently(ctx, func() error {
+		_, err := h.River.Migrate(ctx, direction, opts)
 		return err
-	}
-	_, err = river.Migrate(ctx, direction, opts)
-	return err
+	})
 }
 
 // quiet: what migrations did is in their tables, and what failed in the error.

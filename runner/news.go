@@ -23,6 +23,8 @@ type news struct {
 	ring     chan struct{}                         // says that there are some
 
 	backend   store.Backend
+	hears     bool            // what other processes tell
+	recheck   time.Duration   // of watchers
 	ctx       context.Context // ends with the node
 	cancel    context.CancelFunc
 	done      sync.WaitGroup
@@ -44,9 +46,9 @@ func newNews(logger *slog.Logger) *news {
 	return n
 }
 
-// open begins to tell other processes.
-func (n *news) open(backend store.Backend) {
-	n.backend = backend
+// open begins to tell other processes. With pollOnly it does not listen to them.
+func (n *news) open(backend store.Backend, pollOnly bool) {
+	n.backend, n.hears, n.recheck = backend, !pollOnly, recheck(pollOnly)
 	n.done.Go(n.tell)
 }
 
@@ -139,7 +141,7 @@ func (n *news) listen() {
 	n.listening.Do(func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		if n.ctx.Err() == nil { // else close is waiting already
+		if n.hears && n.ctx.Err() == nil { // else close is waiting already
 			n.done.Go(n.hear)
 		}
 	})

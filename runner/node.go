@@ -39,6 +39,11 @@ type Config struct {
 	// Defaults to 100.
 	MaxWorkers int
 
+	// Queues are the queues that this node works when it is started: only their
+	// tools' tasks are run here. It serves all tools in any case. Defaults to the
+	// queues of all tools.
+	Queues []string
+
 	// Grace is how long Stop and Close let runs go on. Defaults to 30 seconds.
 	Grace time.Duration
 
@@ -79,6 +84,16 @@ type Config struct {
 	// They default to no limit.
 	MaxLiveTasks, MaxBacklog int
 
+	// PollOnly is for a Postgres behind PgBouncer in transaction mode: the node
+	// listens for nothing, but looks. A task waits up to FetchPollInterval for its
+	// run, a change that another process made is seen by a watcher within a second,
+	// and a cancel that another process made by the run within three. Open then
+	// sends no limits of the sessions and prepares no statements; see
+	// store/postgres. With New the program's pool must be made so:
+	// default_query_exec_mode=exec, or simple_protocol. Migrations need a
+	// connection to the server itself.
+	PollOnly bool
+
 	// TracerProvider and MeterProvider are where spans and metrics go. They default
 	// to OpenTelemetry's global ones, which drop all until the program sets them.
 	TracerProvider trace.TracerProvider
@@ -92,7 +107,8 @@ type Config struct {
 	Audit *slog.Logger
 
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
-	// works. They default to 1 ms and to 200 ms on Postgres, 50 ms on SQLite.
+	// works. They default to 1 ms and to 200 ms on Postgres, 100 ms there with
+	// PollOnly, 50 ms on SQLite.
 	FetchCooldown, FetchPollInterval time.Duration
 }
 
@@ -108,6 +124,7 @@ type Node struct {
 	audit   telemetry.Audit
 	unwatch func() // ends the reading of the database for metrics
 	owned   bool   // the store is this node's to close
+	ready   readiness
 }
 
 var _ mcptasks.Runner = (*Node)(nil)
@@ -137,7 +154,7 @@ func open(ctx context.Context, url string, config *Config) (store.Backend, *news
 		_ = backend.Close()
 		return nil, nil, err
 	}
-	news.open(backend)
+	news.open(backend, config.pollOnly())
 	return backend, news, nil
 }
 
@@ -160,10 +177,13 @@ func newNode(backend store.Backend, tools *mcptasks.Tools, config *Config, news 
 		store: backend,
 		news:  news,
 		audit: telemetry.NewAudit(config.Audit),
+		ready: readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
 		workers: workers.New(backend, tools, workers.Config{
 			NodeID:            id,
 			Logger:            config.Logger,
 			MaxWorkers:        config.MaxWorkers,
+			Queues:            config.Queues,
+			PollOnly:          config.PollOnly,
 			FetchCooldown:     config.FetchCooldown,
 			FetchPollInterval: config.FetchPollInterval,
 			SweepInterval:     config.SweepInterval,
@@ -185,10 +205,13 @@ func (c *Config) logger() *slog.Logger {
 	return c.Logger
 }
 
+func (c *Config) pollOnly() bool { return c != nil && c.PollOnly }
+
 func (c *Config) storeConfig(news *news) *store.Config {
 	out := &store.Config{Changed: news.announce, Queued: news.queued}
 	if c != nil {
 		out.Schema = c.Schema
+		out.PollOnly = c.PollOnly
 		out.Logger = c.Logger
 		out.MaxResultBytes = c.MaxResultBytes
 		out.MinRetention = c.MinRetention
@@ -265,19 +288,29 @@ func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mc
 // start alone: when it ends later no run is cut short; Stop and Close end the
 // work. It fails if no tool has a handler, and on SQLite if another process works
 // the file; other processes may go on to open, read and cancel there.
-func (n *Node) Start(ctx context.Context) error { return n.workers.Start(ctx) }
+func (n *Node) Start(ctx context.Context) error {
+	err := n.workers.Start(ctx)
+	if err == nil {
+		n.ready.is(serving)
+	}
+	return err
+}
 
 // Stop takes no new work, lets runs go on for the grace or until ctx ends, and
 // then ends their contexts with ErrShutdown; their tasks run again elsewhere, or
 // here after the next Start, and no attempt is used. It returns when all runs
 // have, or with an error if handlers ignore the end of their context. A node that
 // was not started stops at once.
-func (n *Node) Stop(ctx context.Context) error { return n.workers.Stop(ctx) }
+func (n *Node) Stop(ctx context.Context) error {
+	n.ready.is(draining)
+	return n.workers.Stop(ctx)
+}
 
 // Close stops the node as Stop does, with the whole grace, and closes the
 // database if Open opened it.
 func (n *Node) Close() error {
 	err := n.Stop(context.Background())
+	n.ready.is(closed)
 	n.unwatch()
 	n.news.close()
 	if n.owned {

@@ -27,7 +27,7 @@ func New[TTx any](ctx context.Context, driver store.Driver[TTx], tools *mcptasks
 	if err := config.prepare(ctx, tasks); err != nil {
 		return nil, err
 	}
-	news.open(tasks)
+	news.open(tasks, config.pollOnly())
 	return &Runner[TTx]{Node: newNode(tasks, tools, config, news), store: tasks}, nil
 }
 

@@ -186,7 +186,7 @@ func add[N int64 | float64](values map[string]int, name string, points []metricd
 func labels(set attribute.Set) string {
 	text := ""
 	for _, kv := range set.ToSlice() {
-		text += " " + string(kv.Key) + "=" + kv.Value.Emit()
+		text += " " + string(kv.Key) + "=" + kv.Value.String()
 	}
 	return text
 }
@@ -402,9 +402,9 @@ func TestSpansOfATask(t *testing.T) {
 			}
 			for _, kv := range span.Attributes() {
 				if kv.Key == "mcptasks.outcome" {
-					line += " " + kv.Value.Emit()
+					line += " " + kv.Value.String()
 				}
-				if strings.Contains(kv.Value.Emit(), "alice") {
+				if strings.Contains(kv.Value.String(), "alice") {
 					t.Errorf("%s has the owner in %s", span.Name(), kv.Key)
 				}
 			}

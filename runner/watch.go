@@ -10,10 +10,18 @@ import (
 
 // recheck is how often a watcher reads its task without having been told of a
 // change. News may be lost, on the way or with a connection; this is the net below.
-const recheck = 2 * time.Second
+// Where no news comes from other processes, a watcher is no later than a client
+// that polls at the interval it is told by default.
+func recheck(pollOnly bool) time.Duration {
+	if pollOnly {
+		return time.Second
+	}
+	return 2 * time.Second
+}
 
 // Watch implements [mcptasks.Runner]. On Postgres a change is seen at once, whichever
-// process made it; on SQLite one that another process made is seen within two seconds.
+// process made it; on SQLite one that another process made is seen within two seconds,
+// with PollOnly within one.
 func (n *Node) Watch(ctx context.Context, owner mcptasks.Owner, id string) iter.Seq2[*mcptasks.Task, error] {
 	return n.news.watch(ctx, id, func() (*mcptasks.Task, error) { return n.Get(ctx, owner, id) })
 }
@@ -24,7 +32,7 @@ func (n *news) watch(ctx context.Context, id string, get func() (*mcptasks.Task,
 		n.listen()
 		changed, forget := n.of(id) // before the first read, so that no change falls between
 		defer forget()
-		ticker := time.NewTicker(recheck)
+		ticker := time.NewTicker(n.recheck)
 		defer ticker.Stop()
 
 		var seen *mcptasks.Task

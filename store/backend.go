@@ -21,6 +21,7 @@ import (
 type Backend interface {
 	Migrations() migrations.DB
 	Close() error
+	Ping(ctx context.Context) error
 
 	Create(ctx context.Context, calls []NewTask) ([]*mcptasks.Task, error)
 	Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error)
@@ -38,13 +39,14 @@ type Backend interface {
 	Retry(ctx context.Context, retry Retry) (held bool, err error)
 	Finish(ctx context.Context, fence Fence, tool string, outcome *mcptasks.Outcome, event Event) (held bool, err error)
 
-	Beat(ctx context.Context, node Node) error
+	Beat(ctx context.Context, node Node) (at time.Time, err error)
 	Forget(ctx context.Context, nodeID string) error
 	Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (int, error)
 	RunningOn(ctx context.Context, nodeID string) ([]Job, error)
 	RecoverLost(ctx context.Context, lost Job, by string) (bool, error)
 	DiscardLost(ctx context.Context, lost Job) error
 	Sweep(ctx context.Context, settled time.Duration) error
+	Repair(ctx context.Context, settled time.Duration) error
 	Prune(ctx context.Context, age time.Duration) error
 
 	Tell(ctx context.Context, ids []string) error
@@ -92,14 +94,7 @@ var known = map[string]string{
 // as far as their drivers are imported. The error for any other names the import
 // or the schemes there are; it never quotes more of the URL than its scheme.
 func Open(ctx context.Context, url string, config *Config) (Backend, error) {
-	scheme, _, ok := strings.Cut(url, ":")
-	if !ok {
-		return nil, &mcptasks.Error{
-			Op:   "open",
-			Err:  fmt.Errorf("%w: the database URL has no scheme", mcptasks.ErrInvalid),
-			Hint: "use postgres://user:password@host/database, sqlite:path/to/file or sqlite::memory:",
-		}
-	}
+	scheme, rest, _ := strings.Cut(url, ":")
 	schemesMu.RLock()
 	open := schemes[scheme]
 	names := slices.Sorted(maps.Keys(schemes))
@@ -109,8 +104,15 @@ func Open(ctx context.Context, url string, config *Config) (Backend, error) {
 		return open(ctx, url, &defaults)
 	}
 	hint := "imported drivers serve: " + strings.Join(names, ", ")
-	if path := known[scheme]; path != "" {
+	switch path := known[scheme]; {
+	case path != "":
 		hint = fmt.Sprintf("add import _ %q to the program", path)
+	case !isScheme(scheme) || !strings.HasPrefix(rest, "//"): // who knows what it is: it is not quoted
+		return nil, &mcptasks.Error{
+			Op:   "open",
+			Err:  fmt.Errorf("%w: the database URL has no scheme", mcptasks.ErrInvalid),
+			Hint: "use postgres://user:password@host/database, sqlite:path/to/file or sqlite::memory:",
+		}
 	}
 	return nil, &mcptasks.Error{
 		Op:   "open",

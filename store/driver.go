@@ -12,7 +12,9 @@ import (
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
-// ErrBusy is returned by Driver.Lock for a task that somebody else has locked.
+// ErrBusy is returned for a task that somebody else has locked: by Driver.Lock at
+// once, by anything that waits for the lock when the database does not let it wait
+// for longer. Nothing was changed; it may be tried again.
 var ErrBusy = errors.New("the task is locked by somebody else")
 
 // Driver is the SQL of one kind of database. [Store] holds the rules; a Driver's
@@ -44,6 +46,9 @@ type Driver[TTx any] interface {
 	NodeDriver
 	NewsDriver
 	OperatorDriver
+
+	// Ping asks the database for an answer.
+	Ping(ctx context.Context) error
 
 	// Close releases what the driver itself has opened.
 	Close() error
@@ -98,9 +103,9 @@ type RunDriver[TTx any] interface {
 	Report(ctx context.Context, reports []Report, now time.Time) ([]string, error)
 
 	// SaveStep records a step's result, with the run's node and number, and sets
-	// recoveries to zero, unless the
-	// task has maxSteps steps and none of this key. It returns the result that is
-	// recorded under the key now, nil if there is none, and whether the fence held.
+	// recoveries to zero, unless the task has maxSteps steps and none of this key.
+	// It returns the result that is recorded under the key now, nil if there is
+	// none, and whether the fence held.
 	SaveStep(ctx context.Context, step Step, maxSteps int, now time.Time) (result json.RawMessage, held bool, err error)
 
 	// Park locks the task under the fence, adds those questions whose key is new,
@@ -191,8 +196,9 @@ type SweepDriver[TTx any] interface {
 // NodeDriver is the life of nodes, by the database's clock. River's attempted_by
 // names them: its last element is the node that holds a running job.
 type NodeDriver interface {
-	// Beat records that the node lives, on a connection of its own.
-	Beat(ctx context.Context, node Node) error
+	// Beat records that the node lives, on a connection of its own, and returns the
+	// time at which it did, by the database's clock.
+	Beat(ctx context.Context, node Node) (at time.Time, err error)
 
 	// Forget removes nodes: the one of that id, or all if it is "".
 	Forget(ctx context.Context, nodeID string) error
@@ -201,7 +207,8 @@ type NodeDriver interface {
 	Prune(ctx context.Context, age time.Duration) error
 
 	// Orphans returns jobs of working tasks that are running under a node that is
-	// absent or has not beaten for lease.
+	// absent or has not beaten for lease. A beat that is further than that in the
+	// future is none: it is of before the database's clock was put back.
 	Orphans(ctx context.Context, lease time.Duration, limit int) ([]Job, error)
 
 	// Leftovers returns jobs of ours that are no working task's and are running

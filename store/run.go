@@ -21,7 +21,11 @@ func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 	config.Schema = s.driver.Schema()
 	if config.FetchPollInterval == 0 {
 		config.FetchPollInterval = 50 * time.Millisecond
-		if s.driver.River().SupportsListener() {
+		switch {
+		case !s.driver.River().SupportsListener():
+		case config.PollOnly:
+			config.FetchPollInterval = 100 * time.Millisecond
+		default:
 			config.FetchPollInterval = 200 * time.Millisecond // the net below the notifications
 		}
 	}

@@ -27,6 +27,14 @@ type Config struct {
 	// letters, digits and _. Not used on SQLite. Defaults to "mcptasks".
 	Schema string
 
+	// AsIs has Open leave the schema of a SQLite file as it is, which it otherwise
+	// brings up: for whoever migrates, or looks what there is.
+	AsIs bool
+
+	// PollOnly says that the database is reached through PgBouncer in transaction
+	// mode: nothing is made to last for longer than a transaction. Used by Open.
+	PollOnly bool
+
 	// MaxResultBytes bounds the JSON of a task's result. A longer one fails the
 	// task. Defaults to 8 MiB.
 	MaxResultBytes int
@@ -156,6 +164,14 @@ func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
 
 // Migrations returns the database as something to migrate and check.
 func (s *Store[TTx]) Migrations() migrations.DB { return s.driver }
+
+// Ping says whether the database answers.
+func (s *Store[TTx]) Ping(ctx context.Context) error {
+	if err := s.driver.Ping(ctx); err != nil {
+		return wrap("ping", "", err)
+	}
+	return nil
+}
 
 // Close closes the driver.
 func (s *Store[TTx]) Close() error { return s.driver.Close() }

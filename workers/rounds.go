@@ -29,7 +29,7 @@ func (w *Workers) startRounds() *rounds {
 		do    func(context.Context)
 	}{
 		{w.heart.lease() / 10, w.reap},
-		{w.config.SweepInterval, w.endLost},
+		{w.lostInterval(), w.endLost},
 		{w.config.SweepInterval, w.sweep},
 		{w.heart.lease() / 3, lost.look},
 	} {
@@ -78,16 +78,21 @@ func (w *Workers) reap(ctx context.Context) {
 	if !w.heart.steady() {
 		return
 	}
-	n, err := w.store.Reap(ctx, w.config.NodeID, w.heart.lease(), w.heart.steady)
+	n, err := w.store.Reap(ctx, w.config.NodeID, w.heart.lease(), func() bool { return w.heart.confirm(ctx) })
 	if n > 0 {
 		w.log.InfoContext(ctx, "mcptasks: jobs of dead nodes were recovered", "jobs", n)
 	}
 	w.report(ctx, err)
 }
 
-// sweep sees to what no request meets.
+// sweep sees to what no request meets; not to what is due by the time of day, while
+// this machine's cannot be right.
 func (w *Workers) sweep(ctx context.Context) {
-	w.report(ctx, w.store.Sweep(ctx, w.heart.lease()))
+	if ahead, tooFar := w.heart.ahead(); tooFar {
+		w.report(ctx, w.store.Repair(ctx, w.heart.lease()+ahead.Abs()))
+	} else {
+		w.report(ctx, w.store.Sweep(ctx, w.heart.lease()))
+	}
 	w.report(ctx, w.store.Prune(ctx, 10*w.heart.lease()))
 }
 
@@ -95,6 +100,15 @@ func (w *Workers) report(ctx context.Context, err error) {
 	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		w.log.WarnContext(ctx, "mcptasks: a sweep failed; it is repeated", "error", err)
 	}
+}
+
+// lostInterval is how often endLost looks: a cancel reaches its run within five
+// seconds if nobody told it, within three if nobody ever does.
+func (w *Workers) lostInterval() time.Duration {
+	if w.config.PollOnly {
+		return min(w.config.SweepInterval, 2*time.Second)
+	}
+	return min(w.config.SweepInterval, 4*time.Second)
 }
 
 // endLost ends runs that lost their task and were not told: the notification was

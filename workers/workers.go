@@ -7,10 +7,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -31,12 +31,18 @@ type Config struct {
 	// MaxWorkers is how many runs go on at once, in each queue the node works.
 	// Defaults to 100.
 	MaxWorkers int
+	// Queues are the queues worked here. Defaults to those of all tools.
+	Queues []string
 	// FetchCooldown is the least time between two fetches of a queue. Defaults
 	// to 1 ms.
 	FetchCooldown time.Duration
 	// FetchPollInterval is how often a queue is looked at without having been
-	// notified. Defaults to 200 ms, or 50 ms on a database that notifies nobody.
+	// notified. Defaults to 200 ms, to 100 ms with PollOnly, and to 50 ms on a
+	// database that notifies nobody.
 	FetchPollInterval time.Duration
+	// PollOnly makes River and the node look for changes instead of listening for
+	// them.
+	PollOnly bool
 	// SweepInterval is how often runs are looked for whose task has gone
 	// without their having been told. Defaults to 5 seconds.
 	SweepInterval time.Duration
@@ -89,15 +95,16 @@ type Workers struct {
 	heart  *heart
 	rounds *rounds
 
-	callbacks sync.WaitGroup // of runs, that a timer or a context calls
+	beating   atomic.Pointer[heart] // while it is started
+	callbacks sync.WaitGroup        // of runs, that a timer or a context calls
 
 	mu   sync.Mutex
 	runs map[*run]struct{}
 	jobs map[int64]struct{} // those River has handed over and not got back
 }
 
-// New returns workers for those of the tools that have a handler and do not
-// forbid tasks. They are idle until Start.
+// New returns workers for those of the tools that have a handler, do not forbid
+// tasks, and are of a queue worked here. They are idle until Start.
 func New(backend store.Backend, tools *mcptasks.Tools, config Config) *Workers {
 	config = config.withDefaults()
 	w := &Workers{
@@ -105,8 +112,8 @@ func New(backend store.Backend, tools *mcptasks.Tools, config Config) *Workers {
 		tracer: telemetry.NewTracer(config.TracerProvider), metrics: telemetry.NewMetrics(config.MeterProvider),
 		runs: make(map[*run]struct{}), jobs: make(map[int64]struct{}),
 	}
-	for _, tool := range tools.All() {
-		if tool.HasHandler && tool.Options.TaskSupport != mcptasks.TaskForbidden {
+	for _, tool := range workable(tools) {
+		if len(config.Queues) == 0 || slices.Contains(config.Queues, tool.Options.Queue) {
 			w.names = append(w.names, tool.Name)
 		}
 	}
@@ -121,12 +128,8 @@ func (w *Workers) Start(ctx context.Context) (err error) {
 	if w.client != nil {
 		return &mcptasks.Error{Op: "start", Err: errors.New("the node has been started already")}
 	}
-	if len(w.names) == 0 {
-		return &mcptasks.Error{
-			Op:   "start",
-			Err:  errors.New("there is nothing to work: no tool has a handler"),
-			Hint: "give AddTool a handler, or do not Start a node that only serves",
-		}
+	if err := w.checkWork(); err != nil {
+		return err
 	}
 	if w.caller, err = w.tools.NewCaller(); err != nil {
 		return err
@@ -147,7 +150,7 @@ func (w *Workers) Start(ctx context.Context) (err error) {
 func (w *Workers) begin(ctx context.Context) error {
 	config := w.riverConfig()
 	host, _ := os.Hostname()
-	node := store.Node{ID: w.config.NodeID, Host: host, Tools: w.names, Queues: slices.Sorted(maps.Keys(config.Queues))}
+	node := store.Node{ID: w.config.NodeID, Host: host, Tools: w.names, Queues: w.queues()}
 	w.heart = &heart{store: w.store, node: node, every: w.config.Beat, log: w.log}
 	if err := w.heart.beat(ctx); err != nil {
 		return err
@@ -161,6 +164,7 @@ func (w *Workers) begin(ctx context.Context) error {
 		return err
 	}
 	w.client = client
+	w.beating.Store(w.heart)
 	w.rounds = w.startRounds()
 	return nil
 }
@@ -169,15 +173,15 @@ func (w *Workers) riverConfig() *river.Config {
 	bundle := river.NewWorkers()
 	river.AddWorker(bundle, &worker{workers: w})
 	queues := make(map[string]river.QueueConfig)
-	for _, name := range w.names {
-		tool, _ := w.tools.Get(name)
-		queues[tool.Options.Queue] = river.QueueConfig{MaxWorkers: w.config.MaxWorkers}
+	for _, queue := range w.queues() {
+		queues[queue] = river.QueueConfig{MaxWorkers: w.config.MaxWorkers}
 	}
 	return &river.Config{
 		ID:                w.config.NodeID,
 		Logger:            w.log,
 		Queues:            queues,
 		Workers:           bundle,
+		PollOnly:          w.config.PollOnly,
 		FetchCooldown:     w.config.FetchCooldown,
 		FetchPollInterval: w.config.FetchPollInterval,
 		JobTimeout:        -1, // a task has its own limit
@@ -186,6 +190,13 @@ func (w *Workers) riverConfig() *river.Config {
 		CancelledJobRetentionPeriod: w.config.JobRetention,
 		DiscardedJobRetentionPeriod: w.config.JobRetention,
 	}
+}
+
+// Dead says whether the workers were started and cannot beat: to the other nodes this
+// one is dead.
+func (w *Workers) Dead() bool {
+	heart := w.beating.Load()
+	return heart != nil && heart.dead()
 }
 
 // Stop fetches no more jobs, waits for the runs that are going on until the
@@ -213,6 +224,7 @@ func (w *Workers) Stop(ctx context.Context) error {
 		err = &mcptasks.Error{Op: "stop", Err: err, Hint: "a handler must return when its context ends"}
 	}
 	w.client = nil
+	w.beating.Store(nil)
 	w.rounds.stop()
 	if err != nil { // its runs go on: nobody else may believe that there are none
 		return err

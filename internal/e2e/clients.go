@@ -16,7 +16,7 @@ import (
 )
 
 // beforeTheTask asks before there is a task; the answer fills the handler's question.
-func beforeTheTask(t *testing.T, url string) {
+func beforeTheTask(t *testing.T, db Database) {
 	name := &mcp.ElicitParams{Message: "What is your name?", RequestedSchema: map[string]any{
 		"type": "object", "properties": map[string]any{"name": map[string]any{"type": "string"}}, "required": []string{"name"},
 	}}
@@ -33,7 +33,7 @@ func beforeTheTask(t *testing.T, url string) {
 		}
 		return nil, nil
 	}})
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 
 	got := p.request(t, wire.MethodCall, "greet", true, map[string]any{"name": "greet"})
 	if got.Error != nil || !strings.Contains(string(got.Result), `"resultType":"input_required"`) || !strings.Contains(string(got.Result), `"What is your name?"`) {
@@ -63,12 +63,12 @@ func beforeTheTask(t *testing.T, url string) {
 }
 
 // A quick tool answers plainly to a client that knows tasks; a slow one with a handle.
-func inlineWait(t *testing.T, url string) {
+func inlineWait(t *testing.T, db Database) {
 	tools, _, _ := blocking(&mcptasks.ToolOptions{InlineWait: 50 * time.Millisecond})
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "quick"}, func(context.Context, *mcptasks.Run, noArgs) (*mcp.CallToolResult, any, error) {
 		return done("quick"), nil, nil
 	}, &mcptasks.ToolOptions{InlineWait: patience})
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 	got := p.request(t, wire.MethodCall, "quick", true, map[string]any{"name": "quick"})
 	if got.Error != nil || !strings.Contains(string(got.Result), `"resultType":"complete"`) || !strings.Contains(string(got.Result), `"text":"quick"`) {
 		t.Errorf("quick: %s %v", got.Result, got.Error)
@@ -79,7 +79,7 @@ func inlineWait(t *testing.T, url string) {
 }
 
 // A client that does not know tasks is told of one in words, and asks with tools.
-func helperTools(t *testing.T, url string) {
+func helperTools(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "ask"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 		answer, err := run.Elicit(ctx, "q", confirm("Well?"))
@@ -88,7 +88,7 @@ func helperTools(t *testing.T, url string) {
 		}
 		return done("answered: " + answer.Action), nil, nil
 	}, &mcptasks.ToolOptions{PlainWait: 10 * time.Millisecond})
-	p := serve(t, url, tools, true, nil, &mcpserver.Options{HelperTools: true})
+	p := serve(t, db, tools, true, nil, &mcpserver.Options{HelperTools: true})
 	plain := func(tool string, args map[string]any) string {
 		got := p.request(t, wire.MethodCall, tool, false, map[string]any{"name": tool, "arguments": args})
 		if got.Error != nil {
@@ -124,10 +124,10 @@ func helperTools(t *testing.T, url string) {
 
 // A call that comes again, because its answer was lost, gets the task it made. Over
 // HTTP only an owner has keys.
-func repeatedCall(t *testing.T, url string) {
+func repeatedCall(t *testing.T, db Database) {
 	tools, _, _ := blocking(nil)
 	owner := mcptasks.Owner("me")
-	p := serve(t, url, tools, false, nil, &mcpserver.Options{
+	p := serve(t, db, tools, false, nil, &mcpserver.Options{
 		Owner: func(context.Context, mcp.Request) (mcptasks.Owner, error) {
 			if owner == "nobody knows" {
 				return "", errors.New("who?")

@@ -66,7 +66,7 @@ func (s *coreSession) ask(method, params string) string {
 
 // bothGenerations has a 2025-11-25 client of one node, whose tasks another works, and
 // clients of 2026-07-28 that see the same tasks.
-func bothGenerations(t *testing.T, url string) {
+func bothGenerations(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "asks"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 		answer, err := run.Elicit(ctx, "name", &mcp.ElicitParams{Message: "who?"})
@@ -79,8 +79,8 @@ func bothGenerations(t *testing.T, url string) {
 		return nil, nil, errors.New("it broke")
 	}, nil)
 	owner := func(context.Context, mcp.Request) (mcptasks.Owner, error) { return "alice", nil }
-	serves := serve(t, url, tools, false, nil, &mcpserver.Options{Owner: owner})
-	works := serve(t, url, tools, true, nil, &mcpserver.Options{Owner: owner})
+	serves := serve(t, db, tools, false, nil, &mcpserver.Options{Owner: owner})
+	works := serve(t, db, tools, true, nil, &mcpserver.Options{Owner: owner})
 
 	session := &coreSession{t: t, url: serves.url}
 	session.read(session.send(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"c","version":"1"}}}`))

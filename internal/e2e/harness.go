@@ -28,6 +28,12 @@ import (
 // patience bounds what a test waits for; nothing waits that long when it passes.
 const patience = 30 * time.Second
 
+// Database is what a test's nodes are opened on.
+type Database struct {
+	URL      string
+	PollOnly bool // the nodes' Config.PollOnly
+}
+
 // program is one node with its server: what a user's main makes.
 type program struct {
 	*runner.Node
@@ -36,14 +42,15 @@ type program struct {
 
 // serve opens a node on the database and serves the tools. With work it also works
 // them. All of it ends with the test.
-func serve(t *testing.T, databaseURL string, tools *mcptasks.Tools, work bool, config *runner.Config, opts *mcpserver.Options) *program {
+func serve(t *testing.T, db Database, tools *mcptasks.Tools, work bool, config *runner.Config, opts *mcpserver.Options) *program {
 	t.Helper()
 	cfg := runner.Config{Grace: 5 * time.Second}
 	if config != nil {
 		cfg = *config
 	}
+	cfg.PollOnly = db.PollOnly
 	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
-	node, err := runner.Open(t.Context(), databaseURL, tools, &cfg)
+	node, err := runner.Open(t.Context(), db.URL, tools, &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,13 +18,13 @@ import (
 
 // hostileInput sends ids and keys that a database may not hold, and many: each is answered
 // as the id of another's task is, and none as a failure of the server's.
-func hostileInput(t *testing.T, url string) {
+func hostileInput(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "ask"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 		_, err := run.Elicit(ctx, "q", confirm("Well?"))
 		return nil, nil, err
 	}, nil)
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 	id := p.call(t, "ask", nil).TaskID
 	p.parked(t, id)
 	foreign, err := p.Create(t.Context(), "somebody else", mcptasks.CreateParams{Tool: "ask"})

@@ -14,9 +14,9 @@ import (
 )
 
 // openOperator opens the database for an operator, who has no tools.
-func openOperator(t *testing.T, url string) *runner.Operator {
+func openOperator(t *testing.T, db Database) *runner.Operator {
 	t.Helper()
-	operator, err := runner.OpenOperator(t.Context(), url, nil)
+	operator, err := runner.OpenOperator(t.Context(), db.URL, &runner.Config{PollOnly: db.PollOnly})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +30,13 @@ func openOperator(t *testing.T, url string) *runner.Operator {
 
 // operatorShows looks at a task that failed once, asked, and ended: each run's end is
 // in its timeline, with the node.
-func operatorShows(t *testing.T, url string) {
+func operatorShows(t *testing.T, db Database) {
 	worked := make(chan time.Time, 1)
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "ask"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 		_, err := mcptasks.Step(ctx, run, "work", func(context.Context) (string, error) {
+			for began := time.Now(); time.Since(began) < time.Millisecond; {
+			}
 			worked <- time.Now()
 			return "value", nil
 		})
@@ -47,8 +49,8 @@ func operatorShows(t *testing.T, url string) {
 		_, err = run.Elicit(ctx, "confirm", confirm("Well?"))
 		return done("answered"), nil, err
 	}, &mcptasks.ToolOptions{MaxAttempts: 2, Backoff: func(int) time.Duration { return 0 }})
-	p := serve(t, url, tools, true, nil, nil)
-	operator := openOperator(t, url)
+	p := serve(t, db, tools, true, nil, nil)
+	operator := openOperator(t, db)
 
 	before := time.Now().Truncate(time.Microsecond)
 	id := p.call(t, "ask", map[string]any{}).TaskID
@@ -87,7 +89,7 @@ func operatorShows(t *testing.T, url string) {
 
 // operatorWithoutTools watches, cancels and retries what a node works whose tools the
 // operator does not know.
-func operatorWithoutTools(t *testing.T, url string) {
+func operatorWithoutTools(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	began, cause := make(chan struct{}, 2), make(chan error, 2)
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "wait"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
@@ -96,8 +98,8 @@ func operatorWithoutTools(t *testing.T, url string) {
 		cause <- context.Cause(ctx)
 		return nil, nil, ctx.Err()
 	}, nil)
-	p := serve(t, url, tools, true, &runner.Config{SweepInterval: 200 * time.Millisecond}, nil)
-	operator := openOperator(t, url)
+	p := serve(t, db, tools, true, &runner.Config{SweepInterval: 200 * time.Millisecond}, nil)
+	operator := openOperator(t, db)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 
@@ -139,7 +141,7 @@ func operatorWithoutTools(t *testing.T, url string) {
 
 // nodeOperator is a node's own: a run of its process is told at once that it is
 // cancelled, and the node outlives the operator.
-func nodeOperator(t *testing.T, url string) {
+func nodeOperator(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	began, cause := make(chan struct{}), make(chan error, 1)
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "wait"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
@@ -148,7 +150,7 @@ func nodeOperator(t *testing.T, url string) {
 		cause <- context.Cause(ctx)
 		return nil, nil, ctx.Err()
 	}, nil)
-	p := serve(t, url, tools, true, &runner.Config{SweepInterval: time.Hour}, nil)
+	p := serve(t, db, tools, true, &runner.Config{SweepInterval: time.Hour}, nil)
 	id := p.call(t, "wait", nil).TaskID
 	receive(t, "run", began)
 	operator := p.Operator()

@@ -40,7 +40,7 @@ func accepted(content map[string]any) map[string]any {
 }
 
 // A task that asks holds no worker: with one slot, another one runs meanwhile.
-func questionFreesTheSlot(t *testing.T, url string) {
+func questionFreesTheSlot(t *testing.T, db Database) {
 	var prepared atomic.Int32
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "delete"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
@@ -60,7 +60,7 @@ func questionFreesTheSlot(t *testing.T, url string) {
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "quick"}, func(context.Context, *mcptasks.Run, noArgs) (*mcp.CallToolResult, any, error) {
 		return done("quick"), nil, nil
 	}, nil)
-	p := serve(t, url, tools, true, &runner.Config{MaxWorkers: 1, Grace: 5 * time.Second}, nil)
+	p := serve(t, db, tools, true, &runner.Config{MaxWorkers: 1, Grace: 5 * time.Second}, nil)
 
 	id := p.call(t, "delete", nil).TaskID
 	asked := p.parked(t, id).InputRequests["confirm"]
@@ -111,7 +111,7 @@ func questionFreesTheSlot(t *testing.T, url string) {
 	}
 }
 
-func severalQuestions(t *testing.T, url string) {
+func severalQuestions(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "ask"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 		answers, err := run.Ask(ctx, mcp.InputRequestMap{
@@ -124,7 +124,7 @@ func severalQuestions(t *testing.T, url string) {
 		one, two := answers["one"].(*mcp.ElicitResult), answers["two"].(*mcp.CreateMessageWithToolsResult)
 		return nil, map[string]any{"one": one.Action, "two": two.Model}, nil
 	}, nil)
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 
 	id := p.call(t, "ask", nil).TaskID
 	if got := p.parked(t, id); len(got.InputRequests) != 2 || got.InputRequests["two"].Method != "sampling/createMessage" {
@@ -145,7 +145,7 @@ func severalQuestions(t *testing.T, url string) {
 	}
 }
 
-func unanswered(t *testing.T, url string) {
+func unanswered(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "ask"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 		_, err := run.Elicit(ctx, "confirm", confirm("Well?"))
@@ -158,7 +158,7 @@ func unanswered(t *testing.T, url string) {
 		_, err := run.Elicit(ctx, "confirm", confirm("Well?"))
 		return nil, nil, err
 	}, &mcptasks.ToolOptions{Deadline: 50 * time.Millisecond})
-	p := serve(t, url, tools, true, &runner.Config{SweepInterval: 20 * time.Millisecond, Grace: 5 * time.Second}, nil)
+	p := serve(t, db, tools, true, &runner.Config{SweepInterval: 20 * time.Millisecond, Grace: 5 * time.Second}, nil)
 
 	if got := p.ended(t, p.call(t, "ask", nil).TaskID); got.Status != mcptasks.StatusCompleted || !strings.Contains(string(got.Result), "nobody answered") {
 		t.Errorf("ended %s with %s", got.Status, got.Result)
@@ -170,7 +170,7 @@ func unanswered(t *testing.T, url string) {
 }
 
 // A question under a key that was another's ends the task loudly.
-func keyOfAnother(t *testing.T, url string) {
+func keyOfAnother(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "ask"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 		if _, err := run.Elicit(ctx, "q", confirm("First?")); err != nil {
@@ -179,7 +179,7 @@ func keyOfAnother(t *testing.T, url string) {
 		_, err := run.Elicit(ctx, "q", &mcp.ElicitParams{Message: "Second?", RequestedSchema: map[string]any{"type": "object"}})
 		return nil, nil, err
 	}, &mcptasks.ToolOptions{MaxAttempts: 5})
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 	id := p.call(t, "ask", nil).TaskID
 	p.parked(t, id)
 	p.answer(t, id, map[string]any{"q": accepted(map[string]any{"confirm": true})})
@@ -188,13 +188,13 @@ func keyOfAnother(t *testing.T, url string) {
 	}
 }
 
-func cancelParked(t *testing.T, url string) {
+func cancelParked(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "ask"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 		_, err := run.Elicit(ctx, "q", confirm("Well?"))
 		return nil, nil, err
 	}, nil)
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 	id := p.call(t, "ask", nil).TaskID
 	p.parked(t, id)
 	if _, err := p.Cancel(t.Context(), "", id); err != nil {
@@ -209,9 +209,9 @@ func cancelParked(t *testing.T, url string) {
 }
 
 // A client that sends its call again gets the task it made.
-func idempotentCreate(t *testing.T, url string) {
+func idempotentCreate(t *testing.T, db Database) {
 	tools, _, _ := blocking(nil)
-	p := serve(t, url, tools, false, &runner.Config{MaxLiveTasks: 2, MaxArgumentBytes: 100}, nil)
+	p := serve(t, db, tools, false, &runner.Config{MaxLiveTasks: 2, MaxArgumentBytes: 100}, nil)
 	create := func(key, args string) (*mcptasks.Task, error) {
 		return p.Create(t.Context(), "me", mcptasks.CreateParams{Tool: "block", Arguments: json.RawMessage(args), IdempotencyKey: key})
 	}

@@ -19,8 +19,8 @@ import (
 )
 
 // Run runs the suite. open returns the URL of a fresh, migrated database.
-func Run(t *testing.T, open func(t *testing.T) string) {
-	for name, test := range map[string]func(*testing.T, string){
+func Run(t *testing.T, open func(t *testing.T) Database) {
+	for name, test := range map[string]func(*testing.T, Database){
 		"handle, progress, result":        handleToResult,
 		"steps survive a retry":           stepsSurviveRetry,
 		"cancel ends the running handler": cancelRunning,
@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) string) {
 		"stop hands the task on":          stopHandsOn,
 		"a node without the tool":         withoutTheTool,
 		"start":                           start,
+		"some queues":                     someQueues,
 		"a question frees the slot":       questionFreesTheSlot,
 		"several questions":               severalQuestions,
 		"unanswered":                      unanswered,
@@ -44,10 +45,10 @@ func Run(t *testing.T, open func(t *testing.T) string) {
 		"helper tools":                    helperTools,
 		"a repeated call":                 repeatedCall,
 		"both generations":                bothGenerations,
+		"hostile input":                   hostileInput,
 		"an operator sees all of a task":  operatorShows,
 		"an operator without tools":       operatorWithoutTools,
 		"a node's operator":               nodeOperator,
-		"hostile input":                   hostileInput,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -62,7 +63,7 @@ func done(text string) *mcp.CallToolResult {
 	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: text}}}
 }
 
-func handleToResult(t *testing.T, url string) {
+func handleToResult(t *testing.T, db Database) {
 	type args struct {
 		Name string `json:"name"`
 	}
@@ -78,7 +79,7 @@ func handleToResult(t *testing.T, url string) {
 		<-goOn
 		return nil, output{Greeting: "Hello, " + in.Name, Big: 1<<53 - 1}, nil
 	}, nil)
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 
 	handle := p.call(t, "greet", map[string]any{"name": "\x00 ☃"})
 	if handle.Status != mcptasks.StatusWorking || *handle.TTLMs != 24*60*60*1000 || handle.PollIntervalMs != 1000 {
@@ -111,7 +112,7 @@ func handleToResult(t *testing.T, url string) {
 	}
 }
 
-func stepsSurviveRetry(t *testing.T, url string) {
+func stepsSurviveRetry(t *testing.T, db Database) {
 	var fetched, attempts atomic.Int32
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "flaky"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
@@ -125,7 +126,7 @@ func stepsSurviveRetry(t *testing.T, url string) {
 		}
 		return nil, map[string]any{"n": n}, nil
 	}, &mcptasks.ToolOptions{MaxAttempts: 3, Backoff: func(int) time.Duration { return time.Millisecond }})
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 
 	got := p.ended(t, p.call(t, "flaky", nil).TaskID)
 	if got.Status != mcptasks.StatusCompleted || !strings.Contains(string(got.Result), `"n":1`) {
@@ -149,9 +150,9 @@ func blocking(opts *mcptasks.ToolOptions) (tools *mcptasks.Tools, began chan str
 	return tools, began, causes
 }
 
-func cancelRunning(t *testing.T, url string) {
+func cancelRunning(t *testing.T, db Database) {
 	tools, began, causes := blocking(nil)
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 	id := p.call(t, "block", nil).TaskID
 	receive(t, "run", began)
 
@@ -168,9 +169,9 @@ func cancelRunning(t *testing.T, url string) {
 	}
 }
 
-func cancelBeforePickup(t *testing.T, url string) {
+func cancelBeforePickup(t *testing.T, db Database) {
 	tools, began, _ := blocking(nil)
-	p := serve(t, url, tools, false, nil, nil)
+	p := serve(t, db, tools, false, nil, nil)
 	first := p.call(t, "block", nil).TaskID
 	if _, err := p.Cancel(t.Context(), "", first); err != nil {
 		t.Fatal(err)
@@ -187,12 +188,12 @@ func cancelBeforePickup(t *testing.T, url string) {
 	}
 }
 
-func plainClient(t *testing.T, url string) {
+func plainClient(t *testing.T, db Database) {
 	tools, _, causes := blocking(nil)
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "quick"}, func(context.Context, *mcptasks.Run, noArgs) (*mcp.CallToolResult, any, error) {
 		return done("quick"), nil, nil
 	}, nil)
-	p := serve(t, url, tools, true, nil, &mcpserver.Options{PlainWait: 2 * time.Second})
+	p := serve(t, db, tools, true, nil, &mcpserver.Options{PlainWait: 2 * time.Second})
 
 	got := p.request(t, wire.MethodCall, "quick", false, map[string]any{"name": "quick"})
 	if got.Error != nil || !strings.Contains(string(got.Result), `"text":"quick"`) || !strings.Contains(string(got.Result), `"resultType":"complete"`) {
@@ -207,7 +208,7 @@ func plainClient(t *testing.T, url string) {
 	}
 }
 
-func handlerReturns(t *testing.T, url string) {
+func handlerReturns(t *testing.T, db Database) {
 	type strict struct {
 		N int `json:"n"`
 	}
@@ -226,7 +227,7 @@ func handlerReturns(t *testing.T, url string) {
 		func(context.Context, *mcptasks.Run, noArgs) (*mcp.CallToolResult, strict, error) {
 			return nil, strict{1}, nil
 		}, nil)
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 
 	for tool, want := range map[string]struct {
 		status mcptasks.Status
@@ -251,7 +252,7 @@ func handlerReturns(t *testing.T, url string) {
 	}
 }
 
-func hostileHandlers(t *testing.T, url string) {
+func hostileHandlers(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	add := func(name string, handler mcptasks.Handler[noArgs, any]) {
 		mcptasks.AddTool(tools, &mcp.Tool{Name: name}, handler, nil)
@@ -269,7 +270,7 @@ func hostileHandlers(t *testing.T, url string) {
 	add("raw", func(context.Context, *mcptasks.Run, noArgs) (*mcp.CallToolResult, any, error) {
 		return nil, json.RawMessage("{\"s\":\"\xff\"}"), nil
 	})
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 
 	got := p.ended(t, p.call(t, "panic", nil).TaskID)
 	if got.Status != mcptasks.StatusFailed || got.Error == nil || strings.Contains(got.Error.Message, "hunter2") || got.StatusMessage != got.Error.Message {
@@ -289,7 +290,7 @@ func hostileHandlers(t *testing.T, url string) {
 	}
 }
 
-func runTimeout(t *testing.T, url string) {
+func runTimeout(t *testing.T, db Database) {
 	release := make(chan struct{})
 	defer close(release)
 	tools := mcptasks.NewTools()
@@ -297,7 +298,7 @@ func runTimeout(t *testing.T, url string) {
 		<-release // it does not heed its context
 		return done("late"), nil, nil
 	}, &mcptasks.ToolOptions{RunTimeout: 50 * time.Millisecond, MaxAttempts: 5})
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 
 	id := p.call(t, "deaf", nil).TaskID
 	got := p.ended(t, id)
@@ -306,7 +307,7 @@ func runTimeout(t *testing.T, url string) {
 	}
 }
 
-func snooze(t *testing.T, url string) {
+func snooze(t *testing.T, db Database) {
 	var runs atomic.Int32
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "later"}, func(_ context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
@@ -315,16 +316,16 @@ func snooze(t *testing.T, url string) {
 		}
 		return nil, map[string]any{"attempt": run.Attempt()}, nil
 	}, nil)
-	p := serve(t, url, tools, true, nil, nil)
+	p := serve(t, db, tools, true, nil, nil)
 	got := p.ended(t, p.call(t, "later", nil).TaskID)
 	if got.Status != mcptasks.StatusCompleted || !strings.Contains(string(got.Result), `"attempt":1`) || runs.Load() != 3 {
 		t.Errorf("%s %s after %d runs", got.Status, got.Result, runs.Load())
 	}
 }
 
-func stopHandsOn(t *testing.T, url string) {
+func stopHandsOn(t *testing.T, db Database) {
 	tools, began, causes := blocking(nil)
-	first := serve(t, url, tools, true, &runner.Config{Grace: time.Millisecond}, nil)
+	first := serve(t, db, tools, true, &runner.Config{Grace: time.Millisecond}, nil)
 	id := first.call(t, "block", nil).TaskID
 	receive(t, "run", began)
 	if err := first.Stop(t.Context()); err != nil {
@@ -338,16 +339,16 @@ func stopHandsOn(t *testing.T, url string) {
 	mcptasks.AddTool(after, &mcp.Tool{Name: "block"}, func(_ context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 		return nil, map[string]any{"attempt": run.Attempt()}, nil
 	}, nil)
-	second := serve(t, url, after, true, nil, nil)
+	second := serve(t, db, after, true, nil, nil)
 	if got := second.ended(t, id); got.Status != mcptasks.StatusCompleted || !strings.Contains(string(got.Result), `"attempt":1`) {
 		t.Errorf("%s %s %v", got.Status, got.Result, got.Error)
 	}
 }
 
-func withoutTheTool(t *testing.T, url string) {
+func withoutTheTool(t *testing.T, db Database) {
 	tools, _, _ := blocking(nil)
 	mcptasks.AddTool[noArgs, any](tools, &mcp.Tool{Name: "remote"}, nil, nil)
-	server := serve(t, url, tools, true, nil, nil)
+	server := serve(t, db, tools, true, nil, nil)
 	id := server.call(t, "remote", nil).TaskID
 
 	// Another tool of the same queue is worked here meanwhile.
@@ -367,16 +368,16 @@ func withoutTheTool(t *testing.T, url string) {
 	mcptasks.AddTool(has, &mcp.Tool{Name: "remote"}, func(context.Context, *mcptasks.Run, noArgs) (*mcp.CallToolResult, any, error) {
 		return done("here"), nil, nil
 	}, nil)
-	serve(t, url, has, true, nil, nil)
+	serve(t, db, has, true, nil, nil)
 	if got := server.ended(t, id); got.Status != mcptasks.StatusCompleted {
 		t.Errorf("ended %s", got.Status)
 	}
 }
 
-func start(t *testing.T, url string) {
+func start(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool[noArgs, any](tools, &mcp.Tool{Name: "remote"}, nil, nil)
-	p := serve(t, url, tools, false, nil, nil)
+	p := serve(t, db, tools, false, nil, nil)
 	if err := p.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "no tool has a handler") {
 		t.Errorf("Start without a handler: %v", err)
 	}
@@ -388,7 +389,7 @@ func start(t *testing.T, url string) {
 	}
 
 	blockTools, began, _ := blocking(nil)
-	working := serve(t, url, blockTools, true, &runner.Config{Grace: time.Millisecond}, nil)
+	working := serve(t, db, blockTools, true, &runner.Config{Grace: time.Millisecond}, nil)
 	if err := working.Start(t.Context()); err == nil {
 		t.Error("a second Start of one node did nothing")
 	}

@@ -12,13 +12,13 @@ import (
 )
 
 // RunTwoNodes runs what needs two nodes on one database.
-func RunTwoNodes(t *testing.T, open func(t *testing.T) string) {
+func RunTwoNodes(t *testing.T, open func(t *testing.T) Database) {
 	t.Run("an answer is seen by the next read", func(t *testing.T) { answerSeen(t, open(t)) })
 }
 
 // answerSeen answers a thousand questions through one node: each is gone from the
 // very next tasks/get on the other.
-func answerSeen(t *testing.T, url string) {
+func answerSeen(t *testing.T, db Database) {
 	const tasks, questions = 10, 100
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "ask"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
@@ -29,7 +29,7 @@ func answerSeen(t *testing.T, url string) {
 		_, err := run.Ask(ctx, requests)
 		return nil, nil, err
 	}, nil)
-	one, other := serve(t, url, tools, true, nil, nil), serve(t, url, tools, false, &runner.Config{}, nil)
+	one, other := serve(t, db, tools, true, nil, nil), serve(t, db, tools, false, &runner.Config{}, nil)
 	for range tasks {
 		id := one.call(t, "ask", nil).TaskID
 		if got := one.parked(t, id); len(got.InputRequests) != questions {

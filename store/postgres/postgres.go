@@ -4,11 +4,8 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"log/slog"
 	"regexp"
 	"strings"
 	"sync"
@@ -16,11 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/migrations"
@@ -37,11 +31,12 @@ var _ store.Driver[pgx.Tx] = (*Driver)(nil)
 
 // Driver is store.Driver on a pgx pool. Safe for concurrent use.
 type Driver struct {
-	pool   *pgxpool.Pool
-	owned  bool // the pool is ours to close
-	schema string
-	river  *riverpgxv5.Driver
-	heart  heart
+	pool     *pgxpool.Pool
+	owned    bool // the pool is ours to close
+	pollOnly bool // the pool may be PgBouncer's, in transaction mode
+	schema   string
+	river    riverdriver.Driver[pgx.Tx]
+	heart    heart
 
 	queries sync.Map // what sql has returned
 }
@@ -69,62 +64,8 @@ func New(pool *pgxpool.Pool, schema string) (*Driver, error) {
 // goose does not quote the names it is given, and River derives longer ones.
 var schemaName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
-// defaultPoolSize is used where the URL has no pool_max_conns: pgx's default, the
-// number of processors, starves a node of a hundred runs.
-const defaultPoolSize = 20
-
-// Open returns a driver on a pool of its own, which Close closes. It fails if the
-// database cannot be reached. Its errors do not hold the URL's password.
-func Open(ctx context.Context, url, schema string) (*Driver, error) {
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, &mcptasks.Error{
-			Op:   "open",
-			Err:  fmt.Errorf("%w: the Postgres URL cannot be read", mcptasks.ErrInvalid),
-			Hint: "it looks like postgres://user:password@host:5432/database?sslmode=disable",
-		}
-	}
-	if !strings.Contains(url, "pool_max_conns=") {
-		config.MaxConns = defaultPoolSize
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, unreachable(config, err)
-	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, unreachable(config, err)
-	}
-	driver, err := New(pool, schema)
-	if err != nil {
-		pool.Close()
-		return nil, err
-	}
-	driver.owned = true
-	return driver, nil
-}
-
-func unreachable(config *pgxpool.Config, err error) error {
-	conn := config.ConnConfig
-	return &mcptasks.Error{
-		Op:   "open",
-		Err:  err,
-		Hint: fmt.Sprintf("is Postgres running on %s port %d, and is there a database %q?", conn.Host, conn.Port, conn.Database),
-	}
-}
-
-func openBackend(ctx context.Context, url string, config *store.Config) (store.Backend, error) {
-	driver, err := Open(ctx, url, config.Schema)
-	if err != nil {
-		return nil, err
-	}
-	backend, err := store.New(driver, config)
-	if err != nil {
-		_ = driver.Close()
-		return nil, err
-	}
-	return backend, nil
-}
+// Ping implements store.Driver with the pool: it waits for a connection as everybody.
+func (d *Driver) Ping(ctx context.Context) error { return d.pool.Ping(ctx) }
 
 // Close closes the heart's connection, and the pool if the driver opened it.
 func (d *Driver) Close() error {
@@ -137,53 +78,6 @@ func (d *Driver) Close() error {
 
 // River implements store.Driver.
 func (d *Driver) River() riverdriver.Driver[pgx.Tx] { return d.river }
-
-// Dialect implements migrations.DB.
-func (d *Driver) Dialect() goose.Dialect { return goose.DialectPostgres }
-
-// Schema implements migrations.DB.
-func (d *Driver) Schema() string { return d.schema }
-
-// OpenSQL implements migrations.DB with connections beside the pool, whose
-// search_path is the schema.
-func (d *Driver) OpenSQL(context.Context) (*sql.DB, func() error, error) {
-	config := d.pool.Config()
-	options := []stdlib.OptionOpenDB{
-		stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-			_, err := conn.Exec(ctx, "SET search_path TO "+pgx.Identifier{d.schema}.Sanitize())
-			return err
-		}),
-	}
-	if config.BeforeConnect != nil {
-		options = append(options, stdlib.OptionBeforeConnect(config.BeforeConnect))
-	}
-	db := stdlib.OpenDB(*config.ConnConfig, options...)
-	return db, db.Close, nil
-}
-
-// RiverMigrator implements migrations.DB.
-func (d *Driver) RiverMigrator(logger *slog.Logger) (migrations.RiverMigrator, error) {
-	return rivermigrate.New(d.river, &rivermigrate.Config{Logger: logger, Schema: d.schema})
-}
-
-// LockMigrations implements migrations.DB with a session's advisory lock, which
-// the server lets go of if this process dies.
-func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
-	hash := fnv.New64a()
-	hash.Write([]byte("mcptasks migrations " + d.schema))
-	key := int64(hash.Sum64()) //nolint:gosec // any 64 bits will do
-
-	conn, err := d.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	unlock := func() { _ = conn.Close(context.WithoutCancel(ctx)) }
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", key); err != nil {
-		unlock()
-		return nil, err
-	}
-	return unlock, nil
-}
 
 // maxRepeats bounds how often a transaction is repeated that the database ended
 // for the sake of another.
@@ -238,8 +132,8 @@ func interpretError(err error) error {
 		return mcptasks.ErrNotFound
 	case code == uniqueViolation:
 		return fmt.Errorf("%w: %w", mcptasks.ErrConflict, err)
-	case code == lockNotAvailable:
-		return store.ErrBusy
+	case code == lockNotAvailable: // at once with NOWAIT, else after lock_timeout
+		return fmt.Errorf("%w: %w", store.ErrBusy, err)
 	case strings.HasPrefix(code, dataException), strings.HasPrefix(code, limitExceeded):
 		return store.Unstorable(err)
 	case code == undefinedTable, code == invalidSchema:

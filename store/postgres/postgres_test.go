@@ -17,19 +17,28 @@ import (
 func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
 
 func TestStore(t *testing.T) {
-	t.Run("postgres", func(t *testing.T) {
-		storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) func() store.Driver[pgx.Tx] {
-			url := testdb.Postgres(t, migrate)
-			return func() store.Driver[pgx.Tx] {
-				driver, err := postgres.Open(t.Context(), url, "")
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = driver.Close() })
-				return driver
+	t.Run("postgres", func(t *testing.T) { testStore(t) })
+}
+
+// TestStoreUnprepared is TestStore as through PgBouncer in transaction mode.
+func TestStoreUnprepared(t *testing.T) {
+	for _, mode := range []string{"simple_protocol", "exec"} {
+		t.Run("postgres/"+mode, func(t *testing.T) { testStore(t, "default_query_exec_mode="+mode) })
+	}
+}
+
+func testStore(t *testing.T, parameters ...string) {
+	storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) func() store.Driver[pgx.Tx] {
+		url := with(t, testdb.Postgres(t, migrate), parameters...)
+		return func() store.Driver[pgx.Tx] {
+			driver, err := postgres.Open(t.Context(), url, "")
+			if err != nil {
+				t.Fatal(err)
 			}
-		}})
-	})
+			t.Cleanup(func() { _ = driver.Close() })
+			return driver
+		}
+	}})
 }
 
 func migrate(ctx context.Context, url string) error {

@@ -51,7 +51,9 @@ func openBackend(ctx context.Context, url string, config *store.Config) (store.B
 	if err != nil {
 		return nil, err
 	}
-	err = migrations.Check(ctx, driver)
+	if !config.AsIs {
+		err = migrations.Check(ctx, driver)
+	}
 	if errors.Is(err, migrations.ErrOldSchema) {
 		err = migrations.Up(ctx, driver)
 	}
@@ -65,6 +67,9 @@ func openBackend(ctx context.Context, url string, config *store.Config) (store.B
 	}
 	return backend, nil
 }
+
+// Ping implements store.Driver.
+func (d *Driver) Ping(ctx context.Context) error { return d.reader.PingContext(ctx) }
 
 // Close closes the file. A database in memory is gone with it.
 func (d *Driver) Close() error {
@@ -84,14 +89,18 @@ func (d *Driver) Dialect() goose.Dialect { return goose.DialectSQLite3 }
 // Schema implements migrations.DB: SQLite has none.
 func (d *Driver) Schema() string { return "" }
 
-// OpenSQL implements migrations.DB with the writing connection.
-func (d *Driver) OpenSQL(context.Context) (*sql.DB, func() error, error) {
-	return d.writer, func() error { return nil }, nil
+// Reading implements migrations.DB with the writing connection.
+func (d *Driver) Reading(_ context.Context, logger *slog.Logger) (*migrations.Handle, error) {
+	river, err := rivermigrate.New(d.river, &rivermigrate.Config{Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	return &migrations.Handle{SQL: d.writer, River: river, Close: func() error { return nil }}, nil
 }
 
-// RiverMigrator implements migrations.DB.
-func (d *Driver) RiverMigrator(logger *slog.Logger) (migrations.RiverMigrator, error) {
-	return rivermigrate.New(d.river, &rivermigrate.Config{Logger: logger})
+// Migrating implements migrations.DB, as Reading.
+func (d *Driver) Migrating(ctx context.Context, logger *slog.Logger) (*migrations.Handle, error) {
+	return d.Reading(ctx, logger)
 }
 
 // maxRepeats bounds how often a transaction is repeated that another process kept

@@ -26,12 +26,14 @@ func TestMain(m *testing.M) {
 }
 
 func TestProgram(t *testing.T) {
-	t.Run("postgres", func(t *testing.T) { e2e.Run(t, func(t *testing.T) string { return open(t) }) })
+	t.Run("postgres", func(t *testing.T) { e2e.Run(t, database) })
 }
 
 func TestTwoNodes(t *testing.T) {
-	t.Run("postgres", func(t *testing.T) { e2e.RunTwoNodes(t, func(t *testing.T) string { return open(t) }) })
+	t.Run("postgres", func(t *testing.T) { e2e.RunTwoNodes(t, database) })
 }
+
+func database(t *testing.T) e2e.Database { return e2e.Database{URL: open(t)} }
 
 func open(t testing.TB) string { return testdb.Postgres(t, migrate) }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -27,12 +28,27 @@ func tools() *mcptasks.Tools {
 // pool returns a pool on a fresh, migrated database.
 func pool(t *testing.T) *pgxpool.Pool {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), open(t))
+	return poolOf(t, open(t))
+}
+
+// poolOf returns the test's own pool on a database, with pgx's defaults.
+func poolOf(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
 	return pool
+}
+
+// now is the database's clock.
+func now(t *testing.T, pool *pgxpool.Pool) (now time.Time) {
+	t.Helper()
+	if err := pool.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(&now); err != nil {
+		t.Fatal(err)
+	}
+	return now
 }
 
 func TestOpenRefuses(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestProgram(t *testing.T) {
-	t.Run("sqlite", func(t *testing.T) { e2e.Run(t, open) })
+	t.Run("sqlite", func(t *testing.T) { e2e.Run(t, func(t *testing.T) e2e.Database { return e2e.Database{URL: open(t)} }) })
 }
 
 func open(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "tasks.db") }
