@@ -27,8 +27,8 @@ DATABASE = postgres
 chaos: ## prove the invariants against an adversary (SEED=1 DURATION=60s DATABASE=postgres|sqlite)
 	go run ./internal/proof/chaos -seed $(SEED) -duration $(DURATION) -database $(DATABASE)
 
-bench: ## measure how near the database's limit it is (JSON=file, BENCHFLAGS='-run create -quick')
-	go run ./internal/proof/bench $(if $(JSON),-json '$(JSON)') $(BENCHFLAGS)
+bench: ## measure how near the database's limit it is (JSON=file RUN=regexp, BENCHFLAGS=-quick)
+	go run ./internal/proof/bench $(if $(JSON),-json '$(JSON)') $(if $(RUN),-run '$(RUN)') $(BENCHFLAGS)
 
 BENCHTIME = 1x
 bench-once: ## run the Go benchmarks once (BENCHTIME=500x for figures)

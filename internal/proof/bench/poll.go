@@ -49,7 +49,7 @@ type polled struct {
 // polled works pastTasks on a node that then ends, and opens another.
 func (l *lab) polled(ctx context.Context, db *database) (_ *polled, err error) {
 	p := &polled{db: db}
-	worker, err := l.open(ctx, db.url, noop(nil), working(runner.Config{}))
+	worker, err := l.open(ctx, db.wide, noop(nil), working(runner.Config{}))
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (l *lab) polled(ctx context.Context, db *database) (_ *polled, err error) {
 	if err = errors.Join(err, worker.Close()); err != nil {
 		return nil, err
 	}
-	p.node, err = l.open(ctx, db.url, noop(nil), runner.Config{})
+	p.node, err = l.open(ctx, db.wide, noop(nil), runner.Config{})
 	return p, err
 }
 
