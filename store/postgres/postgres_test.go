@@ -20,16 +20,23 @@ func TestStore(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) func() store.Driver[pgx.Tx] {
 			url := testdb.Postgres(t, migrate)
-			return func() store.Driver[pgx.Tx] {
-				driver, err := postgres.Open(t.Context(), url, "")
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = driver.Close() })
-				return driver
-			}
+			return func() store.Driver[pgx.Tx] { return open(t, url) }
 		}})
 	})
+}
+
+func BenchmarkStore(b *testing.B) {
+	b.Run("postgres", func(b *testing.B) { storetest.Bench(b, open(b, testdb.Postgres(b, migrate))) })
+}
+
+func open(tb testing.TB, url string) store.Driver[pgx.Tx] {
+	tb.Helper()
+	driver, err := postgres.Open(tb.Context(), url, "")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = driver.Close() })
+	return driver
 }
 
 func migrate(ctx context.Context, url string) error {
