@@ -41,6 +41,7 @@ type options struct {
 	duration     time.Duration
 	drained      int
 	drainedFile  int
+	polledTasks  int
 	arrivals     int
 	cancels      int
 	recovered    int
@@ -65,6 +66,7 @@ func (o *options) flags() {
 	flag.DurationVar(&o.duration, "duration", 3*time.Second, "how long each side of a ratio is measured in a round")
 	flag.IntVar(&o.drained, "drain-tasks", 20_000, "how many tasks are drained in a round")
 	flag.IntVar(&o.drainedFile, "drain-tasks-sqlite", 2_000, "how many tasks are drained in a round on SQLite")
+	flag.IntVar(&o.polledTasks, "poll-tasks", 5_000, "how many tasks with a result are polled, beside a fifth as many that are working")
 	flag.IntVar(&o.arrivals, "arrivals", 400, "how many tasks arrive in a round that measures latency")
 	flag.IntVar(&o.cancels, "cancels", 200, "how many runs are cancelled in a round")
 	flag.IntVar(&o.recovered, "recovery-tasks", 200, "how many tasks run on the node that is killed")
@@ -81,6 +83,7 @@ func (o *options) hasten() {
 	o.rounds, o.growthRounds = 1, 1
 	o.duration = 300 * time.Millisecond
 	o.drained, o.drainedFile = 1_000, 100
+	o.polledTasks = 500
 	o.arrivals, o.cancels, o.recovered, o.parked, o.past, o.grownTasks = 20, 20, 20, 200, 20_000, 200
 	o.idle = 2 * time.Second
 }
