@@ -55,7 +55,7 @@ type options struct {
 
 func (o *options) flags() {
 	flag.StringVar(&o.run, "run", "", "measure only figures whose names match this regular expression")
-	flag.StringVar(&o.database, "database", "", "a postgres:// URL of a server to measure on; empty starts a throwaway one")
+	flag.StringVar(&o.database, "database", os.Getenv("MCPTASKS_TEST_DATABASE_URL"), "a postgres:// URL of a server to measure on; empty starts a throwaway one")
 	flag.StringVar(&o.json, "json", "", "write the figures to this file, too")
 	flag.BoolVar(&o.markdown, "markdown", false, "print the table as Markdown")
 	flag.BoolVar(&o.judge, "judge", false, "exit with status 1 if a goal is missed")
