@@ -64,7 +64,7 @@ func completed(ctx context.Context, node *runner.Node, id string) error {
 			return nil
 		}
 		if task.Status.Terminal() {
-			return fmt.Errorf("the task %s ended as %s", id, task.Status)
+			return fmt.Errorf("the task %s ended as %s: %+v", id, task.Status, task.Outcome)
 		}
 	}
 	return fmt.Errorf("the task %s was not seen to end", id)
