@@ -33,12 +33,12 @@ chaos: ## prove the invariants against an adversary (SEED=1 DURATION=60s DATABAS
 compat: ## build and test the Postgres packages with a newer River (compat/river051.mod)
 	go run ./internal/proof/compat
 
-bench: ## measure how near the database's limit it is (JSON=file, BENCHFLAGS='-run create -quick')
-	go run ./internal/proof/bench $(if $(JSON),-json '$(JSON)') $(BENCHFLAGS)
+bench: ## measure how near the database's limit it is (JSON=file RUN=regexp, BENCHFLAGS=-quick)
+	go run ./internal/proof/bench $(if $(JSON),-json '$(JSON)') $(if $(RUN),-run '$(RUN)') $(BENCHFLAGS)
 
 BENCHTIME = 1x
 bench-once: ## run the Go benchmarks once (BENCHTIME=500x for figures)
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/...
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/... ./store/...
 
 lint: ## check the code, its imports and its format
 	$(GOLANGCI) run

@@ -36,7 +36,7 @@ func with(t *testing.T, database string, more ...string) string {
 	return u.String()
 }
 
-func open(t *testing.T, url string, options *postgres.Options) *postgres.Driver {
+func open(t testing.TB, url string, options *postgres.Options) *postgres.Driver {
 	t.Helper()
 	driver, err := postgres.OpenWith(t.Context(), url, options)
 	if err != nil {

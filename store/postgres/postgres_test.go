@@ -22,23 +22,18 @@ func TestStore(t *testing.T) {
 
 // TestStoreUnprepared is TestStore as through PgBouncer in transaction mode.
 func TestStoreUnprepared(t *testing.T) {
-	for _, mode := range []string{"simple_protocol", "exec"} {
-		t.Run("postgres/"+mode, func(t *testing.T) { testStore(t, "default_query_exec_mode="+mode) })
-	}
+	t.Run("postgres", func(t *testing.T) { testStore(t, "default_query_exec_mode=simple_protocol") })
 }
 
 func testStore(t *testing.T, parameters ...string) {
 	storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) func() store.Driver[pgx.Tx] {
 		url := with(t, testdb.Postgres(t, migrate), parameters...)
-		return func() store.Driver[pgx.Tx] {
-			driver, err := postgres.Open(t.Context(), url, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = driver.Close() })
-			return driver
-		}
+		return func() store.Driver[pgx.Tx] { return open(t, url, nil) }
 	}})
+}
+
+func BenchmarkStore(b *testing.B) {
+	b.Run("postgres", func(b *testing.B) { storetest.Bench(b, open(b, testdb.Postgres(b, migrate), nil)) })
 }
 
 func migrate(ctx context.Context, url string) error {

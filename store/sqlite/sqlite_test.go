@@ -30,6 +30,16 @@ func TestStore(t *testing.T) {
 	})
 }
 
+func BenchmarkStore(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) {
+		path := filepath.Join(b.TempDir(), "tasks.db")
+		if err := os.WriteFile(path, migratedFile(b), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		storetest.Bench(b, open(b, path))
+	})
+}
+
 // JSON is text for SQL as well: bytes would become a blob, which its functions
 // take for something else.
 func TestJSONIsText(t *testing.T) {
@@ -59,7 +69,7 @@ func TestJSONIsText(t *testing.T) {
 }
 
 // migratedFile returns a database file without tasks.
-func migratedFile(t *testing.T) []byte {
+func migratedFile(t testing.TB) []byte {
 	path := filepath.Join(t.TempDir(), "template.db")
 	driver := open(t, path)
 	if err := migrations.Up(t.Context(), driver); err != nil {
@@ -75,7 +85,7 @@ func migratedFile(t *testing.T) []byte {
 	return data
 }
 
-func open(t *testing.T, path string) *sqlite.Driver {
+func open(t testing.TB, path string) *sqlite.Driver {
 	t.Helper()
 	driver, err := sqlite.Open(t.Context(), path)
 	if err != nil {

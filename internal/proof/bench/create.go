@@ -40,7 +40,7 @@ func (l *lab) creation(ctx context.Context) (_ *creation, err error) {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	if c.node, err = l.open(ctx, c.db.url, noop(nil), runner.Config{}); err != nil {
+	if c.node, err = l.open(ctx, c.db.wide, noop(nil), runner.Config{}); err != nil {
 		return nil, err
 	}
 	_, err = c.db.pool.Exec(ctx, `CREATE TABLE floor (id text COLLATE "C" PRIMARY KEY, args text, created_at timestamptz NOT NULL)`)

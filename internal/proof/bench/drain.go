@@ -71,7 +71,7 @@ const (
 // drainTasks makes n tasks, and returns how many a second a node ends.
 func (l *lab) drainTasks(ctx context.Context, db *database, n int) (_ float64, err error) {
 	ran := newCountdown(n)
-	node, err := l.open(ctx, db.url, noop(ran.one), working(runner.Config{}))
+	node, err := l.open(ctx, db.wide, noop(ran.one), working(runner.Config{}))
 	if err != nil {
 		return 0, err
 	}
@@ -80,6 +80,20 @@ func (l *lab) drainTasks(ctx context.Context, db *database, n int) (_ float64, e
 		return 0, err
 	}
 	db.checkpoint(ctx)
+	elapsed, err := drainNode(ctx, db, node, ran)
+	if err != nil {
+		return 0, err
+	}
+	err = errors.Join(
+		db.expect(ctx, n, `SELECT count(*) FROM `+tasksTable+` WHERE status = 'completed' AND NOT is_error AND run_seq = 1`),
+		db.expect(ctx, n, `SELECT count(*) FROM `+jobsTable+` WHERE state = 'completed'`),
+		db.clear(ctx, tasksTable, jobsTable),
+	)
+	return float64(n) / elapsed.Seconds(), err
+}
+
+// drainNode starts the node and returns how long it took until nothing was left to do.
+func drainNode(ctx context.Context, db *database, node *runner.Node, ran *countdown) (time.Duration, error) {
 	begin := time.Now()
 	if err := node.Start(ctx); err != nil {
 		return 0, err
@@ -87,16 +101,8 @@ func (l *lab) drainTasks(ctx context.Context, db *database, n int) (_ float64, e
 	if err := ran.wait(ctx); err != nil {
 		return 0, err
 	}
-	if err := db.until(ctx, tasksEnded+` AND `+jobsSettled); err != nil {
-		return 0, err
-	}
-	elapsed := time.Since(begin)
-	err = errors.Join(
-		db.expect(ctx, n, `SELECT count(*) FROM `+tasksTable+` WHERE status = 'completed' AND NOT is_error AND run_seq = 1`),
-		db.expect(ctx, n, `SELECT count(*) FROM `+jobsTable+` WHERE state = 'completed'`),
-		db.clear(ctx, tasksTable, jobsTable),
-	)
-	return float64(n) / elapsed.Seconds(), err
+	err := db.until(ctx, tasksEnded+` AND `+jobsSettled)
+	return time.Since(begin), err
 }
 
 // fill creates n tasks.

@@ -44,7 +44,7 @@ func endToEnd(ctx context.Context, l *lab) (_ []float64, err error) {
 // loop returns our side: a node on a pool of its own that creates and works. It
 // works only while it is measured.
 func (l *lab) loop(ctx context.Context, db *database) (_ arm, stop func() error, err error) {
-	pool, err := pgxpool.New(ctx, db.url)
+	pool, err := pgxpool.New(ctx, db.wide)
 	if err != nil {
 		return nil, nil, err
 	}

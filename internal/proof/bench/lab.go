@@ -26,6 +26,7 @@ type lab struct {
 	dir    string // for SQLite files
 	server *server
 	name   string // of what is being measured
+	files  int    // of SQLite that were made
 }
 
 func newLab(o *options) (*lab, error) {

@@ -41,21 +41,41 @@ type options struct {
 	duration     time.Duration
 	drained      int
 	drainedFile  int
+	polledTasks  int
+	arrivals     int
+	cancels      int
+	recovered    int
+	parked       int
+	past         int
+	grownTasks   int
+	idle         time.Duration
+
+	role, url string
 }
 
 func (o *options) flags() {
 	flag.StringVar(&o.run, "run", "", "measure only figures whose names match this regular expression")
-	flag.StringVar(&o.database, "database", "", "a postgres:// URL of a server to measure on; empty starts a throwaway one")
+	flag.StringVar(&o.database, "database", os.Getenv("MCPTASKS_TEST_DATABASE_URL"), "a postgres:// URL of a server to measure on; empty starts a throwaway one")
 	flag.StringVar(&o.json, "json", "", "write the figures to this file, too")
 	flag.BoolVar(&o.markdown, "markdown", false, "print the table as Markdown")
 	flag.BoolVar(&o.judge, "judge", false, "exit with status 1 if a goal is missed")
 	flag.BoolVar(&o.quick, "quick", false, "only see that everything can be measured: one short round, not judged")
-	flag.IntVar(&o.connections, "connections", 64, "the size of each pool, ours and the floors'")
+	flag.IntVar(&o.connections, "connections", 64, "the size of both pools of a ratio, ours and the floor's")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often each figure is measured")
 	flag.IntVar(&o.growthRounds, "growth-rounds", 9, "how often growth is measured")
 	flag.DurationVar(&o.duration, "duration", 3*time.Second, "how long each side of a ratio is measured in a round")
 	flag.IntVar(&o.drained, "drain-tasks", 20_000, "how many tasks are drained in a round")
 	flag.IntVar(&o.drainedFile, "drain-tasks-sqlite", 2_000, "how many tasks are drained in a round on SQLite")
+	flag.IntVar(&o.polledTasks, "poll-tasks", 5_000, "how many tasks with a result are polled, beside a fifth as many that are working")
+	flag.IntVar(&o.arrivals, "arrivals", 400, "how many tasks arrive in a round that measures latency")
+	flag.IntVar(&o.cancels, "cancels", 200, "how many runs are cancelled in a round")
+	flag.IntVar(&o.recovered, "recovery-tasks", 200, "how many tasks run on the node that is killed")
+	flag.IntVar(&o.parked, "parked", 10_000, "how many tasks are parked")
+	flag.IntVar(&o.past, "past", 1_000_000, "how many finished tasks the large database has")
+	flag.IntVar(&o.grownTasks, "growth-tasks", 5_000, "how many tasks are created and drained in a round of growth")
+	flag.DurationVar(&o.idle, "idle", 15*time.Second, "how long an idle node is watched in a round")
+	flag.StringVar(&o.role, "role", "", "of a child process: what it does")
+	flag.StringVar(&o.url, "url", "", "of a child process: its database")
 }
 
 // hasten makes everything as short as it can be and still be seen to work.
@@ -63,6 +83,9 @@ func (o *options) hasten() {
 	o.rounds, o.growthRounds = 1, 1
 	o.duration = 300 * time.Millisecond
 	o.drained, o.drainedFile = 1_000, 100
+	o.polledTasks = 500
+	o.arrivals, o.cancels, o.recovered, o.parked, o.past, o.grownTasks = 20, 20, 20, 200, 20_000, 200
+	o.idle = 2 * time.Second
 }
 
 func main() {
@@ -70,7 +93,11 @@ func main() {
 	o.flags()
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, &o)
+	do := run
+	if o.role != "" {
+		do = play
+	}
+	err := do(ctx, &o)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -96,7 +123,7 @@ func run(ctx context.Context, o *options) error {
 	defer l.close()
 	var rows []figures.Row
 	var failed []error
-	for _, m := range measures(o) {
+	for _, m := range measures() {
 		if !m.matches(wanted) {
 			continue
 		}

@@ -20,7 +20,7 @@ type measure struct {
 }
 
 // measures are all, in the order of the table.
-func measures(o *options) []measure {
+func measures() []measure {
 	one := func(name, unit string, goal figures.Goal, sample func(context.Context, *lab) ([]float64, error)) measure {
 		return measure{
 			figures: []figures.Figure{{Name: name, Unit: unit, Goal: goal}},
@@ -37,7 +37,24 @@ func measures(o *options) []measure {
 		one("drain", figures.Ratio, figures.AtLeast(0.5), drain),
 		one("poll_64", figures.Ratio, figures.AtLeast(1.2), polls(64)),
 		one("poll_1", figures.Ratio, figures.AtLeast(0.75), polls(1)),
+		one("http_get", figures.Ratio, figures.AtLeast(3), httpGets),
+		one("http_call_64", figures.Ratio, figures.AtLeast(0.7), httpCalls),
 		one("e2e_512", figures.Ratio, figures.AtLeast(4), endToEnd),
+		{
+			figures: []figures.Figure{
+				{Name: "e2e_p50", Unit: "ms", Goal: figures.AtMost(5)},
+				{Name: "e2e_p99", Unit: "ms", Goal: figures.AtMost(20)},
+			},
+			sample: latencyPostgres,
+		},
+		one("e2e_sqlite_p50", "ms", figures.AtMost(60), latencySQLite),
+		one("cancel_p99", "ms", figures.AtMost(50), cancels),
+		one("recovery", "s", figures.AtMost(6), recovery),
+		one("parked_heap", "MB", figures.AtMost(10), parkedHeap),
+		one("growth", figures.Ratio, figures.AtLeast(0.8), growth),
+		one("idle", "/s", figures.AtMost(20), idle),
+		one("sqlite_create_8", figures.Ratio, figures.AtLeast(1), sqliteCreates),
+		one("sqlite_drain", figures.Ratio, figures.AtLeast(0.5), sqliteDrain),
 	}
 }
 

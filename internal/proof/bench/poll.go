@@ -14,11 +14,6 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-const (
-	pastTasks = 5000 // that have a result
-	newTasks  = 1000 // that are working, made anew before each round
-)
-
 // polls compares reading a task with selecting its status by its primary key. Half of
 // the tasks read have a result, which no client has to be told twice; the others are
 // working and were created just before, as most are that clients poll.
@@ -42,18 +37,20 @@ func polls(callers int) func(context.Context, *lab) ([]float64, error) {
 type polled struct {
 	db   *database
 	node *runner.Node
-	past []string
-	new  []string
+	past []string // tasks that have a result
+	new  []string // tasks that are working
+	// fresh is how many of them are made before each turn.
+	fresh int
 }
 
-// polled works pastTasks on a node that then ends, and opens another.
+// polled works tasks on a node that then ends, and opens another.
 func (l *lab) polled(ctx context.Context, db *database) (_ *polled, err error) {
-	p := &polled{db: db}
-	worker, err := l.open(ctx, db.url, noop(nil), working(runner.Config{}))
+	p := &polled{db: db, fresh: max(l.polledTasks/5, 1)}
+	worker, err := l.open(ctx, db.wide, noop(nil), working(runner.Config{}))
 	if err != nil {
 		return nil, err
 	}
-	p.past, err = createAll(ctx, worker, pastTasks)
+	p.past, err = createAll(ctx, worker, l.polledTasks)
 	if err == nil {
 		err = worker.Start(ctx)
 	}
@@ -63,7 +60,7 @@ func (l *lab) polled(ctx context.Context, db *database) (_ *polled, err error) {
 	if err = errors.Join(err, worker.Close()); err != nil {
 		return nil, err
 	}
-	p.node, err = l.open(ctx, db.url, noop(nil), runner.Config{})
+	p.node, err = l.open(ctx, db.wide, noop(nil), runner.Config{})
 	return p, err
 }
 
@@ -105,7 +102,7 @@ func (l *lab) polling(p *polled, callers int, read func(ctx context.Context, id 
 // renew makes tasks that are working: one that has not moved for a while is looked
 // into by the poll that notices, which is not what is measured here.
 func (p *polled) renew(ctx context.Context) (err error) {
-	p.new, err = createAll(ctx, p.node, newTasks)
+	p.new, err = createAll(ctx, p.node, p.fresh)
 	if err == nil {
 		_, err = p.db.pool.Exec(ctx, "VACUUM ANALYZE "+tasksTable)
 	}

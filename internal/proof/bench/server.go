@@ -39,8 +39,9 @@ func startServer(ctx context.Context, given string) (*server, error) {
 		return &server{url: given, stop: func() {}}, nil
 	}
 	cluster, err := testdb.StartCluster(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%w; install PostgreSQL, or name a server with -database", err)
+	if err != nil { // no PostgreSQL here: a container's will do, as it is
+		url, stop, err := testdb.Server(ctx)
+		return &server{url: url, stop: stop}, err
 	}
 	s := &server{url: cluster.URL, stop: cluster.Stop}
 	err = s.exec(ctx, tuning...)
@@ -95,8 +96,9 @@ func (s *server) describe(ctx context.Context) string {
 type database struct {
 	server *server
 	name   string
-	url    string        // with the size of its pool
-	pool   *pgxpool.Pool // of the same size: the floors', and the lab's own between them
+	url    string        // for nodes with the defaults
+	wide   string        // the same with a pool of -connections, for our side of a ratio
+	pool   *pgxpool.Pool // of that size: the floors', and the lab's own between them
 }
 
 // database starts the server if that has not been done, and creates a database.
@@ -118,11 +120,12 @@ func (l *lab) database(ctx context.Context) (*database, error) {
 		return nil, err
 	}
 	u.Path = "/" + d.name
+	d.url = u.String()
 	query := u.Query()
 	query.Set("pool_max_conns", strconv.Itoa(l.connections))
 	u.RawQuery = query.Encode()
-	d.url = u.String()
-	if d.pool, err = pgxpool.New(ctx, d.url); err != nil {
+	d.wide = u.String()
+	if d.pool, err = pgxpool.New(ctx, d.wide); err != nil {
 		return nil, errors.Join(err, d.drop())
 	}
 	return d, nil
@@ -164,16 +167,24 @@ func (d *database) clear(ctx context.Context, tables ...string) error {
 // checkpoint asks the server for one. A user who may not is left with the server's own.
 func (d *database) checkpoint(ctx context.Context) { _, _ = d.pool.Exec(ctx, "CHECKPOINT") }
 
-// until asks every two milliseconds, on a connection that nothing else waits for,
-// until the query says true.
+// until waits until the query says true, asking on a connection that nothing else
+// waits for.
 func (d *database) until(ctx context.Context, query string, args ...any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("after %s it is not so: %s", patience, query))
+	return until(ctx, query, func(ctx context.Context) (so bool, err error) {
+		err = d.pool.QueryRow(ctx, query, args...).Scan(&so)
+		return so, err
+	})
+}
+
+// until asks every two milliseconds until what is asked is so.
+func until(ctx context.Context, what string, ask func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("after %s it is not so: %s", patience, what))
 	defer cancel()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		var so bool
-		if err := d.pool.QueryRow(ctx, query, args...).Scan(&so); err != nil {
+		so, err := ask(ctx)
+		if err != nil {
 			return errors.Join(err, context.Cause(ctx))
 		}
 		if so {

@@ -14,15 +14,16 @@ import (
 // answer is the text of every result.
 var answer = strings.Repeat("High water at dawn. ", 10)
 
+type input struct {
+	Topic  string `json:"topic"`
+	Steps  int    `json:"steps"`
+	Notify string `json:"notify"`
+}
+
 // noop returns the one tool that most measures call. It answers at once, and calls
 // ran, if there is one, when it does.
 func noop(ran func()) *mcptasks.Tools {
 	tools := mcptasks.NewTools()
-	type input struct {
-		Topic  string `json:"topic"`
-		Steps  int    `json:"steps"`
-		Notify string `json:"notify"`
-	}
 	handler := func(context.Context, *mcptasks.Run, input) (*mcp.CallToolResult, any, error) {
 		if ran != nil {
 			ran()

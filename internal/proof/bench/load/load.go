@@ -3,6 +3,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"sync"
@@ -87,7 +88,7 @@ func Arrivals(ctx context.Context, n int, perSecond float64, op func(ctx context
 		select {
 		case <-time.After(time.Until(due)):
 		case <-ctx.Done():
-			return nil, group.Wait()
+			return nil, cmp.Or(group.Wait(), context.Cause(ctx))
 		}
 		group.Go(func() error {
 			start := time.Now()

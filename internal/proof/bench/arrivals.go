@@ -1,0 +1,88 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
+	"github.com/mcptasks/mcptasks/runner"
+)
+
+const arrivalsPerSecond = 20
+
+// latency measures how long it takes from a create to its caller's having been told
+// that the task is completed, on a node with the defaults and little to do. It returns
+// each round's median and 99th percentile, in milliseconds.
+func latency(ctx context.Context, l *lab, url string) (_ [][]float64, err error) {
+	node, err := l.open(ctx, url, noop(nil), runner.Config{})
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, node.Close)
+	if err := node.Start(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := arrive(ctx, node, portion(l.arrivals, warmUp)); err != nil {
+		return nil, err
+	}
+	both := make([][]float64, 2)
+	for round := range l.rounds {
+		result, err := arrive(ctx, node, l.arrivals)
+		if err != nil {
+			return nil, err
+		}
+		p50, p99 := result.Milliseconds(0.5), result.Milliseconds(0.99)
+		both[0], both[1] = append(both[0], p50), append(both[1], p99)
+		l.say("round %d: p50 %.2f ms, p99 %.2f ms", round+1, p50, p99)
+	}
+	return both, nil
+}
+
+func arrive(ctx context.Context, node *runner.Node, n int) (*load.Result, error) {
+	return load.Arrivals(ctx, n, arrivalsPerSecond, func(ctx context.Context) error {
+		created, err := node.Create(ctx, "", call())
+		if err != nil {
+			return err
+		}
+		return completed(ctx, node, created.ID)
+	})
+}
+
+// completed returns when the task is seen to be completed.
+func completed(ctx context.Context, node *runner.Node, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for task, err := range node.Watch(ctx, "", id) {
+		if err != nil {
+			return err
+		}
+		if task.Status == mcptasks.StatusCompleted && !task.Outcome.IsError {
+			return nil
+		}
+		if task.Status.Terminal() {
+			return fmt.Errorf("the task %s ended as %s: %+v", id, task.Status, task.Outcome)
+		}
+	}
+	return fmt.Errorf("the task %s was not seen to end", id)
+}
+
+func latencyPostgres(ctx context.Context, l *lab) (_ [][]float64, err error) {
+	db, err := l.database(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, db.drop)
+	return latency(ctx, l, db.url)
+}
+
+func latencySQLite(ctx context.Context, l *lab) ([]float64, error) {
+	both, err := latency(ctx, l, "sqlite:"+filepath.Join(l.dir, "latency.db"))
+	if err != nil {
+		return nil, err
+	}
+	return both[0], nil
+}

@@ -1,0 +1,131 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // it names rows, in SQL as in Go
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mcptasks/mcptasks/runner"
+)
+
+const (
+	listPage  = 100 // tasks, the default
+	listPages = 10  // the newest ones, which are those that are read
+)
+
+// grown is a database with a past: completed tasks of the last twenty hours, all one
+// owner's, as they are on a server without authentication, and River's jobs of those
+// that ended within the hour that River keeps them. What a round adds is deleted.
+type grown struct {
+	db    *database
+	node  *runner.Node
+	past  int
+	until time.Time // when the past ended
+	job   int64     // its last
+	pages []string  // cursors of the newest pages of the list
+	ran   *countdown
+}
+
+// pastID is the id of the nth task of the past: drawn as at random, and not kept.
+func pastID(n int) string {
+	return uuid.UUID(md5.Sum(fmt.Appendf(nil, "past %d", n))).String() //nolint:gosec // not a secret
+}
+
+const (
+	insertPastTasks = `
+INSERT INTO ` + tasksTable + ` (id, owner, tool, queue, priority, args, status, outcome, ttl, poll_interval, run_seq, max_attempts, run_timeout,
+                                created_at, updated_at, finished_at, expires_at)
+SELECT md5('past ' || i)::uuid::text, '', 'noop', 'default', 1, $2, 'completed', $3, 86400000, 1000, 1, 1, 3600000,
+       at, at + interval '5 ms', at + interval '5 ms', at + interval '1 day'
+FROM (SELECT i, $4::timestamptz - interval '20 hours' * ($1::integer - i) / $1 AS at FROM generate_series(1, $1) AS i) AS past`
+
+	insertPastJobs = `
+INSERT INTO ` + jobsTable + ` (state, attempt, max_attempts, attempted_at, created_at, finalized_at, scheduled_at, args, attempted_by, kind, tags)
+SELECT 'completed', 1, 32767, created_at, created_at, finished_at, created_at, jsonb_build_object('task_id', id), '{past}', 'mcptask', '{}'
+FROM ` + tasksTable + ` WHERE finished_at > $1::timestamptz - interval '40 minutes' ORDER BY created_at`
+)
+
+func (l *lab) grow(ctx context.Context, past int) (_ *grown, err error) {
+	g := &grown{past: past, until: time.Now().Truncate(time.Microsecond)}
+	if g.db, err = l.database(ctx); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.close())
+		}
+	}()
+	tools := noop(func() { g.ran.one() })
+	if g.node, err = l.open(ctx, g.db.wide, tools, working(runner.Config{})); err != nil {
+		return nil, err
+	}
+	outcome := `{"content":[{"type":"text","text":"` + answer + `"}]}`
+	if _, err := g.db.pool.Exec(ctx, insertPastTasks, past, arguments, outcome, g.until); err != nil {
+		return nil, err
+	}
+	if _, err := g.db.pool.Exec(ctx, insertPastJobs, g.until); err != nil {
+		return nil, err
+	}
+	if err := g.db.pool.QueryRow(ctx, `SELECT coalesce(max(id), 0) FROM `+jobsTable).Scan(&g.job); err != nil {
+		return nil, err
+	}
+	if err := g.restore(ctx); err != nil {
+		return nil, err
+	}
+	l.say("filled with %d finished tasks", past)
+	return g, g.findPages(ctx)
+}
+
+func (g *grown) close() error {
+	var err error
+	if g.node != nil {
+		err = g.node.Close()
+	}
+	return errors.Join(err, g.db.drop())
+}
+
+// findPages walks the newest pages, of which there are as many in any past.
+func (g *grown) findPages(ctx context.Context) error {
+	g.pages = []string{""}
+	for len(g.pages) < listPages {
+		page, err := g.node.List(ctx, "", g.pages[len(g.pages)-1], 0)
+		if err != nil {
+			return err
+		}
+		if page.Next == "" {
+			return errors.New("the past is shorter than the list that is read")
+		}
+		g.pages = append(g.pages, page.Next)
+	}
+	return nil
+}
+
+// begin returns what counts the runs of a drain that follows.
+func (g *grown) begin(n int) *countdown {
+	g.ran = newCountdown(n)
+	return g.ran
+}
+
+// restore takes out what a round has added.
+func (g *grown) restore(ctx context.Context) error {
+	_, err := g.db.pool.Exec(ctx, `DELETE FROM `+tasksTable+` WHERE owner = '' AND created_at > $1`, g.until)
+	if err == nil {
+		_, err = g.db.pool.Exec(ctx, `DELETE FROM `+jobsTable+` WHERE id > $1`, g.job)
+	}
+	for _, table := range []string{tasksTable, jobsTable} {
+		if err == nil {
+			_, err = g.db.pool.Exec(ctx, `VACUUM ANALYZE `+table)
+		}
+	}
+	if err == nil {
+		err = g.db.expect(ctx, g.past, `SELECT count(*) FROM `+tasksTable)
+	}
+	g.db.checkpoint(ctx)
+	return err
+}

@@ -1,0 +1,89 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mcptasks/mcptasks/migrations"
+	"github.com/mcptasks/mcptasks/runner"
+	"github.com/mcptasks/mcptasks/store/postgres"
+)
+
+// statements counts what pgx sends: each statement, those that begin and end a
+// transaction included, and each of a batch.
+type statements struct{ n atomic.Int64 }
+
+func (s *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	s.n.Add(1)
+	return ctx
+}
+
+func (s *statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (s *statements) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+func (s *statements) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) { s.n.Add(1) }
+
+func (s *statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// idle measures how many statements a second a node sends that works, with the
+// defaults, and has nothing to do. All its connections are made as its pool's are,
+// the one that beats and the one that listens too, so that all are counted.
+func idle(ctx context.Context, l *lab) (_ []float64, err error) {
+	db, err := l.database(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, db.drop)
+	config, err := pgxpool.ParseConfig(db.url)
+	if err != nil {
+		return nil, err
+	}
+	var sent statements
+	config.ConnConfig.Tracer = &sent
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	defer pool.Close()
+	driver, err := postgres.New(pool, "")
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, driver.Close)
+	if err := migrations.Up(ctx, driver); err != nil {
+		return nil, err
+	}
+	node, err := runner.New[pgx.Tx](ctx, driver, noop(nil), &runner.Config{Logger: quiet})
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, node.Close)
+	if err := node.Start(ctx); err != nil {
+		return nil, err
+	}
+	if err := pause(ctx, l.idle/2); err != nil { // until it has come to rest
+		return nil, err
+	}
+	var rounds []float64
+	for round := range l.rounds {
+		before := sent.n.Load()
+		if err := pause(ctx, l.idle); err != nil {
+			return nil, err
+		}
+		rounds = append(rounds, float64(sent.n.Load()-before)/l.idle.Seconds())
+		l.say("round %d: %.1f statements a second", round+1, rounds[round])
+	}
+	if sent.n.Load() == 0 {
+		return nil, errors.New("no statement was counted")
+	}
+	return rounds, nil
+}

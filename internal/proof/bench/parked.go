@@ -1,0 +1,110 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strconv"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/runner"
+)
+
+// park is the role of a process that has nothing but a node, which creates tasks and
+// works them until each has asked a question. It says by how much its heap is larger
+// then than when the node had just started.
+func park(ctx context.Context, o *options) error {
+	handler := func(ctx context.Context, run *mcptasks.Run, _ input) (*mcp.CallToolResult, any, error) {
+		_, err := run.Elicit(ctx, "go on", &mcp.ElicitParams{Message: "Shall I go on?", RequestedSchema: map[string]any{"type": "object"}})
+		return nil, nil, err
+	}
+	tools := mcptasks.NewTools()
+	mcptasks.AddTool(tools, &mcp.Tool{Name: "noop"}, handler, nil)
+	node, err := runner.Open(ctx, o.url, tools, &runner.Config{Logger: quiet})
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	if err := node.Start(ctx); err != nil {
+		return err
+	}
+	before, goroutines := heap(), runtime.NumGoroutine()
+	if err := parkAll(ctx, node, o.parked); err != nil {
+		return err
+	}
+	fmt.Println("parked", heap()-before, runtime.NumGoroutine()-goroutines)
+	return nil
+}
+
+func parkAll(ctx context.Context, node *runner.Node, n int) error {
+	ids, err := createAll(ctx, node, n)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		for task, err := range node.Watch(ctx, "", id) {
+			if err != nil {
+				return err
+			}
+			if task.Status == mcptasks.StatusInputRequired {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// heap is how many bytes are in use after collections: two, since the first leaves
+// what pools hold.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapInuse) //nolint:gosec // not so large
+}
+
+// parkedHeap measures the heap that parked tasks hold, each round in a new process.
+func parkedHeap(ctx context.Context, l *lab) (_ []float64, err error) {
+	db, err := l.database(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, db.drop)
+	if err := l.migrate(ctx, db.url); err != nil {
+		return nil, err
+	}
+	var rounds []float64
+	for round := range l.rounds {
+		bytes, goroutines, err := l.parkOnce(ctx, db)
+		if err != nil {
+			return nil, err
+		}
+		rounds = append(rounds, float64(bytes)/1e6)
+		l.say("round %d: %.1f MB, %d goroutines more", round+1, float64(bytes)/1e6, goroutines)
+	}
+	return rounds, nil
+}
+
+func (l *lab) parkOnce(ctx context.Context, db *database) (bytes, goroutines int, err error) {
+	process, err := startChild("park", db.url, "-parked", strconv.Itoa(l.parked))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer closing(&err, process.kill)
+	words, err := process.next(ctx, "parked")
+	if err != nil {
+		return 0, 0, err
+	}
+	if _, err := fmt.Sscan(words[0]+" "+words[1], &bytes, &goroutines); err != nil {
+		return 0, 0, err
+	}
+	if err := db.expect(ctx, l.parked, `SELECT count(*) FROM `+tasksTable+` WHERE status = 'input_required'`); err != nil {
+		return 0, 0, err
+	}
+	return bytes, goroutines, db.clear(ctx, tasksTable, jobsTable)
+}

@@ -1,0 +1,138 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
+	"github.com/mcptasks/mcptasks/runner"
+)
+
+// sqliteCallers is how many callers each side of a ratio has on SQLite.
+const sqliteCallers = 8
+
+// file returns the path of a new SQLite file. Each turn has its own, so that all begin
+// with the same.
+func (l *lab) file() string {
+	l.files++
+	return filepath.Join(l.dir, fmt.Sprintf("%d.db", l.files))
+}
+
+// sqliteCreates compares how many tasks are created a second with one-row inserts.
+func sqliteCreates(ctx context.Context, l *lab) ([]float64, error) {
+	return l.ratios(ctx, l.rounds, l.createInFile, l.insertInFile)
+}
+
+// sqliteDrain compares how many tasks that wait are run and finished a second, by a
+// node with the workers that drain has, with one-row inserts.
+func sqliteDrain(ctx context.Context, l *lab) ([]float64, error) {
+	return l.ratios(ctx, l.rounds, l.drainFile, l.insertInFile)
+}
+
+func (l *lab) createInFile(ctx context.Context, share float64) (_ float64, err error) {
+	path := l.file()
+	node, err := l.open(ctx, "sqlite:"+path, noop(nil), runner.Config{})
+	if err != nil {
+		return 0, err
+	}
+	result, err := load.Closed(ctx, sqliteCallers, l.lasting(share), func(ctx context.Context, _ int) error {
+		_, err := node.Create(ctx, "", call())
+		return err
+	})
+	if err = errors.Join(err, node.Close()); err != nil {
+		return 0, err
+	}
+	return result.Rate(), countFile(ctx, path, len(result.Took), `SELECT count(*) FROM mcp_task t JOIN river_job j ON j.id = t.job_id WHERE j.state = 'available'`)
+}
+
+func (l *lab) drainFile(ctx context.Context, share float64) (_ float64, err error) {
+	path, n := l.file(), portion(l.drainedFile, share)
+	ran := newCountdown(n)
+	node, err := l.open(ctx, "sqlite:"+path, noop(ran.one), working(runner.Config{}))
+	if err != nil {
+		return 0, err
+	}
+	defer closing(&err, node.Close)
+	if err := fill(ctx, node, n); err != nil {
+		return 0, err
+	}
+	looks, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_busy_timeout=5000")
+	if err != nil {
+		return 0, err
+	}
+	defer looks.Close()
+	begin := time.Now()
+	if err := node.Start(ctx); err != nil {
+		return 0, err
+	}
+	if err := ran.wait(ctx); err != nil {
+		return 0, err
+	}
+	err = until(ctx, "all tasks of the file are done", func(ctx context.Context) (done bool, err error) {
+		err = looks.QueryRowContext(ctx, `
+			SELECT NOT EXISTS (SELECT 1 FROM mcp_task WHERE status IN ('working', 'input_required'))
+			   AND NOT EXISTS (SELECT 1 FROM river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))`).Scan(&done)
+		return done, err
+	})
+	elapsed := time.Since(begin)
+	if err != nil {
+		return 0, err
+	}
+	return float64(n) / elapsed.Seconds(), errors.Join(
+		countFile(ctx, path, n, `SELECT count(*) FROM mcp_task WHERE status = 'completed' AND NOT is_error AND run_seq = 1`),
+		countFile(ctx, path, n, `SELECT count(*) FROM river_job WHERE state = 'completed'`),
+	)
+}
+
+// insertInFile is the floor: rows of an id, the arguments and a time, each in a
+// transaction of its own, through one connection that is as durable as ours.
+func (l *lab) insertInFile(ctx context.Context, share float64) (_ float64, err error) {
+	path := l.file()
+	db, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate")
+	if err != nil {
+		return 0, err
+	}
+	defer closing(&err, db.Close)
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, `CREATE TABLE floor (id text PRIMARY KEY, args text, created_at integer NOT NULL)`); err != nil {
+		return 0, err
+	}
+	insert, err := db.PrepareContext(ctx, `INSERT INTO floor (id, args, created_at) VALUES (?, ?, ?)`)
+	if err != nil {
+		return 0, err
+	}
+	defer insert.Close()
+	result, err := load.Closed(ctx, sqliteCallers, l.lasting(share), func(ctx context.Context, _ int) error {
+		_, err := insert.ExecContext(ctx, uuid.NewString(), arguments, time.Now().UnixMicro())
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return result.Rate(), countFile(ctx, path, len(result.Took), `SELECT count(*) FROM floor`)
+}
+
+// countFile fails if the query does not count as many rows as it should.
+func countFile(ctx context.Context, path string, want int, query string) error {
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_busy_timeout=5000")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var got int
+	if err := db.QueryRowContext(ctx, query).Scan(&got); err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("%s: %d, not %d", query, got, want)
+	}
+	return nil
+}
