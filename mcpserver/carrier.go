@@ -17,9 +17,10 @@ type carrier struct {
 	client context.Context // ends when the client goes; nil if nobody would notice
 	id     json.RawMessage // the request's
 
-	batch   bool            // it is one of a batch, and the next two are not filled
+	batch   bool            // it is one of a batch, and the next three are not filled
 	task    json.RawMessage // params.task of a tools/call
 	taskIDs json.RawMessage // params.notifications.taskIds of a subscriptions/listen
+	poller  *poller         // of a tasks/get
 
 	// notify writes to the stream that answers this request; nil if that is not possible.
 	notify func(method string, params any) error

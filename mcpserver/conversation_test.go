@@ -23,6 +23,7 @@ type conversation struct {
 	t        *testing.T
 	runner   *fakeRunner
 	server   *httptest.Server
+	sdk      *sdkLog // the server's
 	sessions []*http.Request // that end the sessions
 	session  string
 	streams  map[string]*bufio.Scanner
@@ -34,7 +35,19 @@ func newConversation(t *testing.T) *conversation { return newConversationWith(t,
 func newConversationWith(t *testing.T, opts *mcpserver.HandlerOptions) *conversation {
 	runner := newFakeRunner()
 	fixtureTasks(runner)
-	return &conversation{t: t, runner: runner, server: fixtureServer(t, runner, opts), streams: make(map[string]*bufio.Scanner), leave: make(map[string]func())}
+	server, sdk := fixtureServer(t, runner, opts)
+	return &conversation{t: t, runner: runner, server: server, sdk: sdk, streams: make(map[string]*bufio.Scanner), leave: make(map[string]func())}
+}
+
+// acquaint sends what the lane has to have seen before it is open.
+func (c *conversation) acquaint() {
+	c.t.Helper()
+	for _, meta := range []string{"${declared}", "${undeclared}"} {
+		c.exchange("Mcp-Protocol-Version: 2026-07-28\nMcp-Method: tasks/get\nMcp-Name: working\n\n" +
+			`{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"working",` + meta + `}}`)
+	}
+	c.runner.takeCalls()
+	c.sdk.requests()
 }
 
 // end closes what is open, so that the server can.

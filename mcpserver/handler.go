@@ -25,6 +25,12 @@ type HandlerOptions struct {
 	// stream that broke: what waits for a client that has gone, a tasks/result say,
 	// ends only with the session then.
 	StreamableHTTP mcp.StreamableHTTPOptions
+
+	// PollsThroughSDK is for programs whose receiving middleware must see tasks/get.
+	// NewHandler else answers an ordinary one of 2026-07-28 itself, to the same bytes and
+	// several times as fast, where Mount found no middleware on the server; it cannot
+	// tell what is added after Mount. Defaults to false.
+	PollsThroughSDK bool
 }
 
 // NewHandler returns a Streamable HTTP endpoint for servers with mounted tools, as
@@ -41,10 +47,10 @@ type HandlerOptions struct {
 // [mcp.StreamableHTTPOptions], 4 MiB by default (HTTP 413). It passes on what the SDK drops, so that 2025-11-25 clients may ask for
 // tasks and 2026-07-28 clients may subscribe to them.
 func NewHandler(getServer func(*http.Request) *mcp.Server, opts *HandlerOptions) http.Handler {
-	var options mcp.StreamableHTTPOptions
-	if opts != nil {
-		options = opts.StreamableHTTP
+	if opts == nil {
+		opts = &HandlerOptions{}
 	}
+	options := opts.StreamableHTTP
 	if options.MaxRequestBodyBytes == 0 {
 		options.MaxRequestBodyBytes = mcp.DefaultMaxRequestBodyBytes
 	}
@@ -56,7 +62,8 @@ func NewHandler(getServer func(*http.Request) *mcp.Server, opts *HandlerOptions)
 	single.EventStore = nil // it would open a stream for each request, and nobody could ask for it
 	return &handler{
 		sessions:  mcp.NewStreamableHTTPHandler(getServer, &sessions),
-		single:    mcp.NewStreamableHTTPHandler(getServer, &single),
+		single:    mcp.NewStreamableHTTPHandler(gotServer(getServer), &single),
+		lane:      lane{getServer: getServer, options: single, closed: opts.PollsThroughSDK},
 		maxBody:   options.MaxRequestBodyBytes,
 		resumable: options.EventStore != nil,
 		idleFor:   options.SessionTimeout,
@@ -68,6 +75,7 @@ func NewHandler(getServer func(*http.Request) *mcp.Server, opts *HandlerOptions)
 type handler struct {
 	sessions  http.Handler // for requests of sessions, and those that begin one
 	single    http.Handler // for requests that stand alone
+	lane      lane         // for polls
 	maxBody   int64
 	resumable bool // a client that goes may come back for the answer
 	idleFor   time.Duration
@@ -98,7 +106,7 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 	if h.maxBody > 0 {
 		req.Body = http.MaxBytesReader(w, req.Body, h.maxBody)
 	}
-	data, err := io.ReadAll(req.Body)
+	data, err := readAll(req)
 	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
@@ -106,6 +114,10 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 		http.Error(w, "the request body could not be read", http.StatusBadRequest)
+		return
+	}
+	server, polled := h.lane.serve(w, req, data)
+	if polled {
 		return
 	}
 	posted, refusal := readBody(data)
@@ -157,12 +169,21 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 
 	number := c.put()
 	defer carriers.Delete(number)
-	req = req.WithContext(req.Context()) // a copy
+	req = withServer(req, server) // a copy
 	req.Header = req.Header.Clone()
 	setCarrier(req.Header, number, overHTTPMark)
 	req.Body = io.NopCloser(bytes.NewReader(posted.data))
 	req.ContentLength = int64(len(posted.data))
 	next.ServeHTTP(w, req)
+}
+
+// readAll reads a body, most into one piece of the right size.
+func readAll(req *http.Request) ([]byte, error) {
+	const most = 64 << 10
+	size := min(max(req.ContentLength, 0), most) + bytes.MinRead // for the end, which it looks for
+	buffer := bytes.NewBuffer(make([]byte, 0, size))
+	_, err := buffer.ReadFrom(req.Body)
+	return buffer.Bytes(), err
 }
 
 // isModern reports whether the request is of a protocol version without sessions,

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.opentelemetry.io/otel/trace"
@@ -25,6 +26,10 @@ type Options struct {
 	// asked where a task is concerned, and when a 2025-11-25 session begins. An error
 	// refuses the request. Defaults to the user id of the bearer token that go-sdk's
 	// auth middleware verified, "" without one.
+	//
+	// The session of a tasks/get that [NewHandler] answers without the SDK's machinery
+	// is one of nobody's: its ID is empty, and it has no InitializeParams and no
+	// connection. What its client says of itself is in the params' _meta.
 	Owner func(ctx context.Context, req mcp.Request) (mcptasks.Owner, error)
 
 	// PlainWait is how long a client that does not know tasks waits for a
@@ -67,7 +72,8 @@ func Mount(server *mcp.Server, tools *mcptasks.Tools, runner mcptasks.Runner, op
 		m.opts = *opts
 	}
 	m.tracer = telemetry.NewTracer(m.opts.TracerProvider)
-	if m.opts.Owner == nil {
+	m.ownerIsUser = m.opts.Owner == nil
+	if m.ownerIsUser {
 		m.opts.Owner = tokenOwner
 	}
 	if m.opts.PlainWait == 0 {
@@ -100,6 +106,7 @@ func Mount(server *mcp.Server, tools *mcptasks.Tools, runner mcptasks.Runner, op
 	}
 	server.AddReceivingMiddleware(m.middleware)
 	server.AddSendingMiddleware(m.sending)
+	remember(server, m)
 }
 
 type mount struct {
@@ -107,24 +114,36 @@ type mount struct {
 	runner mcptasks.Runner
 	opts   Options
 	tracer *telemetry.Tracer
+	polls  polls
+
+	ownerIsUser bool // the verified token's; Owner is ours
+	alone       bool // the server has no receiving middleware but ours
 
 	mu     sync.Mutex
 	askers map[*line]*asker // one for each 2025-11-25 session that has met a task
 }
 
 func tokenOwner(_ context.Context, req mcp.Request) (mcptasks.Owner, error) {
-	if extra := req.GetExtra(); extra != nil && extra.TokenInfo != nil {
-		if extra.TokenInfo.UserID == "" {
-			return "", errors.New("the verified token names no user; set Options.Owner")
-		}
-		return mcptasks.Owner(extra.TokenInfo.UserID), nil
+	if extra := req.GetExtra(); extra != nil {
+		return tokenUser(extra.TokenInfo)
 	}
 	return "", nil
+}
+
+func tokenUser(token *auth.TokenInfo) (mcptasks.Owner, error) {
+	switch {
+	case token == nil:
+		return "", nil
+	case token.UserID == "":
+		return "", errors.New("the verified token names no user; set Options.Owner")
+	}
+	return mcptasks.Owner(token.UserID), nil
 }
 
 // middleware is the one place where a request's generation and owner are known:
 // the handlers behind it see neither.
 func (m *mount) middleware(next mcp.MethodHandler) mcp.MethodHandler {
+	m.alone = isSDKs(next)
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		ctx = withCarrier(ctx, carrierOf(req))
 		if c := contextCarrier(ctx); c != nil && c.batch && generation(req) == core {
@@ -175,6 +194,11 @@ type ownerKey struct{}
 
 func (m *mount) owner(ctx context.Context, req mcp.Request) (mcptasks.Owner, error) {
 	owner, err := m.opts.Owner(ctx, req)
+	return m.checked(ctx, owner, err)
+}
+
+// checked is the owner, unless there was an error: nobody is anonymous by mistake.
+func (m *mount) checked(ctx context.Context, owner mcptasks.Owner, err error) (mcptasks.Owner, error) {
 	if err != nil {
 		m.opts.Logger.WarnContext(ctx, "mcptasks: a request was refused because its owner is not known", "error", err)
 		return "", &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "the request's owner could not be determined"}

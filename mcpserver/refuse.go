@@ -141,6 +141,8 @@ func (m *message) fill(c *carrier) {
 		if filter, err := readObject(m.params["notifications"]); err == nil {
 			c.taskIDs = filter["taskIds"]
 		}
+	case wire.MethodGet:
+		c.poller = &poller{string(m.meta[mcp.MetaKeyClientInfo]), string(m.meta[mcp.MetaKeyClientCapabilities])}
 	}
 }
 

@@ -22,8 +22,14 @@ func (m *mount) serveTasks(ctx context.Context, next mcp.MethodHandler, method s
 	if !hasParams(req) && method != wire.MethodList {
 		return nil, invalidParams(`"params" is missing or no object`)
 	}
-	if g == extension && !declares(req) {
-		return nil, missingCapability()
+	if g == extension {
+		knows := declares(req)
+		if method == wire.MethodGet {
+			m.polls.meet(contextCarrier(ctx), req, knows)
+		}
+		if !knows {
+			return nil, missingCapability()
+		}
 	}
 	owner, err := m.owner(ctx, req)
 	if err != nil {
@@ -50,7 +56,7 @@ func (m *mount) get(ctx context.Context, session *mcp.ServerSession, params *wir
 		m.follow(ctx, session, owner, task, false)
 		return wire.NewCoreTask(task), nil
 	}
-	return wire.Detailed(task), nil
+	return m.polls.introduce(wire.Detailed(task)), nil
 }
 
 // readable returns an error for a task whose result the SDK could not send: it would
@@ -118,6 +124,8 @@ func (m *mount) rpcError(ctx context.Context, err error) error {
 		if ctx.Err() == nil {
 			m.opts.Logger.ErrorContext(ctx, "mcptasks: a request failed", "error", err)
 		}
-		return &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "internal error"}
+		return internalError
 	}
 }
+
+var internalError = &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "internal error"}

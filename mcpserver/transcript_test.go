@@ -35,6 +35,9 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata")
 //	Stream: name            leave the answer open under the name
 //	Read: name, 2           send nothing, read two events of that stream
 //	Do: ask working color   send nothing, change a task; see fakeRunner.do
+//
+// Each is sent twice: to a server whose polls the SDK answers, which is what -update
+// writes down, and to one that has a lane for them.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -47,7 +50,7 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := replay(t, string(want))
+			got := replay(t, newConversationWith(t, &mcpserver.HandlerOptions{PollsThroughSDK: true}), string(want))
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -57,6 +60,15 @@ func TestTranscripts(t *testing.T) {
 			if got != string(want) {
 				t.Errorf("the answers are not those of %s (-update rewrites it):\n%s", file, firstDifference(got, string(want)))
 			}
+
+			lane := newConversation(t)
+			lane.acquaint()
+			if got := replay(t, lane, string(want)); got != string(want) {
+				t.Errorf("the lane's answers are not those of %s:\n%s", file, firstDifference(got, string(want)))
+			}
+			if requests := lane.sdk.requests(); filepath.Base(file) == "get.txtar" && requests != 0 {
+				t.Errorf("the SDK was asked %d times; they were polls", requests)
+			}
 		})
 	}
 }
@@ -64,8 +76,7 @@ func TestTranscripts(t *testing.T) {
 var section = regexp.MustCompile(`(?m)^-- (.+) --\n`)
 
 // replay returns the transcript with the answers that its requests get now.
-func replay(t *testing.T, transcript string) string {
-	c := newConversation(t)
+func replay(t *testing.T, c *conversation, transcript string) string {
 	runner := c.runner
 	defer c.end()
 
@@ -95,7 +106,7 @@ func replay(t *testing.T, transcript string) string {
 	return out.String()
 }
 
-func fixtureServer(t *testing.T, runner *fakeRunner, opts *mcpserver.HandlerOptions) *httptest.Server {
+func fixtureServer(t *testing.T, runner *fakeRunner, opts *mcpserver.HandlerOptions) (*httptest.Server, *sdkLog) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "add"}, add, nil)
 	textTool(tools, "required", mcptasks.TaskRequired)
@@ -106,7 +117,7 @@ func fixtureServer(t *testing.T, runner *fakeRunner, opts *mcpserver.HandlerOpti
 		}, nil)
 	runner.work = worker(t, tools)
 
-	server := newServer()
+	server, sdk := newLoggedServer()
 	mcp.AddTool(server, &mcp.Tool{Name: "sync"}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
 		return text("sync is done"), nil, nil
 	})
@@ -119,7 +130,7 @@ func fixtureServer(t *testing.T, runner *fakeRunner, opts *mcpserver.HandlerOpti
 		} else {
 			plain.ServeHTTP(w, req)
 		}
-	}))
+	})), sdk
 }
 
 func fixtureTasks(runner *fakeRunner) {

@@ -1,0 +1,165 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+)
+
+// This file writes the answers to tasks/get byte for byte as the SDK does, without
+// taking apart what tasks hold.
+
+// ServerMeta returns the _meta by which the SDK names the server in answers, as JSON.
+func ServerMeta(info any) []byte {
+	return appendEncoded(nil, map[string]any{mcp.MetaKeyServerInfo: info})
+}
+
+// AppendDetailed appends the response to the request of that id, which is JSON: what
+// [Detailed] renders, with that _meta. It fails on what cannot be sent: a result that
+// is not JSON, say.
+func AppendDetailed(dst, id, meta []byte, task *mcptasks.Task) ([]byte, error) {
+	a := appender{dst: appendHead(dst, id, "result")}
+	a.json(`{"_meta":`, meta)
+	a.text(`,"resultType":"`+resultTypeComplete+`","taskId":`, task.ID)
+	a.text(`,"status":`, string(task.Status))
+	if task.StatusMessage != "" {
+		a.text(`,"statusMessage":`, task.StatusMessage)
+	}
+	a.time(`,"createdAt":`, task.CreatedAt)
+	a.time(`,"lastUpdatedAt":`, task.UpdatedAt)
+	a.number(`,"ttlMs":`, task.TTL.Milliseconds())
+	if interval := task.PollInterval.Milliseconds(); interval != 0 {
+		a.number(`,"pollIntervalMs":`, interval)
+	}
+	a.outcome(task.Outcome)
+	a.questions(task.Questions)
+	return append(a.dst, "}}"...), a.err
+}
+
+// AppendError appends the error response to the request of that id, which is JSON, as
+// is the error's data.
+func AppendError(dst, id []byte, e *jsonrpc.Error) []byte {
+	a := appender{dst: appendHead(dst, id, "error")}
+	a.rpcError("", e)
+	return append(a.dst, '}')
+}
+
+func appendHead(dst, id []byte, member string) []byte {
+	dst = append(append(dst, `{"jsonrpc":"2.0","id":`...), id...)
+	return append(append(append(dst, `,"`...), member...), `":`...)
+}
+
+// An appender appends members with what comes before their values: a comma and the key.
+type appender struct {
+	dst []byte
+	err error
+}
+
+func (a *appender) text(before, text string) {
+	a.dst = appendText(append(a.dst, before...), text)
+}
+
+func (a *appender) number(before string, n int64) {
+	a.dst = strconv.AppendInt(append(a.dst, before...), n, 10)
+}
+
+func (a *appender) time(before string, t time.Time) {
+	dst, err := t.AppendText(append(append(a.dst, before...), '"'))
+	a.dst = append(dst, '"')
+	a.err = errors.Join(a.err, err)
+}
+
+// json appends JSON without the white space that it may have between its parts.
+func (a *appender) json(before string, value []byte) {
+	a.dst = append(a.dst, before...)
+	if isCompact(value) {
+		a.dst = append(a.dst, value...)
+		return
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, value); err != nil {
+		a.err = errors.New("what is stored is not JSON")
+	}
+	a.dst = append(a.dst, compact.Bytes()...)
+}
+
+func (a *appender) outcome(outcome *mcptasks.Outcome) {
+	if outcome == nil {
+		return
+	}
+	if outcome.Error == nil || len(outcome.Result) > 0 {
+		a.result(outcome.Result)
+	}
+	if outcome.Error != nil {
+		a.rpcError(`,"error":`, outcome.Error)
+	}
+}
+
+// result appends a stored result as withResultType has it.
+func (a *appender) result(result []byte) {
+	if !isCompact(result) || result[0] != '{' {
+		a.json(`,"result":`, withResultType(result))
+		return
+	}
+	a.dst = append(a.dst, `,"result":{"resultType":"`+resultTypeComplete+`"`...)
+	if result[1] != '}' {
+		a.dst = append(a.dst, ',')
+	}
+	a.dst = append(a.dst, result[1:]...)
+}
+
+func (a *appender) rpcError(before string, e *jsonrpc.Error) {
+	a.number(before+`{"code":`, e.Code)
+	a.text(`,"message":`, e.Message)
+	if len(e.Data) > 0 {
+		a.json(`,"data":`, e.Data)
+	}
+	a.dst = append(a.dst, '}')
+}
+
+func (a *appender) questions(questions map[string]mcptasks.Question) {
+	if len(questions) == 0 {
+		return
+	}
+	before := `,"inputRequests":{`
+	for _, key := range slices.Sorted(maps.Keys(questions)) {
+		question := questions[key]
+		params := question.Params
+		if params == nil {
+			params = json.RawMessage("null")
+		}
+		a.text(before, key)
+		a.text(`:{"method":`, question.Method)
+		a.json(`,"params":`, params)
+		before = "},"
+	}
+	a.dst = append(a.dst, "}}"...)
+}
+
+// appendText appends a string as JSON.
+func appendText(dst []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return appendEncoded(dst, text)
+		}
+	}
+	return append(append(append(dst, '"'), text...), '"')
+}
+
+// appendEncoded appends what encodes as JSON, as the SDK has it encoded.
+func appendEncoded(dst []byte, v any) []byte {
+	buffer := bytes.NewBuffer(dst)
+	encoder := json.NewEncoder(buffer)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(v) // text, and what the SDK has sent
+	return bytes.TrimRight(buffer.Bytes(), "\n")
+}

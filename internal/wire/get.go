@@ -1,0 +1,105 @@
+package wire
+
+import (
+	"unicode/utf8"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// Get is a tasks/get of ExtensionVersion. Its parts are parts of the body it was read of.
+type Get struct {
+	ID     []byte // as JSON: a string or a number
+	TaskID []byte // as text
+	Meta   []byte // as JSON
+
+	// What the client says of itself, as JSON; ClientInfo is nil if it does not say it.
+	ClientInfo   []byte
+	Capabilities []byte
+}
+
+// ReadGet reads a body that is a tasks/get as clients write it: one that all readers
+// read alike, and with nothing in it that the method does not know. If ok is false it
+// may still be a tasks/get.
+func ReadGet(body []byte) (get Get, ok bool) {
+	s := scanner{data: body, plain: true}
+	var version, method, params bool
+	s.open('{')
+	for first := true; s.more('}', &first); {
+		switch key := s.key(); {
+		case string(key) == "jsonrpc" && !version:
+			version = string(s.text()) == "2.0"
+		case string(key) == "method" && !method:
+			method = string(s.text()) == MethodGet
+		case string(key) == "id" && get.ID == nil:
+			get.ID = s.id()
+		case string(key) == "params" && !params:
+			params = s.params(&get)
+		default:
+			s.fail()
+		}
+	}
+	return get, s.end() && version && method && params && get.ID != nil && utf8.Valid(body)
+}
+
+// id returns an id that is sent back as it is written.
+func (s *scanner) id() []byte {
+	id := s.raw()
+	if len(id) == 0 || id[0] != '"' && (id[0] < '0' || id[0] > '9') {
+		s.fail()
+	}
+	for _, c := range id {
+		if c >= utf8.RuneSelf {
+			s.fail()
+		}
+	}
+	return id
+}
+
+func (s *scanner) params(get *Get) bool {
+	task, meta := false, false
+	s.open('{')
+	for first := true; s.more('}', &first); {
+		switch key := s.key(); {
+		case string(key) == "taskId" && !task:
+			get.TaskID, task = s.text(), true
+		case string(key) == "_meta" && !meta:
+			s.peek()
+			start := s.at
+			meta = s.meta(get)
+			get.Meta = s.data[start:s.at]
+		default:
+			s.fail()
+		}
+	}
+	return task && meta
+}
+
+// meta reads a _meta of the few members that it has.
+func (s *scanner) meta(get *Get) bool {
+	var known [8][]byte
+	keys := known[:0]
+	version := false
+	s.open('{')
+	for first := true; s.more('}', &first); {
+		key := s.key()
+		for _, other := range keys {
+			if string(key) == string(other) {
+				s.fail()
+			}
+		}
+		if keys = append(keys, key); len(keys) > len(known) {
+			s.fail()
+		}
+		switch string(key) {
+		case mcp.MetaKeyProtocolVersion:
+			version = string(s.text()) == ExtensionVersion
+		case mcp.MetaKeyClientInfo:
+			get.ClientInfo = s.raw()
+		case mcp.MetaKeyClientCapabilities:
+			get.Capabilities = s.raw()
+		default:
+			s.value()
+		}
+	}
+	return version && get.Capabilities != nil
+}

@@ -1,0 +1,214 @@
+package wire
+
+// maxScanDepth is how deep a scanner goes. Few payloads are as deep, and what is
+// deeper goes the way of all JSON.
+const maxScanDepth = 64
+
+// A scanner walks over JSON where it lies, and takes nothing apart. It may fail on
+// text that is JSON; text on which it does not fail is.
+type scanner struct {
+	data   []byte
+	at     int
+	depth  int
+	plain  bool // fails on what decoders may differ on: escapes, numbers that are no short integer
+	spaced bool // there was white space between the parts
+	failed bool
+}
+
+// isCompact reports whether the data is JSON without white space between its parts; it
+// may be so where the answer is no.
+func isCompact(data []byte) bool {
+	s := scanner{data: data}
+	s.value()
+	return s.end() && !s.spaced
+}
+
+func (s *scanner) fail() { s.failed = true }
+
+// peek returns the next byte that is no white space, 0 at the end.
+func (s *scanner) peek() byte {
+	for ; s.at < len(s.data); s.at++ {
+		switch c := s.data[s.at]; c {
+		case ' ', '\t', '\n', '\r':
+			s.spaced = true
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+func (s *scanner) take(c byte) {
+	if s.peek() != c || s.failed {
+		s.fail()
+		return
+	}
+	s.at++
+}
+
+// end reports whether all went well and nothing is left.
+func (s *scanner) end() bool { return s.peek() == 0 && s.at == len(s.data) && !s.failed }
+
+// open begins an object or an array. It is gone through with
+//
+//	for first := true; s.more('}', &first); {
+func (s *scanner) open(c byte) {
+	s.take(c)
+	if s.depth++; s.depth > maxScanDepth {
+		s.fail()
+	}
+}
+
+// more reports whether a member or an element follows, and passes the closing
+// character if none does.
+func (s *scanner) more(closing byte, first *bool) bool {
+	switch {
+	case s.failed:
+		return false
+	case s.peek() == closing:
+		s.at++
+		s.depth--
+		return false
+	case !*first:
+		s.take(',')
+	}
+	*first = false
+	return !s.failed
+}
+
+// key returns a member's key as it is written, and passes the colon.
+func (s *scanner) key() []byte {
+	key := s.text()
+	s.take(':')
+	return key
+}
+
+// text returns what is between a string's quotes.
+func (s *scanner) text() []byte {
+	s.take('"')
+	start := s.at
+	for !s.failed && s.at < len(s.data) {
+		switch c := s.data[s.at]; {
+		case c == '"':
+			s.at++
+			return s.data[start : s.at-1]
+		case c < ' ':
+			s.fail()
+		case c == '\\':
+			s.escape()
+		default:
+			s.at++
+		}
+	}
+	s.fail()
+	return nil
+}
+
+func (s *scanner) escape() {
+	if s.plain || s.at+1 >= len(s.data) {
+		s.fail()
+		return
+	}
+	switch s.data[s.at+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		s.at += 2
+	case 'u':
+		s.at += 2
+		for range 4 {
+			if s.at >= len(s.data) || !isHex(s.data[s.at]) {
+				s.fail()
+				return
+			}
+			s.at++
+		}
+	default:
+		s.fail()
+	}
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+// raw returns any value as it is written.
+func (s *scanner) raw() []byte {
+	s.peek()
+	start := s.at
+	s.value()
+	if s.failed {
+		return nil
+	}
+	return s.data[start:s.at]
+}
+
+func (s *scanner) value() {
+	switch c := s.peek(); c {
+	case '"':
+		s.text()
+	case '{':
+		s.open('{')
+		for first := true; s.more('}', &first); {
+			s.key()
+			s.value()
+		}
+	case '[':
+		s.open('[')
+		for first := true; s.more(']', &first); {
+			s.value()
+		}
+	case 't':
+		s.word("true")
+	case 'f':
+		s.word("false")
+	case 'n':
+		s.word("null")
+	default:
+		s.number()
+	}
+}
+
+func (s *scanner) word(word string) {
+	if end := s.at + len(word); end > len(s.data) || string(s.data[s.at:end]) != word {
+		s.fail()
+		return
+	}
+	s.at += len(word)
+}
+
+func (s *scanner) number() {
+	start := s.at
+	s.optional('-')
+	if !s.optional('0') {
+		s.digits()
+	}
+	integer := s.at
+	if s.optional('.') {
+		s.digits()
+	}
+	if s.optional('e') || s.optional('E') {
+		_ = s.optional('+') || s.optional('-')
+		s.digits()
+	}
+	const exact = 15 // digits that any number type holds
+	if s.plain && (s.at > integer || s.at-start > exact) {
+		s.fail()
+	}
+}
+
+func (s *scanner) optional(c byte) bool {
+	if s.at < len(s.data) && s.data[s.at] == c {
+		s.at++
+		return true
+	}
+	return false
+}
+
+func (s *scanner) digits() {
+	start := s.at
+	for s.at < len(s.data) && '0' <= s.data[s.at] && s.data[s.at] <= '9' {
+		s.at++
+	}
+	if s.at == start {
+		s.fail()
+	}
+}

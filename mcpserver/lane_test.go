@@ -1,0 +1,497 @@
+package mcpserver_test
+
+import (
+	"context"
+
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/mcpserver"
+)
+
+// sdkLog is a server's log that counts what of its requests the SDK answers: it says so
+// of each that belongs to no session.
+type sdkLog struct {
+	slog.Handler
+	connects atomic.Int64
+}
+
+func (l *sdkLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l *sdkLog) Handle(_ context.Context, record slog.Record) error {
+	if record.Message == "server connecting" {
+		l.connects.Add(1)
+	}
+	return nil
+}
+
+// requests returns how many there were since it was last called.
+func (l *sdkLog) requests() int64 { return l.connects.Swap(0) }
+
+func newLoggedServer() (*mcp.Server, *sdkLog) {
+	log := &sdkLog{}
+	return mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, &mcp.ServerOptions{Logger: slog.New(log)}), log
+}
+
+// A laned is an endpoint, to which requests go without a wire.
+type laned struct {
+	t       testing.TB
+	runner  *fakeRunner
+	server  *mcp.Server
+	handler http.Handler
+	sdk     *sdkLog
+}
+
+// newLaned makes an endpoint of the transcripts' tasks.
+func newLaned(t testing.TB, opts *mcpserver.Options, handlerOpts *mcpserver.HandlerOptions, middleware ...mcp.Middleware) *laned {
+	runner := newFakeRunner()
+	fixtureTasks(runner)
+	server, sdk := newLoggedServer()
+	server.AddReceivingMiddleware(middleware...)
+	mcpserver.Mount(server, ownedTools(), runner, opts)
+	return &laned{t, runner, server, mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, handlerOpts), sdk}
+}
+
+// acquaint sends what the lane has to have seen before it is open.
+func (l *laned) acquaint() *laned {
+	l.t.Helper()
+	for _, meta := range []string{declared, undeclared} {
+		l.post(poll("working", meta))
+		l.post(request{method: "tasks/get", name: "alices", token: "user:alice", meta: meta}.http(l.t.Context(), "http://localhost/"))
+	}
+	l.runner.takeCalls()
+	l.sdk.requests()
+	return l
+}
+
+func (l *laned) post(req *http.Request) *httptest.ResponseRecorder {
+	recorder := httptest.NewRecorder()
+	l.handler.ServeHTTP(recorder, req)
+	return recorder
+}
+
+func poll(id, meta string) *http.Request {
+	return request{method: "tasks/get", name: id, meta: meta}.http(context.Background(), "http://localhost/")
+}
+
+// answered says all of an answer that a client sees.
+func answered(r *httptest.ResponseRecorder) string {
+	return fmt.Sprintf("%d %v\n%s", r.Code, r.Header(), r.Body)
+}
+
+// lanes are two endpoints of the same tasks, one of which leaves polls to the SDK.
+type lanes struct{ ours, sdks *laned }
+
+func newLanes(t testing.TB, options mcp.StreamableHTTPOptions) *lanes {
+	return &lanes{
+		newLaned(t, nil, &mcpserver.HandlerOptions{StreamableHTTP: options}).acquaint(),
+		newLaned(t, nil, &mcpserver.HandlerOptions{StreamableHTTP: options, PollsThroughSDK: true}).acquaint(),
+	}
+}
+
+// same sends what make makes to both, and fails the test where they do not answer it
+// with the same. It reports whether the lane was taken.
+func (l *lanes) same(t testing.TB, what string, make func() *http.Request) bool {
+	t.Helper()
+	got, want := answered(l.ours.post(make())), answered(l.sdks.post(make()))
+	if got != want {
+		t.Errorf("%s is answered with\n%s\nand by the SDK with\n%s", what, got, want)
+	}
+	if got, want := l.ours.runner.takeCalls(), l.sdks.runner.takeCalls(); !slices.Equal(got, want) {
+		t.Errorf("%s: the runner was called with\n%q, and by the SDK with\n%q", what, got, want)
+	}
+	return l.ours.sdk.requests() < l.sdks.sdk.requests()
+}
+
+// What a client may send in another way than others do is answered as by the SDK,
+// whether the lane takes it or leaves it.
+func TestLaneIsTheSDKs(t *testing.T) {
+	t.Parallel()
+	mismatch := http.NewCrossOriginProtection()
+	for _, options := range []mcp.StreamableHTTPOptions{
+		{}, {JSONResponse: true}, {DisableLocalhostProtection: true}, {CrossOriginProtection: mismatch}, //nolint:staticcheck // programs have it
+	} {
+		l := newLanes(t, options)
+		protected := !options.DisableLocalhostProtection
+		for _, test := range []struct {
+			name  string
+			taken bool // by the lane
+			alter func(*http.Request)
+		}{
+			{"an ordinary one", true, func(*http.Request) {}},
+			{"the other order", true, func(r *http.Request) { r.Header.Set("Accept", "text/event-stream,application/json") }},
+			{"two lines", true, func(r *http.Request) {
+				r.Header["Accept"] = []string{"text/event-stream", "application/json, */*"}
+			}},
+			{"anything", false, func(r *http.Request) { r.Header.Set("Accept", "*/*") }},
+			{"JSON only", false, func(r *http.Request) { r.Header.Set("Accept", "application/json") }},
+			{"no Accept", false, func(r *http.Request) { r.Header.Del("Accept") }},
+			{"a charset", true, func(r *http.Request) { r.Header.Set("Content-Type", "Application/JSON; charset=utf-8") }},
+			{"a broken parameter", false, func(r *http.Request) { r.Header.Set("Content-Type", "application/json; charset") }},
+			{"text", false, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }},
+			{"no type", false, func(r *http.Request) { r.Header.Del("Content-Type") }},
+			{"two types", false, func(r *http.Request) { r.Header.Add("Content-Type", "text/plain") }},
+			{"a session", false, func(r *http.Request) { r.Header.Set("Mcp-Session-Id", "x") }},
+			{"a resumption", false, func(r *http.Request) { r.Header.Set("Last-Event-ID", "x_0") }},
+			{"no method", false, func(r *http.Request) { r.Header.Del("Mcp-Method") }},
+			{"another method", false, func(r *http.Request) { r.Header.Set("Mcp-Method", "tasks/cancel") }},
+			{"two methods", false, func(r *http.Request) { r.Header.Add("Mcp-Method", "tasks/cancel") }},
+			{"another version", false, func(r *http.Request) { r.Header.Set("Mcp-Protocol-Version", "2025-11-25") }},
+			{"a later version", false, func(r *http.Request) { r.Header.Set("Mcp-Protocol-Version", "2099-01-01") }},
+			{"two versions", false, func(r *http.Request) { r.Header.Add("Mcp-Protocol-Version", "2025-11-25") }},
+			{"no version", false, func(r *http.Request) { r.Header.Del("Mcp-Protocol-Version") }},
+			{"no name", false, func(r *http.Request) { r.Header.Del("Mcp-Name") }},
+			{"another name", false, func(r *http.Request) { r.Header.Set("Mcp-Name", "completed") }},
+			{"two names", false, func(r *http.Request) { r.Header.Add("Mcp-Name", "completed") }},
+			{"a name in base64", true, func(r *http.Request) { r.Header.Set("Mcp-Name", "=?base64?d29ya2luZw==?=") }},
+			{"headers of others", true, func(r *http.Request) { r.Header.Set("Mcp-Param-Topic", "x") }},
+			{"a rebound host", !protected, func(r *http.Request) { *r = *local(r, "attacker.example") }},
+			{"a local host", true, func(r *http.Request) { *r = *local(r, "localhost:8080") }},
+			{"an address", true, func(r *http.Request) { *r = *local(r, "[::1]:8080") }},
+			{"another origin", options.CrossOriginProtection == nil, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }}, //nolint:staticcheck // see above
+			{"one's own origin", true, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") }},
+			{"GET", false, func(r *http.Request) { r.Method = http.MethodGet }},
+		} {
+			for _, meta := range []string{declared, undeclared} {
+				if taken := l.same(t, test.name, func() *http.Request {
+					req := poll("working", meta)
+					test.alter(req)
+					return req
+				}); taken != test.taken {
+					t.Errorf("%s: the lane was taken: %t", test.name, taken)
+				}
+			}
+		}
+	}
+}
+
+// local is the request as it comes over a connection of this machine's own.
+func local(req *http.Request, host string) *http.Request {
+	req = req.WithContext(context.WithValue(req.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}))
+	req.Host = host
+	return req
+}
+
+// So are bodies.
+func TestLaneReadsAsTheSDKDoes(t *testing.T) {
+	t.Parallel()
+	l := newLanes(t, mcp.StreamableHTTPOptions{})
+	inMeta := func(members string) string { return strings.TrimSuffix(declared, "}") + "," + members + "}" }
+	params := func(members string) string {
+		return `{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{` + members + `}}`
+	}
+	get := params(`"taskId":"completed",` + declared)
+	for body, taken := range map[string]bool{
+		get: true,
+		" {\n\"params\" : { " + declared + ` , "taskId" : "completed" } , "method":"tasks/get","id" : 7,"jsonrpc":"2.0" } `: true,
+		strings.Replace(get, `"id":1`, `"id":0`, 1):                    true,
+		strings.Replace(get, `"id":1`, `"id":"a<b>&c"`, 1):             true,
+		strings.Replace(get, `"id":1`, `"id":""`, 1):                   true,
+		strings.Replace(get, `"id":1`, `"id":"é`+"\u2028"+`"`, 1):      false,
+		strings.Replace(get, `"id":1`, `"id":"a\"b\u003c"`, 1):         false,
+		strings.Replace(get, `"id":1`, `"id":1.5`, 1):                  false,
+		strings.Replace(get, `"id":1`, `"id":-1`, 1):                   false,
+		strings.Replace(get, `"id":1`, `"id":1e3`, 1):                  false,
+		strings.Replace(get, `"id":1`, `"id":12345678901234567890`, 1): false,
+		strings.Replace(get, `"id":1`, `"id":999999999999999`, 1):      true,
+		strings.Replace(get, `"id":1,`, ``, 1):                         false,
+		strings.Replace(get, `"id":1`, `"id":null`, 1):                 false,
+		strings.Replace(get, `"2.0"`, `"1.0"`, 1):                      false,
+		strings.Replace(get, `{"jsonrpc"`, `{"x":1,"jsonrpc"`, 1):      false,
+		"[" + get + "]":                        false,
+		get + " x":                             false,
+		get + "\n":                             true,
+		params(declared):                       false,
+		params(`"taskId":"completed"`):         false,
+		params(`"taskId":"completed",` + none): false,
+		params(`"taskId":"completed","TASKID":"working",` + declared):                                                                        false,
+		params(`"taskId":"completed","x":1e999,` + declared):                                                                                 false,
+		params(`"taskId":"compl\u0065ted",` + declared):                                                                                      false,
+		params(`"taskId":"completed","taskId":"completed",` + declared):                                                                      false,
+		params(`"taskId":"completed",` + inMeta(`"progressToken":7`)):                                                                        true,
+		params(`"taskId":"completed",` + inMeta(`"x":{"y":[1,true,"ü"]}`)):                                                                   true,
+		params(`"taskId":"completed",` + inMeta(`"io.modelcontextprotocol/logLevel":7`)):                                                     true,
+		params(`"taskId":"completed",` + inMeta(`"x":1e999`)):                                                                                false,
+		params(`"taskId":"completed",` + inMeta(`"x":1,"x":2`)):                                                                              false,
+		params(`"taskId":"completed",` + inMeta(`"x":`+strings.Repeat("[", 70)+strings.Repeat("]", 70))):                                     false,
+		params(`"taskId":"completed",` + strings.Replace(declared, `"2026-07-28"`, `"2099-01-01"`, 1)):                                       false,
+		params(`"taskId":"completed",` + strings.Replace(declared, `{"name":"client","version":"1"}`, `7`, 1)):                               false,
+		params(`"taskId":"completed",` + strings.Replace(declared, `{"name":"client","version":"1"}`, `null`, 1)):                            false,
+		params(`"taskId":"completed",` + strings.Replace(declared, `{"extensions":{"io.modelcontextprotocol/tasks":{}}}`, `null`, 1)):        false,
+		params(`"taskId":"completed",` + strings.Replace(declared, `{"extensions":{"io.modelcontextprotocol/tasks":{}}}`, `{"roots":7}`, 1)): false,
+	} {
+		for range 2 { // what was refused once must not be learned from
+			if got := l.same(t, body, func() *http.Request {
+				req := poll("completed", declared)
+				req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), -1
+				return req
+			}); got != taken {
+				t.Errorf("%s: the lane was taken: %t", body, got)
+			}
+		}
+	}
+}
+
+// A client that the lane has not seen is shown to the SDK once.
+func TestLaneOpensForEachClient(t *testing.T) {
+	t.Parallel()
+	l := newLaned(t, nil, nil)
+	another := strings.Replace(declared, `"client"`, `"another"`, 1)
+	unnamed := `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
+	for _, test := range []struct {
+		name, id, meta string
+		asked          int64 // the SDK
+	}{
+		{"the first is not answered with a task", "foreign", declared, 1},
+		{"nor the second", "foreign", declared, 1},
+		{"the SDK has named the server", "working", declared, 1},
+		{"now it is known", "working", declared, 0},
+		{"and so it is for another task", "completed", declared, 0},
+		{"another client", "working", another, 1},
+		{"the same", "failed", another, 0},
+		{"one that does not declare", "working", undeclared, 1},
+		{"the same", "working", undeclared, 0},
+		{"one that does not say its name", "working", unnamed, 1},
+		{"the same", "working", unnamed, 0},
+		{"the first again", "cancelled", declared, 0},
+	} {
+		if r := l.post(poll(test.id, test.meta)); l.sdk.requests() != test.asked {
+			t.Errorf("%s: the SDK was asked, or was not: %s", test.name, answered(r))
+		}
+	}
+
+	// There is an end to what is remembered.
+	for i := range 300 {
+		l.post(poll("working", strings.Replace(declared, `"client"`, fmt.Sprintf(`"client %d"`, i), 1)))
+	}
+	l.sdk.requests()
+	l.post(poll("working", another))
+	long := strings.Replace(declared, `"client"`, `"`+strings.Repeat("x", 1<<13)+`"`, 1)
+	for range 2 {
+		l.post(poll("working", long))
+	}
+	if asked := l.sdk.requests(); asked != 3 {
+		t.Errorf("the SDK was asked %d times for a client that was forgotten, and one that says much", asked)
+	}
+}
+
+// The program's middleware sees each poll, if it is there when tools are mounted or the
+// lane is closed.
+func TestLaneAndMiddleware(t *testing.T) {
+	t.Parallel()
+	for name, middleware := range map[string]int{"before Mount": 1, "after Mount": 2} {
+		var seen atomic.Int64
+		count := func(next mcp.MethodHandler) mcp.MethodHandler {
+			return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+				seen.Add(1)
+				return next(ctx, method, req)
+			}
+		}
+		var l *laned
+		if middleware == 1 {
+			l = newLaned(t, nil, nil, count)
+		} else {
+			l = newLaned(t, nil, &mcpserver.HandlerOptions{PollsThroughSDK: true})
+			l.server.AddReceivingMiddleware(count)
+		}
+		l.acquaint()
+		seen.Store(0)
+		for range 3 {
+			l.post(poll("working", declared))
+		}
+		if seen.Load() != 3 {
+			t.Errorf("%s: it saw %d polls of 3", name, seen.Load())
+		}
+	}
+}
+
+// The lane's polls are their owners', whatever there is between.
+func TestLaneOwners(t *testing.T) {
+	t.Parallel()
+	l := newLaned(t, nil, nil)
+	l.handler = owned(l.handler)
+	l.acquaint()
+	for _, test := range []struct{ token, id, want string }{
+		{"user:alice", "alices", `"taskId":"alices"`},
+		{"user:bob", "bobs", `"taskId":"bobs"`},
+		{"user:bob", "alices", "task not found"},
+		{"user:alice", "working", "task not found"},
+		{"", "alices", "task not found"},
+		{"", "working", `"taskId":"working"`},
+		{"user:nobody", "working", "the request's owner could not be determined"},
+		{"stolen", "working", "invalid token"},
+	} {
+		r := l.post(request{method: "tasks/get", name: test.id, token: test.token}.http(t.Context(), "http://localhost/"))
+		if !strings.Contains(r.Body.String(), test.want) {
+			t.Errorf("%q asked for %s and got %s, want %s", test.token, test.id, answered(r), test.want)
+		}
+		if calls := l.runner.takeCalls(); (test.token == "user:nobody" || test.token == "stolen") && len(calls) > 0 {
+			t.Errorf("%q: the runner was called with %q", test.token, calls)
+		}
+	}
+	if asked := l.sdk.requests(); asked != 0 {
+		t.Errorf("the SDK was asked %d times", asked)
+	}
+}
+
+// owned has those who bring a token be who it says.
+func owned(handler http.Handler) http.Handler {
+	verified := auth.RequireBearerToken(verify, nil)(handler)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("Authorization") != "" {
+			verified.ServeHTTP(w, req)
+		} else {
+			handler.ServeHTTP(w, req)
+		}
+	})
+}
+
+// Options.Owner gets what it gets from the SDK, and a session that bears to be asked.
+func TestLaneOwnerOption(t *testing.T) {
+	t.Parallel()
+	sessions := make(map[mcp.Session]int)
+	var said, logged string
+	log := new(log)
+	l := newLaned(t, &mcpserver.Options{
+		Logger: log.logger(),
+		Owner: func(_ context.Context, req mcp.Request) (mcptasks.Owner, error) {
+			extra := req.GetExtra()
+			extra.CloseSSEStream(mcp.CloseSSEStreamArgs{})
+			sessions[req.GetSession()]++
+			versioned := req.(interface {
+				ProtocolVersion() string
+				ClientInfo() *mcp.Implementation
+				ClientCapabilities() *mcp.ClientCapabilities
+			})
+			said = fmt.Sprintf("%T %T %v %s %s %s %t %q %t", req, req.GetParams(), req.GetParams().GetMeta(), versioned.ProtocolVersion(),
+				versioned.ClientInfo().Name, extra.Header.Get("X-Owner"), versioned.ClientCapabilities() != nil, req.GetSession().ID(), extra.TokenInfo != nil)
+			owner := extra.Header.Get("X-Owner")
+			extra.Header.Set("X-Owner", "somebody else")
+			switch owner {
+			case "nobody":
+				return "anybody", errSecret
+			case "panic":
+				panic("the owner's")
+			}
+			return mcptasks.Owner(owner), nil
+		},
+	}, nil)
+	as := func(owner string) *http.Request {
+		return request{method: "tasks/get", name: "alices", owner: owner}.http(t.Context(), "http://localhost/")
+	}
+	l.post(as("alice"))
+	throughSDK := said
+	if l.sdk.requests() != 1 {
+		t.Fatal("the first was not the SDK's")
+	}
+	l.runner.takeCalls()
+	req := as("alice")
+	r := l.post(req)
+	if !strings.Contains(r.Body.String(), `"taskId":"alices"`) || said != throughSDK || req.Header.Get("X-Owner") != "alice" {
+		t.Errorf("alice got %s\nOwner was told\n%s, and by the SDK\n%s", answered(r), said, throughSDK)
+	}
+	wantCalls(t, l.runner, `Get "alice" alices`)
+
+	r = l.post(as("nobody"))
+	if logged = log.String(); !strings.Contains(r.Body.String(), `"message":"the request's owner could not be determined"`) || !strings.Contains(logged, "hunter2") {
+		t.Errorf("nobody got %s; log %s", answered(r), logged)
+	}
+	wantCalls(t, l.runner)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("Owner's panic was lost")
+			}
+		}()
+		l.post(as("panic"))
+	}()
+	wantCalls(t, l.runner)
+	if len(sessions) != 4 || l.sdk.requests() != 0 {
+		t.Errorf("there were %d sessions for 4 requests", len(sessions))
+	}
+}
+
+// What the runner fails with is told as the SDK tells it.
+func TestLaneErrors(t *testing.T) {
+	t.Parallel()
+	for _, options := range []mcp.StreamableHTTPOptions{{}, {JSONResponse: true}} {
+		l := newLanes(t, options)
+		for _, err := range []error{
+			errSecret, context.Canceled, mcptasks.ErrNotFound, mcptasks.ErrLimit,
+			&mcptasks.Error{Op: "get", Err: fmt.Errorf("%w: <\u2028\x00\"", mcptasks.ErrInvalid), Hint: "hunter2"},
+			&jsonrpc.Error{Code: -32001, Message: "hunter2"},
+		} {
+			l.ours.runner.fail, l.sdks.runner.fail = err, err
+			if !l.same(t, err.Error(), func() *http.Request { return poll("working", declared) }) {
+				t.Errorf("%v: the lane was not taken", err)
+			}
+			if r := l.ours.post(poll("working", declared)); strings.Contains(r.Body.String(), "hunter2") {
+				t.Errorf("%v is told as %s", err, r.Body)
+			}
+			l.ours.runner.takeCalls()
+			l.ours.sdk.requests()
+		}
+	}
+}
+
+// getServer is asked for each poll, once, and may say that there is none.
+func TestLaneAsksForTheServer(t *testing.T) {
+	t.Parallel()
+	l := newLaned(t, nil, nil).acquaint()
+	bare, _ := newLoggedServer()
+	asked := 0
+	for name, test := range map[string]struct {
+		server *mcp.Server
+		want   int
+	}{
+		"a server in the lane": {l.server, http.StatusOK}, "none": {nil, http.StatusBadRequest}, "one without tasks": {bare, http.StatusNotFound},
+	} {
+		handler := mcpserver.NewHandler(func(req *http.Request) *mcp.Server {
+			if asked++; req.Header.Get("Mcp-Name") != "working" {
+				t.Errorf("%s: it is asked for %v", name, req.Header)
+			}
+			return test.server
+		}, nil)
+		for range 2 {
+			recorder := httptest.NewRecorder()
+			handler.ServeHTTP(recorder, poll("working", declared))
+			if recorder.Code != test.want {
+				t.Errorf("%s: answered %s", name, answered(recorder))
+			}
+			if test.server != nil && asked != 1 {
+				t.Errorf("%s: it was asked for %d times", name, asked)
+			}
+			asked = 0
+		}
+	}
+}
+
+// A server of which the SDK was told that it does not have the version has no lane.
+func TestLaneKnowsTheServersVersions(t *testing.T) {
+	t.Parallel()
+	runner := newFakeRunner()
+	fixtureTasks(runner)
+	server := mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, &mcp.ServerOptions{SupportedProtocolVersions: []string{"2025-11-25"}})
+	mcpserver.Mount(server, ownedTools(), runner, nil)
+	for range 3 {
+		recorder := httptest.NewRecorder()
+		endpoint(server).ServeHTTP(recorder, poll("working", declared))
+		if recorder.Code != http.StatusBadRequest || !strings.Contains(recorder.Body.String(), "unsupported protocol version") {
+			t.Errorf("answered %s", answered(recorder))
+		}
+	}
+	wantCalls(t, runner)
+}
