@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) Database) {
 		"stop hands the task on":          stopHandsOn,
 		"a node without the tool":         withoutTheTool,
 		"start":                           start,
+		"some queues":                     someQueues,
 		"a question frees the slot":       questionFreesTheSlot,
 		"several questions":               severalQuestions,
 		"unanswered":                      unanswered,
