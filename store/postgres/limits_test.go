@@ -136,7 +136,7 @@ func TestMigrationsAreNotLimited(t *testing.T) {
 		go func() { up <- migrations.Up(ctx, driver) }()
 		select {
 		case err := <-up:
-			t.Errorf("Up did not wait: %v", err)
+			t.Fatalf("Up did not wait: %v", err)
 		case <-time.After(10 * limit): // no limit ended it
 		}
 		unlock()
@@ -223,7 +223,7 @@ func TestReindexOutlastsLockTimeout(t *testing.T) {
 		go func() { done <- reindex(driver.River().GetExecutor(), "river_job_args_index") }()
 		select {
 		case err := <-done:
-			t.Errorf("the reindexing did not wait for the transaction: %v", err)
+			t.Fatalf("the reindexing did not wait for the transaction: %v", err)
 		case <-time.After(500 * time.Millisecond): // ten times the limit
 		}
 		if _, err := old.Exec(ctx, `COMMIT`); err != nil {
