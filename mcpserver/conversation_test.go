@@ -23,7 +23,7 @@ type conversation struct {
 	t        *testing.T
 	runner   *fakeRunner
 	server   *httptest.Server
-	sdk      *sdkLog // the server's
+	sdk      *sdkLog         // the server's
 	sessions []*http.Request // that end the sessions
 	session  string
 	streams  map[string]*bufio.Scanner

@@ -65,16 +65,21 @@ func newLaned(t testing.TB, opts *mcpserver.Options, handlerOpts *mcpserver.Hand
 	return &laned{t, runner, server, mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, handlerOpts), sdk}
 }
 
-// acquaint sends what the lane has to have seen before it is open.
 func (l *laned) acquaint() *laned {
 	l.t.Helper()
-	for _, meta := range []string{declared, undeclared} {
-		l.post(poll("working", meta))
-		l.post(request{method: "tasks/get", name: "alices", token: "user:alice", meta: meta}.http(l.t.Context(), "http://localhost/"))
-	}
-	l.runner.takeCalls()
+	acquaint(l.t, l.handler, l.runner)
 	l.sdk.requests()
 	return l
+}
+
+// acquaint sends what the lane has to have seen before it is open.
+func acquaint(t testing.TB, handler http.Handler, runner *fakeRunner) {
+	t.Helper()
+	for _, r := range []request{{name: "working"}, {name: "completed"}, {name: "alices", token: "user:alice"}, {name: "working", meta: undeclared}} {
+		r.method = "tasks/get"
+		handler.ServeHTTP(httptest.NewRecorder(), r.http(t.Context(), "http://localhost/"))
+	}
+	runner.takeCalls()
 }
 
 func (l *laned) post(req *http.Request) *httptest.ResponseRecorder {

@@ -27,9 +27,9 @@ func ReadGet(body []byte) (get Get, ok bool) {
 	for first := true; s.more('}', &first); {
 		switch key := s.key(); {
 		case string(key) == "jsonrpc" && !version:
-			version = string(s.text()) == "2.0"
+			version = s.reads("2.0")
 		case string(key) == "method" && !method:
-			method = string(s.text()) == MethodGet
+			method = s.reads(MethodGet)
 		case string(key) == "id" && get.ID == nil:
 			get.ID = s.id()
 		case string(key) == "params" && !params:
@@ -39,6 +39,14 @@ func ReadGet(body []byte) (get Get, ok bool) {
 		}
 	}
 	return get, s.end() && version && method && params && get.ID != nil && utf8.Valid(body)
+}
+
+// reads fails on any other text.
+func (s *scanner) reads(text string) bool {
+	if string(s.text()) != text {
+		s.fail()
+	}
+	return !s.failed
 }
 
 // id returns an id that is sent back as it is written.
@@ -55,6 +63,8 @@ func (s *scanner) id() []byte {
 	return id
 }
 
+// params fails on params that lack something, as do all these: what is there twice is
+// never taken for what is there once.
 func (s *scanner) params(get *Get) bool {
 	task, meta := false, false
 	s.open('{')
@@ -71,7 +81,10 @@ func (s *scanner) params(get *Get) bool {
 			s.fail()
 		}
 	}
-	return task && meta
+	if !task || !meta {
+		s.fail()
+	}
+	return !s.failed
 }
 
 // meta reads a _meta of the few members that it has.
@@ -92,7 +105,7 @@ func (s *scanner) meta(get *Get) bool {
 		}
 		switch string(key) {
 		case mcp.MetaKeyProtocolVersion:
-			version = string(s.text()) == ExtensionVersion
+			version = s.reads(ExtensionVersion)
 		case mcp.MetaKeyClientInfo:
 			get.ClientInfo = s.raw()
 		case mcp.MetaKeyClientCapabilities:
@@ -101,5 +114,8 @@ func (s *scanner) meta(get *Get) bool {
 			s.value()
 		}
 	}
-	return version && get.Capabilities != nil
+	if !version || get.Capabilities == nil {
+		s.fail()
+	}
+	return !s.failed
 }
