@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/riverqueue/river/riverdriver"
 )
@@ -10,8 +11,16 @@ import (
 // insertTopic is where River's producers hear that their queue has jobs, whichever
 // client inserted them; the payload is River's own. River's client would notify
 // within each insert's transaction, and Postgres commits such transactions one by
-// one: creates are rung for after their commit, many with one bell.
+// one: creates are rung for after their commit, many with one bell. SQLite has one
+// writer, for which a bell of its own is one more commit: there the flush rings.
 const insertTopic = "river_insert"
+
+// ringLater has the queue rung for after the commit, where flushes do not ring.
+func (s *Store[TTx]) ringLater(queue string) {
+	if s.ringsAfter {
+		s.config.Queued(queue)
+	}
+}
 
 // Ring tells the workers of the queues that there are jobs. It is called after these
 // were committed.
@@ -40,4 +49,13 @@ func (s *Store[TTx]) ring(ctx context.Context, executor riverdriver.Executor, qu
 		Schema:  s.driver.Schema(),
 		Topic:   insertTopic,
 	})
+}
+
+func queues(rows []*Row) []string {
+	names := make([]string, len(rows))
+	for i, row := range rows {
+		names[i] = row.Queue
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

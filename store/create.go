@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -49,7 +48,7 @@ func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) (tasks []*mcpt
 		return nil, wrap("create", "", err)
 	}
 	for _, call := range calls {
-		s.config.Queued(call.Tool.Options.Queue)
+		s.ringLater(call.Tool.Options.Queue)
 	}
 	s.tellCreated(ctx, made, telemetry.Audited{})
 	return tasks, nil
@@ -69,8 +68,10 @@ func (s *Store[TTx]) create(ctx context.Context, calls []NewTask) (tasks []*mcpt
 		return []*mcptasks.Task{&row.Task}, []*Row{row}, nil
 	}
 	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
-		tasks, made, err = s.createTx(ctx, tx, calls)
-		return err
+		if tasks, made, err = s.createTx(ctx, tx, calls); err != nil || s.ringsAfter {
+			return err
+		}
+		return s.ringTx(ctx, tx, queues(made))
 	})
 	return tasks, made, err
 }
@@ -88,22 +89,13 @@ func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) (tas
 	defer s.op(ctx, telemetry.OpCreate, len(calls)).end(&err)
 	tasks, made, err := s.createTx(ctx, tx, calls)
 	if err == nil {
-		err = s.ringTx(ctx, tx, queues(calls))
+		err = s.ringTx(ctx, tx, queues(made)) // nobody tells us of the commit
 	}
 	if err != nil {
 		return nil, wrap("create", "", err)
 	}
 	s.tellCreated(ctx, made, telemetry.Audited{Tx: true})
 	return tasks, nil
-}
-
-func queues(calls []NewTask) []string {
-	var names []string
-	for _, call := range calls {
-		names = append(names, call.Tool.Options.Queue)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // createTx returns the calls' tasks, and those of them that are new.
@@ -137,7 +129,12 @@ func (s *Store[TTx]) createTx(ctx context.Context, tx TTx, calls []NewTask) (tas
 
 // insertAll is the flush of creates.
 func (s *Store[TTx]) insertAll(ctx context.Context, rows []*Row) ([]Result[struct{}], error) {
-	err := s.driver.InTx(ctx, func(tx TTx) error { return s.insertTx(ctx, tx, rows) })
+	err := s.driver.InTx(ctx, func(tx TTx) error {
+		if err := s.insertTx(ctx, tx, rows); err != nil || s.ringsAfter {
+			return err
+		}
+		return s.ringTx(ctx, tx, queues(rows))
+	})
 	return make([]Result[struct{}], len(rows)), err
 }
 

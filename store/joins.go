@@ -16,15 +16,21 @@ import (
 // program's open transaction say, keeps this one task waiting and neither the others
 // nor a connection.
 
-// writers is how many flushes of one kind may be in flight: the second gathers its
-// calls while the first one's commit is on its way to the disk.
-const writers = 2
+// A database with one writer at a time has one flush of a kind in flight. With more,
+// the second gathers its calls while the first one's commit is on its way to the disk.
+func writers(oneWriter bool) int {
+	if oneWriter {
+		return 1
+	}
+	return 2
+}
 
 // readers is how many polls are read by a query each before more of them share one:
 // a poll by itself is quicker, many together are cheaper.
 const readers = 8
 
-func (s *Store[TTx]) join() {
+func (s *Store[TTx]) join(oneWriter bool) {
+	writers := writers(oneWriter)
 	batch := func(op string) func(int) {
 		return func(calls int) { s.metrics.Batch(context.Background(), op, calls) }
 	}
@@ -50,15 +56,15 @@ func (s *Store[TTx]) join() {
 		subject: func(c claim) string { return c.TaskID },
 		size:    func(claim) int { return 0 },
 	}
-	s.reports = fenced(batch(telemetry.OpReport), func(r Report) (Fence, int) { return r.Fence, len(r.Message) }, s.driver.Held, s.now,
+	s.reports = fenced(writers, batch(telemetry.OpReport), func(r Report) (Fence, int) { return r.Fence, len(r.Message) }, s.driver.Held, s.now,
 		func(ctx context.Context, reports []Report, now time.Time) ([]string, error) {
 			return s.driver.Report(ctx, reports, now)
 		})
-	s.retries = fenced(batch(telemetry.OpRetry), func(r Retry) (Fence, int) { return r.Fence, len(r.Event.Detail) }, s.driver.Held, s.now,
+	s.retries = fenced(writers, batch(telemetry.OpRetry), func(r Retry) (Fence, int) { return r.Fence, len(r.Event.Detail) }, s.driver.Held, s.now,
 		func(ctx context.Context, retries []Retry, now time.Time) ([]string, error) {
 			return s.driver.Retry(ctx, retries, now)
 		})
-	s.finishes = fenced(batch(telemetry.OpFinish), func(f Finish) (Fence, int) { return f.Fence, len(f.Outcome) }, s.driver.Held, s.now,
+	s.finishes = fenced(writers, batch(telemetry.OpFinish), func(f Finish) (Fence, int) { return f.Fence, len(f.Outcome) }, s.driver.Held, s.now,
 		func(ctx context.Context, ends []Finish, now time.Time) ([]string, error) {
 			return s.driver.Finish(ctx, ends, now, s.config.MinRetention)
 		})
@@ -152,6 +158,7 @@ next:
 // fenced joins writes of runs. One whose task the driver did not change has lost its
 // task, or is ErrBusy if it still holds it: somebody else had it locked.
 func fenced[In any](
+	flights int,
 	taken func(calls int),
 	of func(In) (fence Fence, size int),
 	heldBy func(context.Context, []Fence) (tokens []string, err error),
@@ -160,7 +167,7 @@ func fenced[In any](
 ) joiner[In, bool] {
 	fence := func(call In) Fence { f, _ := of(call); return f }
 	return joiner[In, bool]{
-		flights: writers,
+		flights: flights,
 		taken:   taken,
 		subject: func(call In) string { return fence(call).TaskID },
 		size:    func(call In) int { _, size := of(call); return size },

@@ -199,12 +199,14 @@ func (o operator[TTx]) Retry(ctx context.Context, id string) (*mcptasks.Task, er
 		if err := o.s.checkLimits(ctx, tx, again, 0); err != nil {
 			return false, err
 		}
-		return false, o.s.insertTx(ctx, tx, []*Row{again})
+		if err := o.s.insertTx(ctx, tx, []*Row{again}); err != nil {
+			return false, err
+		}
+		return false, o.s.ringTx(ctx, tx, []string{again.Queue})
 	})
 	if err != nil {
 		return nil, err
 	}
-	o.s.config.Queued(again.Queue)
 	o.s.tellCreated(ctx, []*Row{again}, telemetry.Audited{Operator: true})
 	return &again.Task, nil
 }

@@ -124,6 +124,8 @@ type Store[TTx any] struct {
 	river  *river.Client[TTx] // inserts and cancels; it works nothing
 	config Config
 
+	ringsAfter bool // for the jobs of a create, when it has committed
+
 	gets     joiner[Name, *mcptasks.Task]
 	creates  joiner[*Row, struct{}]
 	claims   joiner[claim, *Claimed]
@@ -158,7 +160,9 @@ func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
 		driver: driver, river: client, config: cfg,
 		tracer: telemetry.NewTracer(cfg.TracerProvider), metrics: telemetry.NewMetrics(cfg.MeterProvider), audit: telemetry.NewAudit(cfg.Audit),
 	}
-	s.join()
+	_, oneWriter := driver.(Exclusive)
+	s.ringsAfter = !oneWriter
+	s.join(oneWriter)
 	return s, nil
 }
 

@@ -81,8 +81,8 @@ func createTests[TTx any]() []test[TTx] {
 			s := f.newStore(&store.Config{Queued: func(queue string) { queued = append(queued, queue) }})
 			_, err := s.Create(f.ctx, []store.NewTask{f.call()})
 			f.must(err)
-			if want := f.call().Tool.Options.Queue; !reflect.DeepEqual(queued, []string{want}) {
-				f.Errorf("announced %v, want %s", queued, want)
+			if want := f.rungLater(f.call().Tool.Options.Queue); !reflect.DeepEqual(queued, want) {
+				f.Errorf("announced %v, want %v", queued, want)
 			}
 		}},
 		{"refused", func(f *fixture[TTx]) {
@@ -107,6 +107,15 @@ func createTests[TTx any]() []test[TTx] {
 			f.empty()
 		}},
 	}
+}
+
+// rungLater returns the queues that are rung for after a create's commit: none where
+// there is one writer, whose own transaction does that.
+func (f *fixture[TTx]) rungLater(queues ...string) []string {
+	if _, oneWriter := f.driver.(store.Exclusive); oneWriter {
+		return nil
+	}
+	return queues
 }
 
 // empty fails the test if there is a task or a job.
