@@ -68,7 +68,7 @@ func (d *Driver) Forget(ctx context.Context, nodeID string) error {
 
 // beatenSQL says whether the node n has beaten within $1 milliseconds. Beats of before
 // the clock was put back do not count: who lives has beaten since.
-const beatenSQL = `n.beat_at BETWEEN now() - $1 * interval '1 millisecond' AND now() + $1 * interval '1 millisecond'`
+const beatenSQL = `(n.beat_at > now() - $1 * interval '1 millisecond' AND n.beat_at <= now() + $1 * interval '1 millisecond')`
 
 const pruneSQL = `
 DELETE FROM {s}.mcp_node n

@@ -13,7 +13,7 @@ const (
 
 	// beaten says whether the node n has beaten within ?1 microseconds. Beats of before
 	// the clock was put back do not count: who lives has beaten since.
-	beaten = `n.beat_at BETWEEN ` + dbNow + ` - ?1 AND ` + dbNow + ` + ?1`
+	beaten = `(n.beat_at > ` + dbNow + ` - ?1 AND n.beat_at <= ` + dbNow + ` + ?1)`
 
 	// jobNode is the node that holds the running job j, or held it last.
 	jobNode = `json_extract(j.attempted_by, '$[#-1]')`
