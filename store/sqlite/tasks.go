@@ -21,9 +21,14 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0), ?12, ?13, ?14, 
 
 // Insert implements store.CallDriver.
 func (d *Driver) Insert(ctx context.Context, tx *sql.Tx, tasks []*store.Row) error {
+	insert, err := tx.PrepareContext(ctx, insertSQL)
+	if err != nil {
+		return interpretError(err)
+	}
+	defer func() { _ = insert.Close() }() // it has written all it had to
 	for _, t := range tasks {
-		if _, err := exec(ctx, tx, insertSQL, columns(t)...); err != nil {
-			return err
+		if _, err := insert.ExecContext(ctx, columns(t)...); err != nil {
+			return interpretError(err)
 		}
 	}
 	return nil
