@@ -49,15 +49,18 @@ func (c *carrier) put() (number string) {
 }
 
 // carrierOf returns the request's carrier, nil if it came neither through NewHandler
-// nor through NewTransport.
-func carrierOf(req mcp.Request) *carrier {
+// nor through NewTransport. It returns an error if the client has gone before anything
+// was begun: nothing would tell what is begun now that it is waited for by nobody.
+func carrierOf(req mcp.Request) (*carrier, error) {
 	extra := req.GetExtra()
 	if extra == nil || len(extra.Header[carrierHeader]) == 0 {
-		return nil
+		return nil, nil //nolint:nilnil // to have none is no failure
 	}
-	found, _ := carriers.Load(extra.Header[carrierHeader][0])
-	c, _ := found.(*carrier)
-	return c
+	found, ok := carriers.Load(extra.Header[carrierHeader][0])
+	if !ok {
+		return nil, errWaitEnded
+	}
+	return found.(*carrier), nil
 }
 
 // overHTTP reports whether the request came over HTTP.

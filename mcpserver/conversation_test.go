@@ -27,7 +27,8 @@ type conversation struct {
 	sessions []*http.Request // that end the sessions
 	session  string
 	streams  map[string]*bufio.Scanner
-	leave    map[string]func() // closes a stream, from the client's side
+	heads    map[string]*bufio.Reader // of the streams, where nothing has been scanned
+	leave    map[string]func()        // closes a stream, from the client's side
 }
 
 func newConversation(t *testing.T) *conversation { return newConversationWith(t, nil) }
@@ -36,7 +37,7 @@ func newConversationWith(t *testing.T, opts *mcpserver.HandlerOptions) *conversa
 	runner := newFakeRunner()
 	fixtureTasks(runner)
 	server, sdk := fixtureServer(t, runner, opts)
-	return &conversation{t: t, runner: runner, server: server, sdk: sdk, streams: make(map[string]*bufio.Scanner), leave: make(map[string]func())}
+	return &conversation{t: t, runner: runner, server: server, sdk: sdk, streams: make(map[string]*bufio.Scanner), heads: make(map[string]*bufio.Reader), leave: make(map[string]func())}
 }
 
 // acquaint sends what the lane has to have seen before it is open.
@@ -140,7 +141,8 @@ func (c *conversation) open(name string, req *http.Request) string {
 		_, err = io.Copy(begun, res.Body)
 		begun.CloseWithError(err)
 	}()
-	c.streams[name] = bufio.NewScanner(body)
+	c.heads[name] = bufio.NewReader(body)
+	c.streams[name] = bufio.NewScanner(c.heads[name])
 	late := time.AfterFunc(goneFor, func() { begun.CloseWithError(errors.New("nothing came")) })
 	c.leave[name] = func() {
 		late.Stop()

@@ -42,6 +42,7 @@ type fakeRunner struct {
 
 	watching  chan struct{} // receives when a task that never ends is watched
 	cancelled chan string   // receives the id of each task that is cancelled
+	begun     chan string   // receives the id of each task that is watched, as long as there is room
 	left      chan string   // receives the id of each task that nobody works on when a watch of it is given up
 	answered  chan string   // receives the id of each task whose question is answered
 
@@ -56,6 +57,7 @@ func newFakeRunner() *fakeRunner {
 	return &fakeRunner{
 		watching:  make(chan struct{}, 16),
 		cancelled: make(chan string, 16),
+		begun:     make(chan string, 16),
 		left:      make(chan string, 4096),
 		answered:  make(chan string, 16),
 		moved:     make(chan struct{}),
@@ -216,6 +218,10 @@ func (f *fakeRunner) Cancel(ctx context.Context, owner mcptasks.Owner, id string
 func (f *fakeRunner) Watch(ctx context.Context, owner mcptasks.Owner, id string) iter.Seq2[*mcptasks.Task, error] {
 	f.called("Watch %q %.20s", owner, id)
 	return func(yield func(*mcptasks.Task, error) bool) {
+		select {
+		case f.begun <- id:
+		default:
+		}
 		f.mu.Lock()
 		task, err := f.find("watch", owner, id)
 		params, worked := f.params[id]

@@ -168,13 +168,23 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 	}
 
 	number := c.put()
-	defer carriers.Delete(number)
+	defer h.forget(number)
 	req = withServer(req, server) // a copy
 	req.Header = req.Header.Clone()
 	setCarrier(req.Header, number, overHTTPMark)
 	req.Body = io.NopCloser(bytes.NewReader(posted.data))
 	req.ContentLength = int64(len(posted.data))
 	next.ServeHTTP(w, req)
+}
+
+// forget takes the carrier away: what has not begun yet need not begin. A client that
+// may come back wants it begun, which the SDK may be about to do.
+func (h *handler) forget(number string) {
+	if !h.resumable {
+		carriers.Delete(number)
+		return
+	}
+	time.AfterFunc(10*time.Second, func() { carriers.Delete(number) })
 }
 
 // readAll reads a body, most into one piece of the right size.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -145,8 +146,12 @@ func tokenUser(token *auth.TokenInfo) (mcptasks.Owner, error) {
 func (m *mount) middleware(next mcp.MethodHandler) mcp.MethodHandler {
 	m.alone = isSDKs(next)
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-		ctx = withCarrier(ctx, carrierOf(req))
-		if c := contextCarrier(ctx); c != nil && c.batch && generation(req) == core {
+		c, err := carrierOf(req)
+		if err != nil && isRequest(method) { // of a notification nobody waits for the answer
+			return nil, err
+		}
+		ctx = withCarrier(ctx, c)
+		if c != nil && c.batch && generation(req) == core {
 			return nil, errBatch // the SDK takes one that does not name its version
 		}
 		switch method {
@@ -171,6 +176,8 @@ func (m *mount) middleware(next mcp.MethodHandler) mcp.MethodHandler {
 		}
 	}
 }
+
+func isRequest(method string) bool { return !strings.HasPrefix(method, "notifications/") }
 
 func advertise(discovered *mcp.DiscoverResult) {
 	var capabilities mcp.ServerCapabilities
