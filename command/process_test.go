@@ -2,7 +2,6 @@ package command_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -329,6 +328,24 @@ func TestStdio(t *testing.T) {
 	}
 }
 
+// TestStdioSignal has a client that stays while the process is told to leave.
+func TestStdioSignal(t *testing.T) {
+	p := &process{}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "serve", "--stdio")
+	cmd.Env = append(os.Environ(), envProgram+"=1", "DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "tasks.db"))
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer input.Close()
+	p.start(t, cmd)
+	p.says(t, "mcptasks: serving")
+	p.signal(t, syscall.SIGTERM)
+	if err := p.ends(t, 20*time.Second); err != nil {
+		t.Errorf("the process ended with %v", err)
+	}
+}
+
 // TestNoWork serves beside another process that works.
 func TestNoWork(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
@@ -341,17 +358,7 @@ func TestNoWork(t *testing.T) {
 	server.says(t, "mcptasks: audit.* action=create .*"+started.Task.ID) // whatever the level
 	worker := startProcess(t, []string{"DATABASE_URL=" + url}, "work", "--queue", "reports")
 	worker.says(t, "mcptasks: working")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for {
-		got, err := session.Get(ctx, started.Task.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Status == mcptasks.StatusCompleted {
-			break
-		}
-	}
+	await(t, open(t, url), started.Task.ID, mcptasks.StatusCompleted)
 	nodes := ok(t, url, "nodes")
 	if !strings.Contains(nodes, "reports  report\n") {
 		t.Errorf("the node works other queues too:\n%s", nodes)
