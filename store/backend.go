@@ -39,13 +39,14 @@ type Backend interface {
 	Retry(ctx context.Context, retry Retry) (held bool, err error)
 	Finish(ctx context.Context, fence Fence, tool string, outcome *mcptasks.Outcome, event Event) (held bool, err error)
 
-	Beat(ctx context.Context, node Node) error
+	Beat(ctx context.Context, node Node) (at time.Time, err error)
 	Forget(ctx context.Context, nodeID string) error
 	Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (int, error)
 	RunningOn(ctx context.Context, nodeID string) ([]Job, error)
 	RecoverLost(ctx context.Context, lost Job, by string) (bool, error)
 	DiscardLost(ctx context.Context, lost Job) error
 	Sweep(ctx context.Context, settled time.Duration) error
+	Repair(ctx context.Context, settled time.Duration) error
 	Prune(ctx context.Context, age time.Duration) error
 
 	Tell(ctx context.Context, ids []string) error

@@ -192,8 +192,9 @@ type SweepDriver[TTx any] interface {
 // NodeDriver is the life of nodes, by the database's clock. River's attempted_by
 // names them: its last element is the node that holds a running job.
 type NodeDriver interface {
-	// Beat records that the node lives, on a connection of its own.
-	Beat(ctx context.Context, node Node) error
+	// Beat records that the node lives, on a connection of its own, and returns the
+	// time at which it did, by the database's clock.
+	Beat(ctx context.Context, node Node) (at time.Time, err error)
 
 	// Forget removes nodes: the one of that id, or all if it is "".
 	Forget(ctx context.Context, nodeID string) error
@@ -202,7 +203,8 @@ type NodeDriver interface {
 	Prune(ctx context.Context, age time.Duration) error
 
 	// Orphans returns jobs of working tasks that are running under a node that is
-	// absent or has not beaten for lease.
+	// absent or has not beaten for lease. A beat that is further than that in the
+	// future is none: it is of before the database's clock was put back.
 	Orphans(ctx context.Context, lease time.Duration, limit int) ([]Job, error)
 
 	// Leftovers returns jobs of ours that are no working task's and are running

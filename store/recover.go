@@ -49,13 +49,13 @@ func (s *Store[TTx]) BeginWork(ctx context.Context) (end func() error, err error
 	return unlock, nil
 }
 
-// Beat records that the node lives.
-func (s *Store[TTx]) Beat(ctx context.Context, node Node) (err error) {
+// Beat records that the node lives, and returns when, by the database's clock.
+func (s *Store[TTx]) Beat(ctx context.Context, node Node) (at time.Time, err error) {
 	defer s.op(ctx, telemetry.OpBeat, 0).end(&err)
-	if err := s.driver.Beat(ctx, node); err != nil {
-		return wrap("beat", "", err)
+	if at, err = s.driver.Beat(ctx, node); err != nil {
+		return time.Time{}, wrap("beat", "", err)
 	}
-	return nil
+	return at, nil
 }
 
 // Forget removes a node that has stopped.

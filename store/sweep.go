@@ -31,17 +31,26 @@ func (s *Store[TTx]) Sweep(ctx context.Context, settled time.Duration) (err erro
 			func() ([]string, error) { return s.driver.Unanswered(ctx, now, batch) },
 			func(tx TTx, task *Locked) (bool, error) { return s.unansweredTx(ctx, tx, task) },
 		},
-		{
-			telemetry.Repaired,
-			func() ([]string, error) { return s.driver.Broken(ctx, now.Add(-settled), batch) },
-			func(tx TTx, task *Locked) (bool, error) { return s.repairTx(ctx, tx, task) },
-		},
 	}
 	var errs []error
 	for _, sweep := range sweeps {
 		errs = append(errs, s.mend(ctx, sweep.kind, sweep.find, sweep.mend))
 	}
-	return errors.Join(append(errs, s.deleteExpired(ctx))...)
+	return errors.Join(append(errs, s.repair(ctx, settled), s.deleteExpired(ctx))...)
+}
+
+// Repair is the part of Sweep that does not depend on the time of day: tasks that do
+// not agree with their job.
+func (s *Store[TTx]) Repair(ctx context.Context, settled time.Duration) (err error) {
+	defer s.op(ctx, telemetry.OpSweep, 0).end(&err)
+	return s.repair(ctx, settled)
+}
+
+func (s *Store[TTx]) repair(ctx context.Context, settled time.Duration) error {
+	before := s.now().Add(-settled)
+	return s.mend(ctx, telemetry.Repaired,
+		func() ([]string, error) { return s.driver.Broken(ctx, before, batch) },
+		func(tx TTx, task *Locked) (bool, error) { return s.repairTx(ctx, tx, task) })
 }
 
 // mend sees to what find finds, batch by batch. What fails does not keep it from the

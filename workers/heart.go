@@ -20,28 +20,63 @@ type heart struct {
 	every time.Duration
 	log   *slog.Logger
 
+	beating sync.Mutex // one beat at a time
+
 	mu    sync.Mutex
 	since time.Time // of the first of the beats that have succeeded without a gap
 	last  time.Time // when the last that succeeded was sent
+	clock clock
+	apart bool // the database's clock and ours have been told to differ
 }
 
 func (h *heart) lease() time.Duration { return leaseBeats * h.every }
 
-// beat beats once.
+// beat beats once. A jump of the database's clock is a gap.
 func (h *heart) beat(ctx context.Context) error {
+	h.beating.Lock()
+	defer h.beating.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, h.every)
 	defer cancel()
 	sent := time.Now()
-	if err := h.store.Beat(ctx, h.node); err != nil {
+	at, err := h.store.Beat(ctx, h.node)
+	if err != nil {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if sent.Sub(h.last) > h.gap() {
+	jump := h.clock.tick(sent, time.Now(), at)
+	if jump.Abs() > h.every/2 {
+		h.log.WarnContext(ctx, "mcptasks: the database's clock jumped; this node holds no other for dead until it has beaten for a lease",
+			"node", h.node.ID, "jump", jump)
+	}
+	if sent.Sub(h.last) > h.gap() || jump.Abs() > h.every/2 {
 		h.since = sent
 	}
 	h.last = sent
+	h.compareClocks(ctx)
 	return nil
+}
+
+// compareClocks tells, once, when the database's clock and ours begin to differ by
+// more than a lease, and when they agree again.
+func (h *heart) compareClocks(ctx context.Context) {
+	ahead := h.clock.ahead()
+	switch apart := ahead.Abs() > h.lease(); {
+	case apart && !h.apart:
+		h.log.ErrorContext(ctx, "mcptasks: this machine's clock and the database's differ; until they agree this node ends no tasks by time. Set both by NTP",
+			"node", h.node.ID, "database_ahead", ahead)
+	case !apart && h.apart:
+		h.log.InfoContext(ctx, "mcptasks: this machine's clock and the database's agree again", "node", h.node.ID)
+	}
+	h.apart = ahead.Abs() > h.lease()
+}
+
+// ahead returns by how much the database's clock is ahead of ours, and whether that is
+// too much to end tasks by ours.
+func (h *heart) ahead() (d time.Duration, tooFar bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.clock.ahead(), h.apart
 }
 
 // gap is the time between two beats from which on they do not follow each other.
@@ -83,3 +118,7 @@ func (h *heart) steady() bool {
 	defer h.mu.Unlock()
 	return time.Since(h.last) <= h.gap() && h.last.Sub(h.since) >= h.lease()
 }
+
+// confirm beats, and says whether the node is steady then: what was read of the nodes
+// before was not read by a clock that had jumped.
+func (h *heart) confirm(ctx context.Context) bool { return h.beat(ctx) == nil && h.steady() }

@@ -15,14 +15,15 @@ import (
 // database is the part of a store that a heart knows.
 type database struct {
 	store.Backend
-	away atomic.Bool
+	away  atomic.Bool
+	ahead atomic.Int64 // by how much its clock is
 }
 
-func (d *database) Beat(context.Context, store.Node) error {
+func (d *database) Beat(context.Context, store.Node) (time.Time, error) {
 	if d.away.Load() {
-		return errors.New("the database is away")
+		return time.Time{}, errors.New("the database is away")
 	}
-	return nil
+	return time.Now().Add(time.Duration(d.ahead.Load())), nil
 }
 
 // beating runs fn beside a heart that beats each second, in a bubble with a clock of
@@ -103,4 +104,68 @@ func TestCutOff(t *testing.T) {
 			t.Error("not cut off after its lease")
 		}
 	})
+}
+
+// When the database's clock jumps, everybody's last beat is long ago, or in the
+// future: a node that was steady is not, the moment it is asked to confirm it, until
+// all that live have beaten again.
+func TestClockJump(t *testing.T) {
+	for _, jump := range []time.Duration{time.Hour, -time.Hour, 600 * time.Millisecond} {
+		beating(t, func(h *heart, db *database, _ *atomic.Int32) {
+			pass(10 * time.Second)
+			if !h.confirm(context.Background()) {
+				t.Fatal("not steady though nothing happened")
+			}
+			db.ahead.Store(int64(jump))
+			if h.confirm(context.Background()) {
+				t.Errorf("steady after a jump of %s", jump)
+			}
+			pass(2500 * time.Millisecond)
+			if h.confirm(context.Background()) {
+				t.Errorf("steady before a lease has passed since a jump of %s", jump)
+			}
+			pass(2 * time.Second)
+			if !h.confirm(context.Background()) {
+				t.Errorf("not steady a lease after a jump of %s", jump)
+			}
+		})
+	}
+}
+
+// A clock that is wrong by a little, or runs a little too fast, is no jump.
+func TestClockDrift(t *testing.T) {
+	beating(t, func(h *heart, db *database, _ *atomic.Int32) {
+		for range 20 {
+			pass(time.Second)
+			db.ahead.Add(int64(100 * time.Millisecond))
+		}
+		if !h.confirm(context.Background()) {
+			t.Error("not steady though the clock only drifts")
+		}
+	})
+}
+
+// While the database's clock and this machine's differ by more than a lease, nothing
+// ends by this machine's.
+func TestClocksApart(t *testing.T) {
+	for _, apart := range []time.Duration{time.Hour, -time.Hour} {
+		beating(t, func(h *heart, db *database, _ *atomic.Int32) {
+			far := func() bool { _, far := h.ahead(); return far }
+			db.ahead.Store(int64(2 * time.Second))
+			pass(2 * time.Second)
+			if far() {
+				t.Error("two seconds are too far apart for a lease of three")
+			}
+			db.ahead.Store(int64(apart))
+			pass(2 * time.Second)
+			if ahead, far := h.ahead(); !far || ahead != apart {
+				t.Errorf("the clocks are %s apart, and are said to be %s, too far: %t", apart, ahead, far)
+			}
+			db.ahead.Store(0)
+			pass(2 * time.Second)
+			if far() {
+				t.Error("clocks that agree again are still too far apart")
+			}
+		})
+	}
 }

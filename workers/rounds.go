@@ -78,16 +78,21 @@ func (w *Workers) reap(ctx context.Context) {
 	if !w.heart.steady() {
 		return
 	}
-	n, err := w.store.Reap(ctx, w.config.NodeID, w.heart.lease(), w.heart.steady)
+	n, err := w.store.Reap(ctx, w.config.NodeID, w.heart.lease(), func() bool { return w.heart.confirm(ctx) })
 	if n > 0 {
 		w.log.InfoContext(ctx, "mcptasks: jobs of dead nodes were recovered", "jobs", n)
 	}
 	w.report(ctx, err)
 }
 
-// sweep sees to what no request meets.
+// sweep sees to what no request meets; not to what is due by the time of day, while
+// this machine's cannot be right.
 func (w *Workers) sweep(ctx context.Context) {
-	w.report(ctx, w.store.Sweep(ctx, w.heart.lease()))
+	if ahead, tooFar := w.heart.ahead(); tooFar {
+		w.report(ctx, w.store.Repair(ctx, w.heart.lease()+ahead.Abs()))
+	} else {
+		w.report(ctx, w.store.Sweep(ctx, w.heart.lease()))
+	}
 	w.report(ctx, w.store.Prune(ctx, 10*w.heart.lease()))
 }
 

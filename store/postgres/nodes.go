@@ -19,31 +19,33 @@ type heart struct {
 
 const beatSQL = `
 INSERT INTO {s}.mcp_node (id, host, tools, queues, beat_at) VALUES ($1, $2, coalesce($3::text[], '{}'), coalesce($4::text[], '{}'), now())
-ON CONFLICT (id) DO UPDATE SET host = excluded.host, tools = excluded.tools, queues = excluded.queues, beat_at = now()`
+ON CONFLICT (id) DO UPDATE SET host = excluded.host, tools = excluded.tools, queues = excluded.queues, beat_at = now()
+RETURNING beat_at`
 
 // Beat implements store.NodeDriver. If the connection turns out to be lost, it beats
 // on a fresh one: that is no reason to be a beat late.
-func (d *Driver) Beat(ctx context.Context, node store.Node) error {
+func (d *Driver) Beat(ctx context.Context, node store.Node) (time.Time, error) {
 	d.heart.mu.Lock()
 	defer d.heart.mu.Unlock()
-	err := d.beat(ctx, node)
+	at, err := d.beat(ctx, node)
 	if err != nil && ctx.Err() == nil {
-		err = d.beat(ctx, node)
+		at, err = d.beat(ctx, node)
 	}
-	return interpretError(err)
+	return at, interpretError(err)
 }
 
-func (d *Driver) beat(ctx context.Context, node store.Node) (err error) {
+func (d *Driver) beat(ctx context.Context, node store.Node) (at time.Time, err error) {
 	if d.heart.conn == nil {
 		if d.heart.conn, err = d.connect(ctx); err != nil {
-			return err
+			return at, err
 		}
 	}
-	if _, err = d.heart.conn.Exec(ctx, d.sql(beatSQL), node.ID, node.Host, node.Tools, node.Queues); err != nil {
+	err = d.heart.conn.QueryRow(ctx, d.sql(beatSQL), node.ID, node.Host, node.Tools, node.Queues).Scan(&at)
+	if err != nil {
 		_ = d.heart.conn.Close(ctx)
 		d.heart.conn = nil
 	}
-	return err
+	return at.UTC(), err
 }
 
 func (d *Driver) closeHeart() {
@@ -64,9 +66,13 @@ func (d *Driver) Forget(ctx context.Context, nodeID string) error {
 	return interpretError(err)
 }
 
+// beatenSQL says whether the node n has beaten within $1 milliseconds. Beats of before
+// the clock was put back do not count: who lives has beaten since.
+const beatenSQL = `n.beat_at BETWEEN now() - $1 * interval '1 millisecond' AND now() + $1 * interval '1 millisecond'`
+
 const pruneSQL = `
 DELETE FROM {s}.mcp_node n
-WHERE beat_at < now() - $1 * interval '1 millisecond' AND NOT EXISTS (
+WHERE NOT ` + beatenSQL + ` AND NOT EXISTS (
     SELECT FROM {s}.river_job j
     WHERE j.state = 'running' AND j.kind = 'mcptask' AND j.attempted_by[array_upper(j.attempted_by, 1)] = n.id)`
 
@@ -80,7 +86,7 @@ const deadSQL = `
 SELECT j.id, coalesce(j.args ->> 'task_id', ''), coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '') FROM {s}.river_job j
 WHERE j.state = 'running' AND j.kind = 'mcptask' AND NOT EXISTS (
     SELECT FROM {s}.mcp_node n
-    WHERE n.id = j.attempted_by[array_upper(j.attempted_by, 1)] AND n.beat_at > now() - $1 * interval '1 millisecond')`
+    WHERE n.id = j.attempted_by[array_upper(j.attempted_by, 1)] AND ` + beatenSQL + `)`
 
 const isTasksSQL = `EXISTS (
     SELECT FROM {s}.mcp_task t WHERE t.id = j.args ->> 'task_id' AND t.job_id = j.id AND t.status = 'working')`

@@ -11,6 +11,10 @@ const (
 	// dbNow is the database's clock, as beat_at holds it.
 	dbNow = `CAST(round(unixepoch('subsec') * 1000) * 1000 AS integer)`
 
+	// beaten says whether the node n has beaten within ?1 microseconds. Beats of before
+	// the clock was put back do not count: who lives has beaten since.
+	beaten = `n.beat_at BETWEEN ` + dbNow + ` - ?1 AND ` + dbNow + ` + ?1`
+
 	// jobNode is the node that holds the running job j, or held it last.
 	jobNode = `json_extract(j.attempted_by, '$[#-1]')`
 )
@@ -22,17 +26,17 @@ SET host = excluded.host, tools = excluded.tools, queues = excluded.queues, beat
 
 // Beat implements store.NodeDriver. The one connection that writes is a beat's as
 // well: it waits its turn.
-func (d *Driver) Beat(ctx context.Context, node store.Node) error {
+func (d *Driver) Beat(ctx context.Context, node store.Node) (time.Time, error) {
 	tools, err := array(node.Tools)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	queues, err := array(node.Queues)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	_, err = d.write(ctx, beatSQL, node.ID, node.Host, tools, queues)
-	return err
+	return time.Now(), err // the database's clock is this machine's
 }
 
 const forgetSQL = `DELETE FROM mcp_node WHERE ?1 = '' OR id = ?1`
@@ -45,7 +49,7 @@ func (d *Driver) Forget(ctx context.Context, nodeID string) error {
 
 const pruneSQL = `
 DELETE FROM mcp_node AS n
-WHERE n.beat_at <= ` + dbNow + ` - ?1 AND NOT EXISTS (
+WHERE NOT ` + beaten + ` AND NOT EXISTS (
     SELECT 1 FROM river_job j WHERE j.state = 'running' AND ` + jobNode + ` = n.id)`
 
 // Prune implements store.NodeDriver.
@@ -61,7 +65,7 @@ FROM river_job j
 WHERE j.state = 'running' AND +j.kind = 'mcptask'`
 
 const deadSQL = runningSQL + ` AND NOT EXISTS (
-    SELECT 1 FROM mcp_node n WHERE n.id = ` + jobNode + ` AND n.beat_at > ` + dbNow + ` - ?1)`
+    SELECT 1 FROM mcp_node n WHERE n.id = ` + jobNode + ` AND ` + beaten + `)`
 
 const isTasksSQL = `EXISTS (
     SELECT 1 FROM mcp_task t WHERE t.id = json_extract(j.args, '$.task_id') AND t.job_id = j.id AND t.status = 'working')`

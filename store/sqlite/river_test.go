@@ -32,7 +32,7 @@ func testHolder(t *testing.T) {
 	t.Parallel()
 	driver := openWithJobs(t)
 	for _, id := range []string{"new", "idle", "idle"} {
-		if err := driver.Beat(t.Context(), store.Node{ID: id}); err != nil {
+		if _, err := driver.Beat(t.Context(), store.Node{ID: id}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -20,6 +20,10 @@ func nodeTests[TTx any]() []test[TTx] {
 			f.silence("n", 2*lease)
 			f.orphans(lease, job)
 			f.orphans(3 * lease)
+			f.silence("n", -2*lease) // as before the database's clock was put back
+			f.orphans(lease, job)
+			f.silence("n", -lease/2)
+			f.orphans(lease)
 			f.beat("n") // as after an outage
 			f.orphans(lease)
 			equal(f.T, "the number of nodes", f.value("SELECT count(*) FROM {s}mcp_node"), "1")
@@ -29,7 +33,7 @@ func nodeTests[TTx any]() []test[TTx] {
 				{ID: "n", Host: "old", Tools: []string{"old"}},
 				{ID: "n", Host: "host", Tools: []string{`a"b`, "c,d", "日本"}, Queues: []string{"default", "q-1"}},
 			} {
-				f.must(f.store.Beat(f.ctx, node))
+				f.beatAs(node)
 			}
 			equal(f.T, "the host", f.value("SELECT host FROM {s}mcp_node"), "host")
 		}},
@@ -117,7 +121,18 @@ func nodeTests[TTx any]() []test[TTx] {
 
 func (f *fixture[TTx]) beat(id string) {
 	f.Helper()
-	f.must(f.store.Beat(f.ctx, store.Node{ID: id, Host: "host", Tools: f.tools, Queues: []string{"reports"}}))
+	f.beatAs(store.Node{ID: id, Host: "host", Tools: f.tools, Queues: []string{"reports"}})
+}
+
+// beatAs beats, and fails the test unless it is told now, by the database's clock.
+func (f *fixture[TTx]) beatAs(node store.Node) {
+	f.Helper()
+	began := time.Now()
+	at, err := f.store.Beat(f.ctx, node)
+	f.must(err)
+	if at.Before(began.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {
+		f.Errorf("the beat was at %s, want now", at)
+	}
 }
 
 // silence makes the node's last beat one that was so long ago. Times of tasks and

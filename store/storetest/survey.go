@@ -30,8 +30,8 @@ func surveyTests[TTx any]() []test[TTx] {
 		}},
 		{"nodes", func(f *fixture[TTx]) {
 			f.beat("b")
-			f.must(f.store.Beat(f.ctx, store.Node{ID: "a", Host: "first", Tools: []string{`a"b`, "c,d", "日本"}, Queues: []string{"default", "q-1"}}))
-			f.must(f.store.Beat(f.ctx, store.Node{ID: "c"}))
+			f.beatAs(store.Node{ID: "a", Host: "first", Tools: []string{`a"b`, "c,d", "日本"}, Queues: []string{"default", "q-1"}})
+			f.beatAs(store.Node{ID: "c"})
 			f.silence("b", time.Hour)
 			for _, nodes := range [][]string{{"b"}, {"a", "b"}, {"a", "b"}, {"b", "a"}, {"unknown"}} {
 				f.startJob(f.begin().JobID, nodes...)

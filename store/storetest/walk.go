@@ -64,7 +64,7 @@ func newWalk[TTx any](f *fixture[TTx], t *rapid.T) *walk[TTx] {
 		w.query("DELETE FROM {s}%s", table)
 	}
 	for _, node := range []string{"n", "m"} {
-		w.must(f.store.Beat(f.ctx, store.Node{ID: node}))
+		f.beatAs(store.Node{ID: node})
 		w.alive = append(w.alive, node)
 	}
 	return w
@@ -343,7 +343,7 @@ func (w *walk[TTx]) die(t *rapid.T) {
 
 func (w *walk[TTx]) revive(t *rapid.T) {
 	node := pick(t, "node", []string{"n", "m"})
-	w.must(w.store.Beat(w.ctx, store.Node{ID: node}))
+	w.beatAs(store.Node{ID: node})
 	if !slices.Contains(w.alive, node) {
 		w.alive = append(w.alive, node)
 	}
