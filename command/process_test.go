@@ -109,8 +109,7 @@ func (p *process) ends(t *testing.T, within time.Duration) error {
 		return err
 	case <-time.After(within):
 		p.signal(t, syscall.SIGQUIT) // its goroutines
-		_ = <-p.ended
-		t.Fatalf("the process has not ended after %s", within)
+		t.Fatalf("the process had not ended after %s: %v", within, <-p.ended)
 		return nil
 	}
 }
