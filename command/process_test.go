@@ -274,18 +274,31 @@ func TestGraceIsOver(t *testing.T) {
 	}
 }
 
-// TestSecondSignal has a person who does not wait for the grace.
+// TestSecondSignal has a person who does not wait for the grace, nor between the two.
 func TestSecondSignal(t *testing.T) {
-	s := serveHold(t, "--grace", "10m")
-	s.signal(t, os.Interrupt)
-	awaitStatus(t, s.ops+"/readyz", http.StatusServiceUnavailable)
-	s.signal(t, os.Interrupt)
-	var exit *exec.ExitError
-	if err := s.ends(t, 20*time.Second); !errors.As(err, &exit) || exit.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
-		t.Errorf("the process ended with %v", err)
-	}
-	if status := s.status(t); status != mcptasks.StatusWorking {
-		t.Errorf("its task is %s", status)
+	for name, test := range map[string]struct {
+		signal os.Signal
+		code   int
+		wait   bool
+	}{
+		"SIGINT": {os.Interrupt, 130, true}, "SIGTERM": {syscall.SIGTERM, 143, true}, "at once": {syscall.SIGTERM, 143, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serveHold(t, "--grace", "10m")
+			s.signal(t, os.Interrupt)
+			if test.wait {
+				awaitStatus(t, s.ops+"/readyz", http.StatusServiceUnavailable)
+			}
+			s.signal(t, test.signal)
+			var exit *exec.ExitError
+			if err := s.ends(t, 20*time.Second); !errors.As(err, &exit) || (exit.ExitCode() != test.code && test.wait) {
+				t.Errorf("the process ended with %v, want %d", err, test.code)
+			}
+			if status := s.status(t); status != mcptasks.StatusWorking {
+				t.Errorf("its task is %s", status)
+			}
+		})
 	}
 }
 
