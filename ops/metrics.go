@@ -35,7 +35,8 @@ func Metrics() (*Exporter, error) {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	reader, err := otelprometheus.New(otelprometheus.WithRegisterer(registry))
+	reader, err := otelprometheus.New(otelprometheus.WithRegisterer(registry),
+		otelprometheus.WithoutScopeInfo()) // three labels that are the same on every line
 	if err != nil {
 		return nil, err
 	}

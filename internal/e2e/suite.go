@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Database) {
 		"helper tools":                    helperTools,
 		"a repeated call":                 repeatedCall,
 		"both generations":                bothGenerations,
+		"hostile input":                   hostileInput,
 		"an operator sees all of a task":  operatorShows,
 		"an operator without tools":       operatorWithoutTools,
 		"a node's operator":               nodeOperator,
