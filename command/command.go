@@ -113,7 +113,8 @@ Exit codes:
   2  the command line or its input is wrong
   3  there is no such task
   4  the task's state does not allow it: it has ended, or has not
-  5  doctor found faults`
+  5  doctor found faults
+  130, 143  a second SIGINT, or SIGTERM, ended it`
 
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{

@@ -18,6 +18,9 @@ const (
 	exitNotFound = 3
 	exitConflict = 4
 	exitFaults   = 5
+
+	exitInterrupted = 128 + 2 // by a second SIGINT
+	exitTerminated  = 128 + 15
 )
 
 // errFaults: doctor has said what is wrong.

@@ -23,8 +23,7 @@ import (
 // near which the collector works harder again.
 func Main(tools *mcptasks.Tools, options *Options) {
 	tuneCollector(containerLimit())
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx := untilTold()
 	p := newProgram(tools, options)
 	p.setLogger = slog.SetDefault
 	cmd, err := p.root().ExecuteContextC(ctx)
@@ -32,6 +31,25 @@ func Main(tools *mcptasks.Tools, options *Options) {
 		fmt.Fprintln(os.Stderr, describe(cmd, err))
 	}
 	os.Exit(ExitCode(err))
+}
+
+// untilTold returns a context that ends with the first signal to leave. The second
+// ends the process, with the code that a shell gives to one that it killed: however
+// soon it comes it is not lost, which to stop the notification after the first would
+// not ensure.
+func untilTold() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		if (<-signals) == os.Interrupt {
+			os.Exit(exitInterrupted)
+		}
+		os.Exit(exitTerminated)
+	}()
+	return ctx
 }
 
 const gcPercent = 400

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,14 +31,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	for _, variable := range os.Environ() { // what whoever runs the tests has set
-		if name, _, _ := strings.Cut(variable, "="); name == "DATABASE_URL" && os.Getenv(envProgram) == "" {
-			_ = os.Unsetenv(name)
-		}
-	}
 	if os.Getenv(envProgram) != "" {
 		command.Main(newTools(), options)
 	}
+	_ = os.Unsetenv("DATABASE_URL") // of whoever runs the tests
 	os.Exit(m.Run())
 }
 
@@ -136,10 +133,36 @@ type database struct {
 	working, parked, completed, failed, cancelled string // tasks' ids
 }
 
+// template is made once: a database a test is a copy.
+var template struct {
+	sync.Once
+	database
+	file []byte
+}
+
 func newDatabase(t *testing.T) database {
 	t.Helper()
-	d := database{url: "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")}
-	node := open(t, d.url)
+	template.Do(func() {
+		path := filepath.Join(t.TempDir(), "tasks.db")
+		template.database = fill(t, "sqlite:"+path)
+		var err error
+		if template.file, err = os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
+	})
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	if err := os.WriteFile(path, template.file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := template.database
+	d.url = "sqlite:" + path
+	return d
+}
+
+func fill(t *testing.T, url string) database {
+	t.Helper()
+	d := database{url: url}
+	node := open(t, url)
 	if err := node.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +177,7 @@ func newDatabase(t *testing.T) database {
 	if _, err := node.Cancel(t.Context(), "", d.cancelled); err != nil {
 		t.Fatal(err)
 	}
-	if err := node.Close(); err != nil {
+	if err := node.Close(); err != nil { // which writes the log back into the file
 		t.Fatal(err)
 	}
 	return d

@@ -2,7 +2,6 @@ package command_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -110,8 +109,7 @@ func (p *process) ends(t *testing.T, within time.Duration) error {
 		return err
 	case <-time.After(within):
 		p.signal(t, syscall.SIGQUIT) // its goroutines
-		_ = <-p.ended
-		t.Fatalf("the process has not ended after %s", within)
+		t.Fatalf("the process had not ended after %s: %v", within, <-p.ended)
 		return nil
 	}
 }
@@ -276,18 +274,31 @@ func TestGraceIsOver(t *testing.T) {
 	}
 }
 
-// TestSecondSignal has a person who does not wait for the grace.
+// TestSecondSignal has a person who does not wait for the grace, nor between the two.
 func TestSecondSignal(t *testing.T) {
-	s := serveHold(t, "--grace", "10m")
-	s.signal(t, os.Interrupt)
-	awaitStatus(t, s.ops+"/readyz", http.StatusServiceUnavailable)
-	s.signal(t, os.Interrupt)
-	var exit *exec.ExitError
-	if err := s.ends(t, 20*time.Second); !errors.As(err, &exit) || exit.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
-		t.Errorf("the process ended with %v", err)
-	}
-	if status := s.status(t); status != mcptasks.StatusWorking {
-		t.Errorf("its task is %s", status)
+	for name, test := range map[string]struct {
+		signal os.Signal
+		code   int
+		wait   bool
+	}{
+		"SIGINT": {os.Interrupt, 130, true}, "SIGTERM": {syscall.SIGTERM, 143, true}, "at once": {syscall.SIGTERM, 143, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serveHold(t, "--grace", "10m")
+			s.signal(t, os.Interrupt)
+			if test.wait {
+				awaitStatus(t, s.ops+"/readyz", http.StatusServiceUnavailable)
+			}
+			s.signal(t, test.signal)
+			var exit *exec.ExitError
+			if err := s.ends(t, 20*time.Second); !errors.As(err, &exit) || (exit.ExitCode() != test.code && test.wait) {
+				t.Errorf("the process ended with %v, want %d", err, test.code)
+			}
+			if status := s.status(t); status != mcptasks.StatusWorking {
+				t.Errorf("its task is %s", status)
+			}
+		})
 	}
 }
 
@@ -329,6 +340,24 @@ func TestStdio(t *testing.T) {
 	}
 }
 
+// TestStdioSignal has a client that stays while the process is told to leave.
+func TestStdioSignal(t *testing.T) {
+	p := &process{}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "serve", "--stdio")
+	cmd.Env = append(os.Environ(), envProgram+"=1", "DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "tasks.db"))
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer input.Close()
+	p.start(t, cmd)
+	p.says(t, "mcptasks: serving")
+	p.signal(t, syscall.SIGTERM)
+	if err := p.ends(t, 20*time.Second); err != nil {
+		t.Errorf("the process ended with %v", err)
+	}
+}
+
 // TestNoWork serves beside another process that works.
 func TestNoWork(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
@@ -341,17 +370,7 @@ func TestNoWork(t *testing.T) {
 	server.says(t, "mcptasks: audit.* action=create .*"+started.Task.ID) // whatever the level
 	worker := startProcess(t, []string{"DATABASE_URL=" + url}, "work", "--queue", "reports")
 	worker.says(t, "mcptasks: working")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for {
-		got, err := session.Get(ctx, started.Task.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Status == mcptasks.StatusCompleted {
-			break
-		}
-	}
+	await(t, open(t, url), started.Task.ID, mcptasks.StatusCompleted)
 	nodes := ok(t, url, "nodes")
 	if !strings.Contains(nodes, "reports  report\n") {
 		t.Errorf("the node works other queues too:\n%s", nodes)

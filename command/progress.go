@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // progress is one line on a terminal that says how far long work is, and nothing
@@ -18,6 +20,15 @@ func newProgress(w io.Writer) *progress {
 		w = nil
 	}
 	return &progress{w: w}
+}
+
+// progressBeside is the progress of a command that prints as it goes: where that
+// goes to the terminal it is seen to grow.
+func progressBeside(cmd *cobra.Command) *progress {
+	if isTerminal(cmd.OutOrStdout()) {
+		return &progress{}
+	}
+	return newProgress(cmd.ErrOrStderr())
 }
 
 // say replaces the line, a few times a second at most.

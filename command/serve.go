@@ -74,6 +74,7 @@ func (p *program) runServe(cmd *cobra.Command, f *serveFlags) error {
 			return errors.Join(err, process.close())
 		}
 	}
+	process.log.Info("mcptasks: serving", "node", process.ID(), "works", !f.noWork)
 	return process.until(cmd.Context(), front)
 }
 

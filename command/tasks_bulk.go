@@ -152,7 +152,7 @@ func (b *bulk) confirm(cmd *cobra.Command, n int, yes bool) error {
 // the others still get their turn; one that matched may have ended, or gone, meanwhile.
 func (b *bulk) all(ctx context.Context, cmd *cobra.Command, operator *runner.Operator, ids []string, named bool, out *printer) error {
 	w := cmd.OutOrStdout()
-	progress := newProgress(cmd.ErrOrStderr())
+	progress := progressBeside(cmd)
 	defer progress.end()
 	done := 0
 	var failed error

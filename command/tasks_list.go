@@ -82,10 +82,7 @@ func printPage(cmd *cobra.Command, page *mcptasks.Page, out *printer) error {
 // listAll prints each page as it is read: there may be millions.
 func listAll(ctx context.Context, cmd *cobra.Command, operator *runner.Operator, query store.Query, out *printer) error {
 	w := cmd.OutOrStdout()
-	progress := newProgress(cmd.ErrOrStderr())
-	if isTerminal(w) {
-		progress = newProgress(nil) // the list itself is seen to grow
-	}
+	progress := progressBeside(cmd)
 	defer progress.end()
 	listed := 0
 	for page, err := range pages(ctx, operator, query) {

@@ -185,3 +185,34 @@ func TestExitCodes(t *testing.T) {
 		}
 	}
 }
+
+// TestWatchBetweenTheLists has a task that is in neither list, since it moved while
+// they were read: it is told of once.
+func TestWatchBetweenTheLists(t *testing.T) {
+	tools := mcptasks.NewTools()
+	mcptasks.AddTool[struct{}, any](tools, &mcp.Tool{Name: "report"}, nil, nil)
+	node, err := runner.Open(t.Context(), "sqlite::memory:", tools, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.Close()
+	task, err := node.Create(t.Context(), "", mcptasks.CreateParams{Tool: "report"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := *task
+	was.Status = mcptasks.StatusInputRequired
+
+	var out strings.Builder
+	v := &view{w: &out, out: &printer{format: formatTable}}
+	w := &watch{operator: node.Operator(), limit: 10, seen: make(map[string]*mcptasks.Task)}
+	if err := w.ended(t.Context(), map[string]*mcptasks.Task{task.ID: &was}, v); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.look(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(out.String(), task.ID+"  working"); lines != 1 {
+		t.Errorf("it is told of %d times:\n%s", lines, out.String())
+	}
+}

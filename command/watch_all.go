@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -58,9 +59,9 @@ func (w *watch) look(ctx context.Context, v *view) error {
 			}
 		}
 	}
-	gone := w.seen
+	before := w.seen
 	w.seen = now
-	return w.ended(ctx, gone, v)
+	return w.ended(ctx, before, v)
 }
 
 // live returns the newest tasks that match and have not ended, newest first.
@@ -78,7 +79,11 @@ func (w *watch) live(ctx context.Context) ([]*mcptasks.Task, error) {
 		}
 		tasks = append(tasks, page.Tasks...)
 	}
-	slices.SortStableFunc(tasks, func(a, b *mcptasks.Task) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	// One that moved between the two lists was read may be in both, first as it was.
+	slices.SortStableFunc(tasks, func(a, b *mcptasks.Task) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(a.ID, b.ID), b.UpdatedAt.Compare(a.UpdatedAt))
+	})
+	tasks = slices.CompactFunc(tasks, func(a, b *mcptasks.Task) bool { return a.ID == b.ID })
 	return tasks[:min(len(tasks), w.limit)], nil
 }
 
@@ -87,9 +92,11 @@ func changed(before, now *mcptasks.Task) bool {
 }
 
 // ended tells how those ended that are seen no more. Some were only pushed out by
-// newer ones, or have left the filter.
-func (w *watch) ended(ctx context.Context, seen map[string]*mcptasks.Task, v *view) error {
-	for _, id := range slices.Sorted(maps.Keys(seen)) {
+// newer ones, or have left the filter; one that moved between the two lists was read
+// may be in neither, and is watched on.
+func (w *watch) ended(ctx context.Context, before map[string]*mcptasks.Task, v *view) error {
+	full := len(w.seen) == w.limit
+	for _, id := range slices.Sorted(maps.Keys(before)) {
 		if w.seen[id] != nil {
 			continue
 		}
@@ -97,11 +104,14 @@ func (w *watch) ended(ctx context.Context, seen map[string]*mcptasks.Task, v *vi
 		if errors.Is(err, mcptasks.ErrNotFound) {
 			continue
 		}
-		if err == nil && changed(seen[id], shown.Task) {
+		if err == nil && changed(before[id], shown.Task) {
 			err = v.change(shown.Task)
 		}
 		if err != nil {
 			return err
+		}
+		if !full && w.query.Status == "" && !shown.Status.Terminal() {
+			w.seen[id] = shown.Task
 		}
 	}
 	return nil

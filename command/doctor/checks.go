@@ -33,7 +33,7 @@ func (e *examination) clock(before, after, database time.Time) {
 		"have both machines' clocks set by NTP: deadlines, retries and expiry shift by the difference")
 }
 
-const connectionsRemedy = "lower the nodes' pools (pool_max_conns in DATABASE_URL; each node has two more), put PgBouncer between (--poll-only), or raise max_connections"
+const connectionsRemedy = "lower the nodes' pools (pool_max_conns in DATABASE_URL; each node has three more), put PgBouncer between (--poll-only), or raise max_connections"
 
 func (e *examination) connections(c store.Connections) {
 	if c.Max == 0 {
