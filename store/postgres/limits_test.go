@@ -81,7 +81,11 @@ func TestExhaustedPool(t *testing.T) {
 		err := driver.InTx(t.Context(), func(pgx.Tx) error {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			return driver.Ping(ctx)
+			err := driver.Ping(ctx)
+			if late := driver.Ping(ctx); strings.Contains(fmt.Sprint(late), "pool") {
+				t.Errorf("who is late does not wait, and is told: %v", late)
+			}
+			return err
 		})
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(fmt.Sprint(err), "1 of the pool's 1 are in use") {
 			t.Errorf("the wait ended with: %v", err)
