@@ -152,7 +152,7 @@ func TestMigrationsAreNotLimited(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer handle.Close()
+		defer func() { _ = handle.Close() }()
 		if _, err := handle.SQL.ExecContext(ctx, `SELECT pg_sleep($1)`, (4 * limit).Seconds()); err != nil {
 			t.Errorf("a long statement of a migration: %v", err)
 		}
