@@ -1,7 +1,7 @@
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo run conformance interop chaos compat bench lint fmt
+.PHONY: help test demo split run conformance interop chaos compat bench lint fmt
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ test: ## run every test, on Postgres and SQLite (GOTESTFLAGS adds flags)
 
 demo: ## watch tasks survive what a program does not
 	go run ./internal/proof/demo
+
+split: ## run servers, workers and a producer as processes of their own, and kill and restart them
+	go run ./internal/proof/split
 
 run: ## run the quickstart server
 	go run ./examples/quickstart

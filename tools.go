@@ -60,8 +60,8 @@ type ToolOptions struct {
 	Before func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error)
 
 	// InlineWait is how long a client that knows tasks is kept waiting for a
-	// result before it gets the handle: a quick tool then answers plainly. The
-	// task is made all the same. Defaults to none.
+	// result before it gets the handle: a quick tool then answers plainly. It ends
+	// when the task asks something. The task is made all the same. Defaults to none.
 	InlineWait time.Duration
 
 	// PlainWait is how long a client that does not know tasks waits for the

@@ -89,7 +89,7 @@ func nameTask(req *http.Request) *http.Request {
 		return req
 	}
 	req = req.Clone(req.Context()) // a RoundTripper must not modify its request
-	req.Header.Set("Mcp-Name", params.TaskID)
+	req.Header.Set("Mcp-Name", wire.EncodeHeader(params.TaskID))
 	return req
 }
 

@@ -69,24 +69,34 @@ func (m *mount) call(ctx context.Context, next mcp.MethodHandler, req mcp.Reques
 }
 
 // handle answers a client that knows tasks: with the task's result if it ends
-// within the wait, else with its handle.
+// within the wait, else with its handle. It has the handle at once when the task asks:
+// the answer is the client's to give.
 func (m *mount) handle(ctx context.Context, req mcp.Request, owner mcptasks.Owner, task *mcptasks.Task, wait time.Duration) (mcp.Result, error) {
 	if wait > 0 {
-		ended, err := m.watch(ctx, owner, task, wait, nil)
+		now, err := m.watch(ctx, owner, task, wait, endedOrAsks, nil)
 		if err != nil {
 			m.opts.Logger.WarnContext(ctx, "mcptasks: a task could not be waited for; its client gets the handle", "task_id", task.ID, "error", err)
 		}
-		if ended != nil {
-			return m.plainResult(ctx, req, ended)
+		if now != nil && ended(now) {
+			return m.plainResult(ctx, req, now)
 		}
+		task = cmp.Or(now, task)
 	}
 	return wire.Handle(task), nil
 }
 
-// watch returns the task if it ends within the wait and before the client goes, else
-// nil. It returns an error if it could not be watched. If session is not nil, its client
-// is asked what the task asks.
-func (m *mount) watch(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Task, wait time.Duration, session *asker) (*mcptasks.Task, error) {
+func ended(task *mcptasks.Task) bool { return task.Status.Terminal() }
+
+func endedOrAsks(task *mcptasks.Task) bool {
+	return ended(task) || task.Status == mcptasks.StatusInputRequired
+}
+
+// watch returns the task if it comes so far within the wait and before the client goes,
+// else nil. It returns an error if it could not be watched. If session is not nil, its
+// client is asked what the task asks.
+func (m *mount) watch(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Task, wait time.Duration,
+	far func(*mcptasks.Task) bool, session *asker,
+) (*mcptasks.Task, error) {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	if client, ok := ctx.Value(clientKey{}).(context.Context); ok {
@@ -107,12 +117,12 @@ func (m *mount) watch(ctx context.Context, owner mcptasks.Owner, task *mcptasks.
 			return nil, nil //nolint:nilnil // the wait is over
 		case err != nil:
 			return nil, err
-		case now.Status.Terminal():
+		case far(now):
 			return now, nil
 		}
 		if asker != nil {
 			asker.withdraw(now)
-			asker.ask(ctx, owner, now)
+			asker.ask(ctx, owner, now, nil)
 		}
 	}
 	return nil, nil //nolint:nilnil // not within the wait
@@ -229,9 +239,9 @@ func (m *mount) wait(ctx context.Context, req mcp.Request, owner mcptasks.Owner,
 		session, _ := req.GetSession().(*mcp.ServerSession)
 		asker = m.asker(ctx, session)
 	}
-	ended, failed := m.watch(ctx, owner, task, wait, asker)
-	if ended != nil {
-		return m.plainResult(ctx, req, ended)
+	last, failed := m.watch(ctx, owner, task, wait, ended, asker)
+	if last != nil {
+		return m.plainResult(ctx, req, last)
 	}
 	if failed == nil && m.opts.HelperTools && !clientGone(ctx) {
 		return m.plainResult(ctx, req, &mcptasks.Task{Outcome: textOutcome(fmt.Sprintf(
@@ -239,11 +249,11 @@ func (m *mount) wait(ctx context.Context, req mcp.Request, owner mcptasks.Owner,
 	}
 
 	ctx = context.WithoutCancel(ctx)
-	last, stopLast := context.WithTimeout(ctx, 10*time.Second)
-	defer stopLast()
-	ended, err := m.runner.Cancel(last, owner, task.ID)
+	cancelling, stop := context.WithTimeout(ctx, 10*time.Second)
+	defer stop()
+	last, err := m.runner.Cancel(cancelling, owner, task.ID)
 	if errors.Is(err, mcptasks.ErrTerminal) { // it ended while it was given up
-		return m.plainResult(ctx, req, ended)
+		return m.plainResult(ctx, req, last)
 	}
 	if err = cmp.Or(failed, err); err != nil {
 		return nil, m.rpcError(ctx, err)

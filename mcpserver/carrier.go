@@ -17,6 +17,7 @@ type carrier struct {
 	client context.Context // ends when the client goes; nil if nobody would notice
 	id     json.RawMessage // the request's
 
+	batch   bool            // it is one of a batch, and the next two are not filled
 	task    json.RawMessage // params.task of a tools/call
 	taskIDs json.RawMessage // params.notifications.taskIds of a subscriptions/listen
 

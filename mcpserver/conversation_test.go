@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
 // A conversation is a client's with the server of one transcript.
@@ -27,10 +29,12 @@ type conversation struct {
 	leave    map[string]func() // closes a stream, from the client's side
 }
 
-func newConversation(t *testing.T) *conversation {
+func newConversation(t *testing.T) *conversation { return newConversationWith(t, nil) }
+
+func newConversationWith(t *testing.T, opts *mcpserver.HandlerOptions) *conversation {
 	runner := newFakeRunner()
 	fixtureTasks(runner)
-	return &conversation{t: t, runner: runner, server: fixtureServer(t, runner), streams: make(map[string]*bufio.Scanner), leave: make(map[string]func())}
+	return &conversation{t: t, runner: runner, server: fixtureServer(t, runner, opts), streams: make(map[string]*bufio.Scanner), leave: make(map[string]func())}
 }
 
 // end closes what is open, so that the server can.
@@ -103,8 +107,8 @@ func (c *conversation) exchange(text string) string {
 	return out.String()
 }
 
-// open leaves an answer open. That to a GET begins at once, that to a POST with its
-// first event.
+// open leaves an answer open. That to a GET begins at once, that to a POST, or to a GET
+// that resumes one, with its first event.
 func (c *conversation) open(name string, req *http.Request) string {
 	body, begun := io.Pipe()
 	answer := make(chan string, 1)
@@ -131,10 +135,15 @@ func (c *conversation) open(name string, req *http.Request) string {
 		_ = body.Close()
 		<-done
 	}
-	if req.Method == http.MethodGet {
+	if req.Method == http.MethodGet && !resumesPOST(req) {
 		return <-answer
 	}
 	return ""
+}
+
+func resumesPOST(req *http.Request) bool {
+	last := req.Header.Get("Last-Event-ID")
+	return last != "" && !strings.HasPrefix(last, "_")
 }
 
 // read returns the next events of a stream.

@@ -30,15 +30,17 @@ type followed struct {
 // what the task asks, whenever its line is open. Nothing is read while it is not. made
 // says that the client made the task. One that only looks at it is asked when the one
 // that made it, or that waits for it, is not there to be asked: it may be a mere
-// onlooker, whose refusal would be taken for the answer.
+// onlooker, whose refusal would be taken for the answer. That holds for the sessions of
+// this process; of those on other nodes, where the maker's may be, it knows nothing, as
+// sessions are not in the database.
 func (m *mount) follow(ctx context.Context, session *mcp.ServerSession, owner mcptasks.Owner, task *mcptasks.Task, made bool) {
 	a := m.asker(ctx, session)
 	if a == nil {
 		return
 	}
 	a.withdraw(task)
-	if a.care(owner, task, made) && a.mayAsk(owner, task) {
-		a.ask(a.line.ctx, owner, task)
+	if a.care(owner, task, made) {
+		a.askListening(owner, task)
 	}
 }
 
@@ -62,33 +64,32 @@ func (a *asker) care(owner mcptasks.Owner, task *mcptasks.Task, made bool) bool 
 	return true
 }
 
-// mayAsk reports whether the client is to be asked what the task asks: its line is
-// open, and the task is its own or no other client is there whose it is.
-func (a *asker) mayAsk(owner mcptasks.Owner, task *mcptasks.Task) bool {
+// askListening asks the client what the task asks, if its line is open: all of it if the
+// task is the client's own, else what no client is there to answer whose it is.
+func (a *asker) askListening(owner mcptasks.Owner, task *mcptasks.Task) {
 	if a.line.listening() == nil {
-		return false
+		return
 	}
 	if made, waits := a.has(owner, task.ID); made || waits {
-		return true
+		a.ask(a.line.ctx, owner, task, nil)
+		return
 	}
 	a.m.mu.Lock()
 	all := slices.Collect(maps.Values(a.m.askers))
 	a.m.mu.Unlock()
-	return !slices.ContainsFunc(all, func(other *asker) bool { return other != a && other.isThere(owner, task) })
+	a.ask(a.line.ctx, owner, task, func(key string) bool {
+		return !slices.ContainsFunc(all, func(other *asker) bool { return other != a && other.isThere(owner, task, key) })
+	})
 }
 
-// isThere reports whether the task is this client's, and it can be asked.
-func (a *asker) isThere(owner mcptasks.Owner, task *mcptasks.Task) bool {
+// isThere reports whether the task is this client's, and it can be asked the question: it
+// has not refused to answer it.
+func (a *asker) isThere(owner mcptasks.Owner, task *mcptasks.Task, key string) bool {
 	made, waits := a.has(owner, task.ID)
 	if !waits && (!made || a.line.listening() == nil) || a.line.ctx.Err() != nil {
 		return false
 	}
-	for _, question := range task.Questions {
-		if a.answers(question.Method) {
-			return true
-		}
-	}
-	return false
+	return a.answers(task.Questions[key].Method) && !a.hasRefused(task.ID, key)
 }
 
 // has reports whether the client made the task, and whether it waits for it.
@@ -171,9 +172,7 @@ func (a *asker) watch(open context.Context, f *followed) (ended bool) {
 			f.told = task
 		}
 		a.withdraw(task)
-		if a.mayAsk(f.owner, task) {
-			a.ask(a.line.ctx, f.owner, task)
-		}
+		a.askListening(f.owner, task)
 		if task.Status.Terminal() {
 			return true
 		}

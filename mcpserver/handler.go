@@ -3,11 +3,11 @@ package mcpserver
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +21,9 @@ import (
 type HandlerOptions struct {
 	// StreamableHTTP is passed on to the SDK's handlers. Stateless is set as the
 	// protocol version of the request demands, whatever it says. SessionTimeout
-	// defaults to 24 hours.
+	// defaults to 24 hours. With an EventStore a session's client may come back to a
+	// stream that broke: what waits for a client that has gone, a tasks/result say,
+	// ends only with the session then.
 	StreamableHTTP mcp.StreamableHTTPOptions
 }
 
@@ -34,7 +36,9 @@ type HandlerOptions struct {
 //
 // Besides it checks what the SDK does not know of tasks/* requests: that params are
 // there, and that the Mcp-Name header is the task's id (-32020 and HTTP 400
-// otherwise). It passes on what the SDK drops, so that 2025-11-25 clients may ask for
+// otherwise). It refuses a body that two readers could read differently, where a member
+// is there twice say, or that is longer than MaxRequestBodyBytes of
+// [mcp.StreamableHTTPOptions], 4 MiB by default (HTTP 413). It passes on what the SDK drops, so that 2025-11-25 clients may ask for
 // tasks and 2026-07-28 clients may subscribe to them.
 func NewHandler(getServer func(*http.Request) *mcp.Server, opts *HandlerOptions) http.Handler {
 	var options mcp.StreamableHTTPOptions
@@ -55,7 +59,9 @@ func NewHandler(getServer func(*http.Request) *mcp.Server, opts *HandlerOptions)
 		single:    mcp.NewStreamableHTTPHandler(getServer, &single),
 		maxBody:   options.MaxRequestBodyBytes,
 		resumable: options.EventStore != nil,
+		idleFor:   options.SessionTimeout,
 		lines:     make(map[string]*line),
+		posts:     make(map[string]int),
 	}
 }
 
@@ -64,9 +70,11 @@ type handler struct {
 	single    http.Handler // for requests that stand alone
 	maxBody   int64
 	resumable bool // a client that goes may come back for the answer
+	idleFor   time.Duration
 
 	mu    sync.Mutex
 	lines map[string]*line // by session id
+	posts map[string]int   // being answered, by session id
 }
 
 const sessionHeader = "Mcp-Session-Id"
@@ -90,7 +98,7 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 	if h.maxBody > 0 {
 		req.Body = http.MaxBytesReader(w, req.Body, h.maxBody)
 	}
-	body, err := io.ReadAll(req.Body)
+	data, err := io.ReadAll(req.Body)
 	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
@@ -100,31 +108,39 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "the request body could not be read", http.StatusBadRequest)
 		return
 	}
-	messages := readMessages(body)
+	posted, refusal := readBody(data)
+	if refusal != nil {
+		writeError(w, nil, refusal)
+		return
+	}
+	messages := posted.messages
 	for _, m := range messages {
-		if refusal := m.refuse(req.Header); refusal != nil {
+		refusal := m.refuse(req.Header)
+		if refusal == nil && posted.batch && m.lacksParams() {
+			refusal = m.refuseNoParams()
+		}
+		if refusal != nil {
 			writeError(w, m.id, refusal)
 			return
 		}
 	}
-	if len(messages) == 1 {
-		body = messages[0].withParams(body)
-	}
 
-	next, c := h.single, &carrier{client: req.Context()}
+	next, c := h.single, &carrier{client: req.Context(), batch: posted.batch}
 	session := req.Header.Get(sessionHeader)
 	switch {
 	case isModern(req.Header, messages):
 	case session != "":
 		next, c.line = h.sessions, func() *line { return h.line(session, userOf(req), true) }
+		defer h.posting(session)()
 		if h.resumable {
 			c.client = nil
 		}
 	case begins(messages):
 		next = h.sessions
 	}
-	if len(messages) == 1 {
+	if !posted.batch {
 		messages[0].fill(c)
+		posted.data = messages[0].withParams(posted.data)
 	}
 	if c.taskIDs != nil {
 		s := &stream{w: w}
@@ -144,7 +160,8 @@ func (h *handler) servePOST(w http.ResponseWriter, req *http.Request) {
 	req = req.WithContext(req.Context()) // a copy
 	req.Header = req.Header.Clone()
 	setCarrier(req.Header, number, overHTTPMark)
-	req.Body = io.NopCloser(bytes.NewReader(body))
+	req.Body = io.NopCloser(bytes.NewReader(posted.data))
+	req.ContentLength = int64(len(posted.data))
 	next.ServeHTTP(w, req)
 }
 
@@ -171,12 +188,14 @@ func begins(messages []message) bool {
 	return false
 }
 
-// serveGET serves the stream on which a session's client hears what is no answer.
+// serveGET serves the stream on which a session's client hears what is no answer. A GET
+// may also go on with the stream of an answer, which that one must not give way to: the
+// SDK begins it with its events, and only the session's own with a header.
 func (h *handler) serveGET(w http.ResponseWriter, req *http.Request) {
 	var l *line
 	disconnect := func() {}
 	s := &stream{w: w}
-	s.opened = func() { // the SDK has found the session
+	s.opened = func() { // the SDK has found the session, and this is its stream
 		l = h.line(req.Header.Get(sessionHeader), userOf(req), false)
 		disconnect = l.connect(s.event)
 	}
@@ -186,16 +205,42 @@ func (h *handler) serveGET(w http.ResponseWriter, req *http.Request) {
 	h.release(l)
 }
 
-// serveDELETE ends a session. The SDK would wait for what waits in it.
+// serveDELETE ends a session. The SDK would wait for what waits in it, so that has to
+// end first, if the SDK will accept the request.
 func (h *handler) serveDELETE(w http.ResponseWriter, req *http.Request) {
 	h.mu.Lock()
 	l := h.lines[req.Header.Get(sessionHeader)]
 	h.mu.Unlock()
-	if l != nil && (l.user == "" || l.user == userOf(req)) {
+	if l != nil && h.accepts(req) {
 		l.end()
 	}
 	h.sessions.ServeHTTP(w, req)
 }
+
+// accepts reports whether the SDK lets the request's sender into the session. It is asked
+// with a message that is nothing to anybody: an answer to a request that it never made.
+func (h *handler) accepts(req *http.Request) bool {
+	const answer = `{"jsonrpc":"2.0","id":"mcptasks","result":{}}`
+	asked := req.Clone(req.Context())
+	asked.Method = http.MethodPost
+	asked.Header.Del("Last-Event-ID")
+	asked.Header.Set("Content-Type", "application/json")
+	asked.Header.Set("Accept", "application/json, text/event-stream")
+	asked.Body, asked.ContentLength = io.NopCloser(strings.NewReader(answer)), int64(len(answer))
+	verdict := &statusOnly{header: make(http.Header)}
+	h.sessions.ServeHTTP(verdict, asked)
+	return verdict.status == http.StatusAccepted
+}
+
+// statusOnly is a ResponseWriter that keeps nothing but the status.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+func (s *statusOnly) Header() http.Header         { return s.header }
+func (s *statusOnly) Write(p []byte) (int, error) { return len(p), nil }
+func (s *statusOnly) WriteHeader(status int)      { s.status = status }
 
 // line returns the line to a session that exists. Who keeps it ends it.
 func (h *handler) line(session, user string, kept bool) *line {
@@ -205,9 +250,11 @@ func (h *handler) line(session, user string, kept bool) *line {
 	if !ok {
 		l = newLine(context.Background(), user)
 		h.lines[session] = l
+		h.rest(session)
 		context.AfterFunc(l.ctx, func() {
 			h.mu.Lock()
 			defer h.mu.Unlock()
+			l.wake()
 			if h.lines[session] == l {
 				delete(h.lines, session)
 			}
@@ -237,21 +284,3 @@ func userOf(req *http.Request) string {
 	}
 	return ""
 }
-
-// readMessages reads a body as the SDK does: keys match exactly, what follows the
-// first value is ignored, and it may be a batch. What it cannot read is the SDK's to judge.
-func readMessages(body []byte) []message {
-	var bodies []json.RawMessage
-	if decode(body, &bodies) != nil {
-		bodies = []json.RawMessage{body}
-	}
-	messages := make([]message, 0, len(bodies))
-	for _, body := range bodies {
-		if m, ok := readMessage(body); ok {
-			messages = append(messages, m)
-		}
-	}
-	return messages
-}
-
-func decode(data []byte, v any) error { return json.NewDecoder(bytes.NewReader(data)).Decode(v) }

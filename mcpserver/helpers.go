@@ -67,7 +67,7 @@ func (m *mount) helpResult(ctx context.Context, req *mcp.CallToolRequest, in tas
 	}
 	task, err := m.runner.Get(ctx, owner, in.TaskID)
 	if err == nil && task.Status == mcptasks.StatusWorking {
-		if task, err = m.watch(ctx, owner, task, m.opts.PlainWait, nil); err == nil && task == nil {
+		if task, err = m.watch(ctx, owner, task, m.opts.PlainWait, endedOrAsks, nil); err == nil && task == nil {
 			task, err = m.runner.Get(ctx, owner, in.TaskID) // what it has come to by now
 		}
 	}

@@ -15,6 +15,7 @@ type line struct {
 	kept bool               // somebody ends it with the session; for its keeper's lock
 	ctx  context.Context    // ends with the session
 	end  context.CancelFunc // for whoever learns of that
+	wake func()             // stops what ends it while its session is idle; for its keeper's lock
 
 	mu     sync.Mutex
 	write  func(message []byte) error // nil while it is not open
@@ -24,7 +25,7 @@ type line struct {
 }
 
 func newLine(ctx context.Context, user string) *line {
-	l := &line{user: user}
+	l := &line{user: user, wake: func() {}}
 	l.ctx, l.end = context.WithCancel(ctx)
 	return l
 }

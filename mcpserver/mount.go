@@ -127,6 +127,9 @@ func tokenOwner(_ context.Context, req mcp.Request) (mcptasks.Owner, error) {
 func (m *mount) middleware(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		ctx = withCarrier(ctx, carrierOf(req))
+		if c := contextCarrier(ctx); c != nil && c.batch && generation(req) == core {
+			return nil, errBatch // the SDK takes one that does not name its version
+		}
 		switch method {
 		case wire.MethodDiscover:
 			result, err := next(ctx, method, req)

@@ -35,6 +35,7 @@ type asker struct {
 type asked struct {
 	withdraw context.CancelFunc
 	since    time.Time // when the task that asked it was changed
+	refused  bool      // it was answered with an error, or with what is no answer
 }
 
 // asker returns the asker of the request's session, nil if nothing can be sent to it
@@ -101,12 +102,25 @@ func (a *asker) forget(id string) {
 	delete(a.tasks, id)
 }
 
-// ask sends the task's open questions that the client has not been asked. ctx says on
-// which stream: that of the request whose context it is, else the session's own. What
-// cannot be sent is sent when the client is next heard of.
-func (a *asker) ask(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Task) {
+// ask sends the task's open questions that the client has not been asked, and may be if
+// may is not nil. ctx says on which stream: that of the request whose context it is, else
+// the session's own. What cannot be sent is sent when the client is next heard of.
+//
+// What was sent is never sent again in the session, even if the stream broke just then
+// and the client has not answered. Nobody can tell whether the client has read it. If it
+// has, its answer is as good as ever: it comes on a request of its own, the SDK still
+// waits for it, and a broken stream is no cancellation (MCP 2025-11-25, Transports). To
+// ask again would put the question to a person twice, each time a proxy cuts off an idle
+// stream. If it has not, it can go on with the stream and read it there, given an
+// EventStore; that is MCP's own answer to lost messages. Else the question is left to the
+// client's next session, to others, and to its deadline.
+func (a *asker) ask(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Task, may func(key string) bool) {
 	if task.Status != mcptasks.StatusInputRequired {
 		return
+	}
+	keys := slices.Sorted(maps.Keys(task.Questions))
+	if may != nil { // it takes other askers' locks
+		keys = slices.DeleteFunc(keys, func(key string) bool { return !may(key) })
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -115,13 +129,13 @@ func (a *asker) ask(ctx context.Context, owner mcptasks.Owner, task *mcptasks.Ta
 		questions = make(map[string]asked)
 		a.asked[task.ID] = questions
 	}
-	for _, key := range slices.Sorted(maps.Keys(task.Questions)) {
+	for _, key := range keys {
 		question := task.Questions[key]
 		if _, already := questions[key]; already || !a.answers(question.Method) {
 			continue
 		}
 		asking, withdraw := context.WithCancel(context.WithoutCancel(ctx))
-		questions[key] = asked{withdraw, task.UpdatedAt}
+		questions[key] = asked{withdraw: withdraw, since: task.UpdatedAt}
 		id := task.ID
 		a.call.hold()
 		go func() {
@@ -163,9 +177,28 @@ func (a *asker) put(ctx context.Context, owner mcptasks.Owner, id, key string, q
 	case ctx.Err() != nil:
 	case err != nil:
 		a.m.opts.Logger.InfoContext(ctx, "mcptasks: a client did not answer a question; it stays open", "task_id", id, "error", err)
+		a.refuse(id, key)
 	default:
-		a.answer(ctx, owner, id, key, response)
+		if fits := a.answer(ctx, owner, id, key, response); !fits {
+			a.refuse(id, key)
+		}
 	}
+}
+
+// refuse notes that the client will not answer the question: it is left to others.
+func (a *asker) refuse(id, key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if question, ok := a.asked[id][key]; ok {
+		question.refused = true
+		a.asked[id][key] = question
+	}
+}
+
+func (a *asker) hasRefused(id, key string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.asked[id][key].refused
 }
 
 // send sends the question and waits for the client's result.
@@ -226,24 +259,24 @@ func undelivered(err error) bool {
 }
 
 // answer stores an answer. The client will not give it again: a database that is away
-// is waited for, as long as is sensible.
-func (a *asker) answer(ctx context.Context, owner mcptasks.Owner, id, key string, response json.RawMessage) {
+// is waited for, as long as is sensible. It reports whether the answer is one.
+func (a *asker) answer(ctx context.Context, owner mcptasks.Owner, id, key string, response json.RawMessage) (fits bool) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer stop()
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
 		err := a.m.runner.Update(ctx, owner, id, map[string]json.RawMessage{key: response})
 		switch {
 		case err == nil, errors.Is(err, mcptasks.ErrNotFound):
-			return
+			return true
 		case errors.Is(err, mcptasks.ErrInvalid):
 			a.m.opts.Logger.InfoContext(ctx, "mcptasks: a client's answer does not fit its question, which stays open", "task_id", id, "error", err)
-			return
+			return false
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			a.m.opts.Logger.ErrorContext(ctx, "mcptasks: a client's answer could not be stored", "task_id", id, "error", err)
-			return
+			return true
 		}
 	}
 }

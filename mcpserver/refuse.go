@@ -1,8 +1,8 @@
 package mcpserver
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -12,34 +12,124 @@ import (
 	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
-// A message is what is read of a request before the SDK reads it.
-type message struct {
-	id      json.RawMessage
-	method  string
-	members map[string]json.RawMessage // of the message itself
-	params  map[string]json.RawMessage // nil if there are none, or they are no object
+// refuse returns the error for a request that must not reach the SDK: one of a tasks/*
+// method without params, whose typed nil the SDK cannot bear, one whose header names
+// another task, and those of our methods whose params are of the wrong type, which the
+// SDK would answer with Go's words. All else is the SDK's to judge. The header is nil
+// where there is none.
+func (m *message) refuse(header http.Header) *jsonrpc.Error {
+	switch m.method {
+	case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel, wire.MethodResult:
+		return first(m.refuseNoParams, func() *jsonrpc.Error { return m.refuseTask(header) }, m.refuseMeta)
+	case wire.MethodList:
+		return first(m.refuseList, m.refuseMeta)
+	case wire.MethodCall:
+		return first(m.refuseNoParams, m.refuseCall, m.refuseMeta)
+	case wire.MethodListen:
+		return first(m.refuseNoParams, m.refuseListen, m.refuseMeta)
+	}
+	return nil
 }
 
-func readMessage(body []byte) (m message, ok bool) {
-	if decode(body, &m.members) != nil || decode(m.members["method"], &m.method) != nil {
-		return message{}, false
+func first(checks ...func() *jsonrpc.Error) *jsonrpc.Error {
+	for _, check := range checks {
+		if refusal := check(); refusal != nil {
+			return refusal
+		}
 	}
-	m.id = m.members["id"]
-	if decode(m.members["params"], &m.params) != nil {
-		m.params = nil
-	}
-	return m, true
+	return nil
 }
 
-// version returns the protocol version that the request names itself, "" if none.
-func (m *message) version() string {
-	var meta map[string]json.RawMessage
-	var version string
-	if decode(m.params["_meta"], &meta) != nil || decode(meta[mcp.MetaKeyProtocolVersion], &version) != nil {
-		return ""
+func (m *message) refuseNoParams() *jsonrpc.Error {
+	if m.params == nil {
+		return invalidParams(`"params" is missing or no object`)
 	}
-	return version
+	return nil
 }
+
+func (m *message) refuseTask(header http.Header) *jsonrpc.Error {
+	var taskID *string
+	if err := decode(m.params["taskId"], &taskID); err != nil || taskID == nil {
+		return invalidParams(`"taskId" is missing or no string`)
+	}
+	if header.Get("Mcp-Protocol-Version") >= wire.ExtensionVersion && m.method != wire.MethodResult {
+		if refusal := refuseName(header["Mcp-Name"], *taskID); refusal != nil {
+			return refusal
+		}
+	}
+	var responses map[string]json.RawMessage
+	if answers, ok := m.params["inputResponses"]; ok && m.method == wire.MethodUpdate && decode(answers, &responses) != nil {
+		return invalidParams(`"inputResponses" is no object`)
+	}
+	return nil
+}
+
+// refuseName compares Mcp-Name with the task's id. Gateways route by the header: of two
+// they may have taken either.
+func refuseName(names []string, taskID string) *jsonrpc.Error {
+	if len(names) == 0 || names[0] == "" {
+		return &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header is missing: it must be the taskId"}
+	}
+	if name, ok := wire.DecodeHeader(names[0]); !ok || len(names) > 1 || name != taskID {
+		return &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header does not match the taskId in the body"}
+	}
+	return nil
+}
+
+func (m *message) refuseList() *jsonrpc.Error {
+	var cursor *string
+	if m.params == nil && !isNull(m.members["params"]) {
+		return invalidParams(`"params" is no object`)
+	}
+	if given, ok := m.params["cursor"]; ok && decode(given, &cursor) != nil {
+		return invalidParams(`"cursor" is no string`)
+	}
+	return nil
+}
+
+func (m *message) refuseCall() *jsonrpc.Error {
+	var name, state *string
+	if decode(m.params["name"], &name) != nil || name == nil {
+		return invalidParams(`"name" is missing or no string`)
+	}
+	var arguments map[string]any
+	if given, ok := m.params["arguments"]; ok && json.Unmarshal(given, &arguments) != nil {
+		return invalidParams(`"arguments" is no object that can be read`)
+	}
+	if _, err := readObject(m.params["task"]); errors.Is(err, errTwice) {
+		return invalidParams(`a member of "task" is there twice`)
+	}
+	var responses mcp.InputResponseMap
+	if given, ok := m.params["inputResponses"]; ok && json.Unmarshal(given, &responses) != nil {
+		return invalidParams(`"inputResponses" is no object of responses`)
+	}
+	if given, ok := m.params["requestState"]; ok && decode(given, &state) != nil {
+		return invalidParams(`"requestState" is no string`)
+	}
+	return nil
+}
+
+func (m *message) refuseListen() *jsonrpc.Error {
+	given := m.params["notifications"]
+	if _, err := readObject(given); errors.Is(err, errTwice) {
+		return invalidParams(`a member of "notifications" is there twice`)
+	}
+	var notifications mcp.NotificationSubscriptions
+	if !isNull(given) && decode(given, &notifications) != nil {
+		return invalidParams(`"notifications" cannot be read`)
+	}
+	return nil
+}
+
+func (m *message) refuseMeta() *jsonrpc.Error {
+	if m.meta == nil && !isNull(m.params["_meta"]) {
+		return invalidParams(`"_meta" is no object`)
+	}
+	return nil
+}
+
+// errBatch is for a batch of a client whose version of the protocol has none.
+var errBatch = invalidRequest("a protocol version that has tasks has no batches")
 
 // fill tells the carrier what the SDK drops of the request.
 func (m *message) fill(c *carrier) {
@@ -48,8 +138,7 @@ func (m *message) fill(c *carrier) {
 	case wire.MethodCall:
 		c.task = m.params["task"]
 	case wire.MethodListen:
-		var filter map[string]json.RawMessage
-		if decode(m.params["notifications"], &filter) == nil {
+		if filter, err := readObject(m.params["notifications"]); err == nil {
 			c.taskIDs = filter["taskIds"]
 		}
 	}
@@ -71,63 +160,6 @@ func (m *message) withParams(body []byte) []byte {
 		return changed
 	}
 	return body
-}
-
-// refuse returns the error for a tasks/* request that must not reach the SDK. All
-// else is the SDK's to judge. The header is nil where there is none.
-func (m *message) refuse(header http.Header) *jsonrpc.Error {
-	switch m.method {
-	case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel, wire.MethodResult:
-	case wire.MethodList:
-		var cursor *string
-		if m.params == nil && !isNull(m.members["params"]) {
-			return invalidParams(`"params" is no object`)
-		}
-		if given, ok := m.params["cursor"]; ok && decode(given, &cursor) != nil {
-			return invalidParams(`"cursor" is no string`)
-		}
-		return m.refuseMeta()
-	default:
-		return nil
-	}
-	if m.params == nil {
-		return invalidParams(`"params" is missing or no object`)
-	}
-	var taskID *string
-	if err := decode(m.params["taskId"], &taskID); err != nil || taskID == nil {
-		return invalidParams(`"taskId" is missing or no string`)
-	}
-	if header.Get("Mcp-Protocol-Version") >= wire.ExtensionVersion && m.method != wire.MethodResult {
-		switch header.Get("Mcp-Name") {
-		case *taskID:
-		case "":
-			return &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header is missing: it must be the taskId"}
-		default:
-			return &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header does not match the taskId in the body"}
-		}
-	}
-	var responses map[string]json.RawMessage
-	if answers, ok := m.params["inputResponses"]; ok && m.method == wire.MethodUpdate && decode(answers, &responses) != nil {
-		return invalidParams(`"inputResponses" is no object`)
-	}
-	return m.refuseMeta()
-}
-
-func (m *message) refuseMeta() *jsonrpc.Error {
-	var meta map[string]json.RawMessage
-	if given, ok := m.params["_meta"]; ok && decode(given, &meta) != nil {
-		return invalidParams(`"_meta" is no object`)
-	}
-	return nil
-}
-
-func isNull(value json.RawMessage) bool {
-	value = bytes.TrimSpace(value)
-	return len(value) == 0 || string(value) == "null"
-}
-
-func invalidParams(message string) *jsonrpc.Error {
-	return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: message}
 }
 
 // writeError answers with an error and the request's id, left out where it is no

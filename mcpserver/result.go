@@ -34,7 +34,7 @@ func (m *mount) result(ctx context.Context, session *mcp.ServerSession, params *
 		}
 		if asker != nil {
 			asker.withdraw(task)
-			asker.ask(ctx, owner, task)
+			asker.ask(ctx, owner, task, nil)
 		}
 		if task.Status.Terminal() {
 			return m.callAnswer(ctx, task)

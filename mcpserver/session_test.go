@@ -234,6 +234,43 @@ func TestOnlookerIsAskedForAnother(t *testing.T) {
 	c.hears(c.runner.answered, task)
 }
 
+// A question that its client refuses is anybody's to answer, and no other of the task's.
+func TestOnlookerIsAskedWhatWasRefused(t *testing.T) {
+	for name, refusal := range map[string]string{
+		"an error":               `"error":{"code":-32603,"message":"Internal error"}`,
+		"an answer that is none": `"result":{}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newConversation(t)
+			defer c.end()
+			c.begin(`{"elicitation":{}}`)
+			maker, task := c.session, c.make()
+			c.listen("maker")
+			c.do("ask " + task + " color")
+			c.until("maker", "color?")
+			c.do("ask " + task + " size")
+			c.until("maker", "size?")
+			c.begin(`{"elicitation":{}}`)
+			onlooker := c.session
+			c.listen("onlooker")
+
+			c.session = maker
+			c.say(`{"jsonrpc":"2.0","id":1,` + refusal + `}`)
+			c.session = onlooker
+			got := ""
+			for deadline := time.Now().Add(goneFor); !strings.Contains(got, "elicitation") && time.Now().Before(deadline); {
+				c.get(2, task) // the refusal is noted after it was acknowledged
+				c.do("say " + task + " and on")
+				got += c.read("onlooker, 1")
+			}
+			c.wants(got, "color?")
+			if strings.Contains(got, "size?") {
+				t.Errorf("it was asked what the maker has still to answer: %s", got)
+			}
+		})
+	}
+}
+
 // A plain call is asked on its own stream, as by a tool without tasks.
 func TestPlainCallIsAsked(t *testing.T) {
 	c := newConversation(t)

@@ -108,7 +108,7 @@ func describe(spans ...sdk.ReadOnlySpan) string {
 		text += span.Name() + ":"
 		set := make(map[string]string)
 		for _, kv := range span.Attributes() {
-			set[string(kv.Key)] = kv.Value.Emit()
+			set[string(kv.Key)] = kv.Value.String()
 		}
 		for _, key := range []string{"error.type", "gen_ai.operation.name", "gen_ai.tool.name", "mcp.method.name", "mcp.protocol.version", "rpc.response.status_code"} {
 			if value, ok := set[key]; ok {

@@ -95,7 +95,7 @@ func replay(t *testing.T, transcript string) string {
 	return out.String()
 }
 
-func fixtureServer(t *testing.T, runner *fakeRunner) *httptest.Server {
+func fixtureServer(t *testing.T, runner *fakeRunner, opts *mcpserver.HandlerOptions) *httptest.Server {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "add"}, add, nil)
 	textTool(tools, "required", mcptasks.TaskRequired)
@@ -111,7 +111,7 @@ func fixtureServer(t *testing.T, runner *fakeRunner) *httptest.Server {
 		return text("sync is done"), nil, nil
 	})
 	mcpserver.Mount(server, tools, runner, nil)
-	plain := endpoint(server)
+	plain := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, opts)
 	owned := auth.RequireBearerToken(verify, nil)(plain)
 	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Header.Get("Authorization") != "" {

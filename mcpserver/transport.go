@@ -61,11 +61,8 @@ func (c *connection) Read(ctx context.Context) (jsonrpc.Message, error) {
 			return read, nil
 		}
 		m := message{method: req.Method, members: map[string]json.RawMessage{"params": req.Params}}
-		if decode(req.Params, &m.params) != nil {
-			m.params = nil
-		}
 		m.id, _ = json.Marshal(req.ID.Raw())
-		if refusal := m.refuse(nil); refusal != nil {
+		if refusal := first(m.readParams, func() *jsonrpc.Error { return m.refuse(nil) }); refusal != nil {
 			if err := c.Connection.Write(ctx, &jsonrpc.Response{ID: req.ID, Error: refusal}); err != nil {
 				return nil, err
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -144,6 +145,16 @@ func TestTransportRefuses(t *testing.T) {
 	}
 	w.exchange(`{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":7}}`,
 		`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"\"taskId\" is missing or no string"}}`)
+	for params, want := range map[string]string{
+		`{"taskId":"foreign","taskId":"working"}`:         `a member of \"params\" is there twice`,
+		`{"taskId":"working","_meta":{"a":1,"a":2}}`:      `a member of \"_meta\" is there twice`,
+		`{"taskId":"` + strings.Repeat("x", 1<<20) + `"}`: `task not found`,
+		`{"taskId":"a\u0000b"}`:                           `task not found`,
+	} {
+		w.exchange(`{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":`+params+`}`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"`+want+`"}}`)
+	}
+	w.exchange(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":[]}}`,
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"\"arguments\" is no object that can be read"}}`)
 	w.exchange(`{"jsonrpc":"2.0","id":1,"method":"tasks/list"}`,
 		`{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found: \"tasks/list\""}}`)
 }

@@ -39,6 +39,11 @@ type Config struct {
 	// Defaults to 100.
 	MaxWorkers int
 
+	// Queues are the queues that this node works when it is started: only their
+	// tools' tasks are run here. It serves all tools in any case. Defaults to the
+	// queues of all tools.
+	Queues []string
+
 	// Grace is how long Stop and Close let runs go on. Defaults to 30 seconds.
 	Grace time.Duration
 
@@ -177,6 +182,7 @@ func newNode(backend store.Backend, tools *mcptasks.Tools, config *Config, news 
 			NodeID:            id,
 			Logger:            config.Logger,
 			MaxWorkers:        config.MaxWorkers,
+			Queues:            config.Queues,
 			PollOnly:          config.PollOnly,
 			FetchCooldown:     config.FetchCooldown,
 			FetchPollInterval: config.FetchPollInterval,

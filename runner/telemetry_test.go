@@ -35,6 +35,7 @@ type watched struct {
 	spans  *tracetest.SpanRecorder
 	audit  *lockedBuffer
 	runs   chan *mcptasks.Run // receives each run that waits
+	goOn   chan struct{}      // closed when a run may heed that its context has ended
 }
 
 type lockedBuffer struct {
@@ -65,6 +66,7 @@ var errLuck = errors.New("out of luck")
 func open(t *testing.T, start bool) *watched {
 	w := &watched{
 		T: t, reader: metric.NewManualReader(), spans: tracetest.NewSpanRecorder(), audit: &lockedBuffer{}, runs: make(chan *mcptasks.Run, 16),
+		goOn: make(chan struct{}),
 	}
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "report"}, w.handle, &mcptasks.ToolOptions{
@@ -111,6 +113,11 @@ func (w *watched) handle(ctx context.Context, run *mcptasks.Run, in input) (*mcp
 	case "wait":
 		w.runs <- run
 		<-ctx.Done()
+		return nil, nil, context.Cause(ctx)
+	case "linger":
+		w.runs <- run
+		<-ctx.Done()
+		<-w.goOn
 		return nil, nil, context.Cause(ctx)
 	default:
 		return nil, nil, nil
@@ -179,7 +186,7 @@ func add[N int64 | float64](values map[string]int, name string, points []metricd
 func labels(set attribute.Set) string {
 	text := ""
 	for _, kv := range set.ToSlice() {
-		text += " " + string(kv.Key) + "=" + kv.Value.Emit()
+		text += " " + string(kv.Key) + "=" + kv.Value.String()
 	}
 	return text
 }
@@ -291,6 +298,29 @@ func TestMetricsOfOtherEnds(t *testing.T) {
 	w.eventually(want)
 }
 
+// A run that lingers is told of its task's cancel again and again; that counts once.
+func TestCancelLatencyCountsOnce(t *testing.T) {
+	t.Parallel()
+	w := open(t, true)
+	id := w.create("linger")
+	<-w.runs
+	if _, err := w.Cancel(t.Context(), "alice", id); err != nil {
+		t.Fatal(err)
+	}
+	const looked = "mcptasks.store.duration op=held outcome=ok"
+	for first, deadline := w.metrics()[looked], time.Now().Add(20*time.Second); w.metrics()[looked] < first+3; <-time.After(5 * time.Millisecond) { // between two looks
+		if time.Now().After(deadline) {
+			t.Fatal("the run was not looked for")
+		}
+	}
+	close(w.goOn)
+	w.eventually(map[string]int{
+		"mcptasks.task.creates queue=reports tool=report": 1, "mcptasks.queue.wait queue=reports tool=report": 1,
+		"mcptasks.run.duration outcome=cancelled tool=report": 1, "mcptasks.task.finishes outcome=cancelled tool=report": 1,
+		"mcptasks.task.cancels kind=owner tool=report": 1, "mcptasks.cancel.latency tool=report": 1,
+	})
+}
+
 // The database is timed by what is asked of it, a refusal apart from its trouble; its
 // figures are read when they are asked for.
 func TestMetricsOfTheDatabase(t *testing.T) {
@@ -372,9 +402,9 @@ func TestSpansOfATask(t *testing.T) {
 			}
 			for _, kv := range span.Attributes() {
 				if kv.Key == "mcptasks.outcome" {
-					line += " " + kv.Value.Emit()
+					line += " " + kv.Value.String()
 				}
-				if strings.Contains(kv.Value.Emit(), "alice") {
+				if strings.Contains(kv.Value.String(), "alice") {
 					t.Errorf("%s has the owner in %s", span.Name(), kv.Key)
 				}
 			}

@@ -99,9 +99,9 @@ type RunDriver[TTx any] interface {
 	Report(ctx context.Context, reports []Report, now time.Time) ([]string, error)
 
 	// SaveStep records a step's result, with the run's node and number, and sets
-	// recoveries to zero, unless the
-	// task has maxSteps steps and none of this key. It returns the result that is
-	// recorded under the key now, nil if there is none, and whether the fence held.
+	// recoveries to zero, unless the task has maxSteps steps and none of this key.
+	// It returns the result that is recorded under the key now, nil if there is
+	// none, and whether the fence held.
 	SaveStep(ctx context.Context, step Step, maxSteps int, now time.Time) (result json.RawMessage, held bool, err error)
 
 	// Park locks the task under the fence, adds those questions whose key is new,

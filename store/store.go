@@ -27,6 +27,10 @@ type Config struct {
 	// letters, digits and _. Not used on SQLite. Defaults to "mcptasks".
 	Schema string
 
+	// AsIs has Open leave the schema of a SQLite file as it is, which it otherwise
+	// brings up: for whoever migrates, or looks what there is.
+	AsIs bool
+
 	// PollOnly says that the database is reached through PgBouncer in transaction
 	// mode: nothing is made to last for longer than a transaction. Used by Open.
 	PollOnly bool

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -32,6 +31,8 @@ type Config struct {
 	// MaxWorkers is how many runs go on at once, in each queue the node works.
 	// Defaults to 100.
 	MaxWorkers int
+	// Queues are the queues worked here. Defaults to those of all tools.
+	Queues []string
 	// FetchCooldown is the least time between two fetches of a queue. Defaults
 	// to 1 ms.
 	FetchCooldown time.Duration
@@ -102,8 +103,8 @@ type Workers struct {
 	jobs map[int64]struct{} // those River has handed over and not got back
 }
 
-// New returns workers for those of the tools that have a handler and do not
-// forbid tasks. They are idle until Start.
+// New returns workers for those of the tools that have a handler, do not forbid
+// tasks, and are of a queue worked here. They are idle until Start.
 func New(backend store.Backend, tools *mcptasks.Tools, config Config) *Workers {
 	config = config.withDefaults()
 	w := &Workers{
@@ -111,8 +112,8 @@ func New(backend store.Backend, tools *mcptasks.Tools, config Config) *Workers {
 		tracer: telemetry.NewTracer(config.TracerProvider), metrics: telemetry.NewMetrics(config.MeterProvider),
 		runs: make(map[*run]struct{}), jobs: make(map[int64]struct{}),
 	}
-	for _, tool := range tools.All() {
-		if tool.HasHandler && tool.Options.TaskSupport != mcptasks.TaskForbidden {
+	for _, tool := range workable(tools) {
+		if len(config.Queues) == 0 || slices.Contains(config.Queues, tool.Options.Queue) {
 			w.names = append(w.names, tool.Name)
 		}
 	}
@@ -127,12 +128,8 @@ func (w *Workers) Start(ctx context.Context) (err error) {
 	if w.client != nil {
 		return &mcptasks.Error{Op: "start", Err: errors.New("the node has been started already")}
 	}
-	if len(w.names) == 0 {
-		return &mcptasks.Error{
-			Op:   "start",
-			Err:  errors.New("there is nothing to work: no tool has a handler"),
-			Hint: "give AddTool a handler, or do not Start a node that only serves",
-		}
+	if err := w.checkWork(); err != nil {
+		return err
 	}
 	if w.caller, err = w.tools.NewCaller(); err != nil {
 		return err
@@ -153,7 +150,7 @@ func (w *Workers) Start(ctx context.Context) (err error) {
 func (w *Workers) begin(ctx context.Context) error {
 	config := w.riverConfig()
 	host, _ := os.Hostname()
-	node := store.Node{ID: w.config.NodeID, Host: host, Tools: w.names, Queues: slices.Sorted(maps.Keys(config.Queues))}
+	node := store.Node{ID: w.config.NodeID, Host: host, Tools: w.names, Queues: w.queues()}
 	w.heart = &heart{store: w.store, node: node, every: w.config.Beat, log: w.log}
 	if err := w.heart.beat(ctx); err != nil {
 		return err
@@ -176,9 +173,8 @@ func (w *Workers) riverConfig() *river.Config {
 	bundle := river.NewWorkers()
 	river.AddWorker(bundle, &worker{workers: w})
 	queues := make(map[string]river.QueueConfig)
-	for _, name := range w.names {
-		tool, _ := w.tools.Get(name)
-		queues[tool.Options.Queue] = river.QueueConfig{MaxWorkers: w.config.MaxWorkers}
+	for _, queue := range w.queues() {
+		queues[queue] = river.QueueConfig{MaxWorkers: w.config.MaxWorkers}
 	}
 	return &river.Config{
 		ID:                w.config.NodeID,

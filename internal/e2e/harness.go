@@ -113,7 +113,7 @@ func (p *program) requestMeta(t *testing.T, method, name string, declare bool, p
 	}
 	for key, value := range map[string]string{
 		"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
-		"MCP-Protocol-Version": wire.ExtensionVersion, "Mcp-Method": method, "Mcp-Name": name,
+		"MCP-Protocol-Version": wire.ExtensionVersion, "Mcp-Method": method, "Mcp-Name": wire.EncodeHeader(name),
 	} {
 		req.Header.Set(key, value)
 	}

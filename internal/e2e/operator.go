@@ -35,6 +35,8 @@ func operatorShows(t *testing.T, db Database) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "ask"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 		_, err := mcptasks.Step(ctx, run, "work", func(context.Context) (string, error) {
+			for began := time.Now(); time.Since(began) < time.Millisecond; {
+			}
 			worked <- time.Now()
 			return "value", nil
 		})

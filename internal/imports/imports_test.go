@@ -31,6 +31,7 @@ var (
 // never says what a package must not depend on.
 var never = map[string][]string{
 	"":                    slices.Concat(database, otelSDK),
+	"/command":            slices.Concat(sqlite, postgres),
 	"/internal/telemetry": slices.Concat(database, otelSDK, []string{module}),
 	"/internal/wire":      slices.Concat(database, otelSDK),
 	"/mcpclient":          slices.Concat(database, otelSDK),

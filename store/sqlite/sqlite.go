@@ -51,7 +51,9 @@ func openBackend(ctx context.Context, url string, config *store.Config) (store.B
 	if err != nil {
 		return nil, err
 	}
-	err = migrations.Check(ctx, driver)
+	if !config.AsIs {
+		err = migrations.Check(ctx, driver)
+	}
 	if errors.Is(err, migrations.ErrOldSchema) {
 		err = migrations.Up(ctx, driver)
 	}

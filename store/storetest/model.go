@@ -213,9 +213,16 @@ func (m *model) recoverLost(job *modelJob) {
 	}
 }
 
+// jobless says whether the task is working, has stood still, and has no job that could
+// run it.
+func (m *model) jobless(task *modelTask) bool {
+	job := m.currentJob(task)
+	return task.status == mcptasks.StatusWorking && m.now.Sub(task.updated) > settled && (job == nil || final(job.state))
+}
+
 // repair makes a working task that has stood still agree with its job.
 func (m *model) repair(task *modelTask) {
-	if task.deleted || task.status != mcptasks.StatusWorking || m.now.Sub(task.updated) <= settled {
+	if task.deleted || !m.jobless(task) {
 		return
 	}
 	state := rivertype.JobStateCompleted // or gone

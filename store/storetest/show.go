@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -144,21 +145,25 @@ func showTests[TTx any]() []test[TTx] {
 			// Nobody sees a question of a task that does not wait for it, nor one that
 			// waits without.
 			for _, run := range f.beginAll(60) {
-				var shown *store.Shown
 				f.atOnce(
 					func() error {
 						_, _, err := f.store.Park(f.ctx, run.Fence, map[string]mcptasks.Question{"a": confirm}, within)
 						return err
 					},
-					func() (err error) {
-						shown, err = f.store.Operator().Show(f.ctx, run.TaskID)
-						return err
+					func() error {
+						for waits := false; !waits; {
+							shown, err := f.store.Operator().Show(f.ctx, run.TaskID)
+							if err != nil {
+								return err
+							}
+							waits = shown.Status == mcptasks.StatusInputRequired
+							if waits != (len(shown.Questions) == 1) || waits != (len(shown.Timeline) == 1) {
+								return fmt.Errorf("the task is %s, its questions are %+v, its timeline %+v", shown.Status, shown.Questions, shown.Timeline)
+							}
+						}
+						return nil
 					},
 				)
-				waits := shown.Status == mcptasks.StatusInputRequired
-				if waits != (len(shown.Questions) == 1) || waits != (len(shown.Timeline) == 1) {
-					f.Fatalf("the task is %s, its questions are %+v, its timeline %+v", shown.Status, shown.Questions, shown.Timeline)
-				}
 			}
 		}},
 	}

@@ -32,7 +32,8 @@ func walkTests[TTx any]() []test[TTx] {
 				"park": w.park, "answer": w.answer, "fail": w.fail, "finish": w.finish, "cancel": w.cancel,
 				"settle": w.settle, "meddle": w.meddle, "die": w.die, "revive": w.revive, "reap": w.reap, "lose": w.lose,
 				"advance": w.advance, "poll": w.poll, "sweep": w.sweep, "retry": w.retry, "delete": w.delete,
-				"": w.check,
+				"survey": w.survey,
+				"":       w.check,
 			})
 		})
 	}}}
@@ -409,7 +410,11 @@ func (w *walk[TTx]) retry(t *rapid.T) {
 		return
 	}
 	w.must(err)
-	w.model.create(again.ID, task.id, task.deadline.Sub(task.created)) // less than none if it had none
+	var deadline time.Duration // as much time as the first had
+	if !task.deadline.IsZero() {
+		deadline = task.deadline.Sub(task.created)
+	}
+	w.model.create(again.ID, task.id, deadline)
 }
 
 func (w *walk[TTx]) delete(t *rapid.T) {
@@ -421,6 +426,21 @@ func (w *walk[TTx]) delete(t *rapid.T) {
 	}
 	w.must(err)
 	task.deleted = true
+}
+
+func (w *walk[TTx]) survey(*rapid.T) {
+	survey, err := w.store.Operator().Survey(w.ctx)
+	w.must(err)
+	tasks, jobless := make(map[mcptasks.Status]int), []string{}
+	for _, task := range w.live() {
+		tasks[task.status]++
+		if w.jobless(task) {
+			jobless = append(jobless, task.id)
+		}
+	}
+	w.want("the live tasks", survey.Tasks, tasks)
+	slices.Sort(jobless)
+	w.want("the tasks without a job", slices.Sorted(slices.Values(survey.Jobless)), jobless)
 }
 
 // check compares the store with the model, and looks at what always holds.

@@ -71,7 +71,7 @@ func (e *exporter) ExportSpans(_ context.Context, spans []sdk.ReadOnlySpan) erro
 			line.Links = append(line.Links, link.SpanContext.SpanID().String())
 		}
 		for _, kv := range span.Attributes() {
-			line.Attributes[string(kv.Key)] = kv.Value.Emit()
+			line.Attributes[string(kv.Key)] = kv.Value.String()
 		}
 		if err := json.NewEncoder(e.file).Encode(line); err != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"github.com/mcptasks/mcptasks/internal/proof/npm"
+	"github.com/mcptasks/mcptasks/internal/testdb"
 )
 
 // Settings.
@@ -84,7 +85,7 @@ func (s *Subject) Start(ctx context.Context, setting string) (endpoint string, s
 	nodes := 1
 	if setting != SQLite {
 		var drop func() error
-		if database, drop, err = createDatabase(ctx); err != nil {
+		if database, drop, err = testdb.Database(ctx); err != nil {
 			return "", nil, err
 		}
 		stops = append(stops, drop)

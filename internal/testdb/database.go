@@ -1,4 +1,4 @@
-package subject
+package testdb
 
 import (
 	"context"
@@ -10,16 +10,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/mcptasks/mcptasks/internal/testdb"
 )
 
 var databases atomic.Int64
 
-// createDatabase returns the URL of a new Postgres database, and a function that
-// drops it with the server, if that was started for it.
-func createDatabase(ctx context.Context) (databaseURL string, drop func() error, err error) {
-	serverURL, stopServer, err := testdb.Server(ctx)
+// Database returns the URL of a new, empty database for a program that proves
+// something, and a function that drops it, with the server if that was started for it.
+// The server is one of those that Server returns.
+func Database(ctx context.Context) (databaseURL string, drop func() error, err error) {
+	serverURL, stopServer, err := Server(ctx)
 	if err != nil {
 		return "", nil, err
 	}

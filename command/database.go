@@ -1,0 +1,71 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcptasks/mcptasks/runner"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// url returns the database's URL, which may hold a password.
+func (p *program) url() (string, error) {
+	if p.database == "" {
+		return "", usagef("no database is named: set DATABASE_URL, or --database, to postgres://user:password@host/database or sqlite:path")
+	}
+	return p.database, nil
+}
+
+// existing returns the URL of a database that is there: SQLite would make a file of
+// a mistyped name, and show that it is empty.
+func (p *program) existing() (string, error) {
+	url, err := p.url()
+	if err != nil {
+		return "", err
+	}
+	path, isSQLite := strings.CutPrefix(url, "sqlite:")
+	if !isSQLite {
+		return url, nil
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("there is no SQLite file %s: name the one that serve or work uses", path)
+	}
+	return url, nil
+}
+
+// withOperator runs fn on the operator's door of the database.
+func (p *program) withOperator(cmd *cobra.Command, fn func(context.Context, *runner.Operator) error) error {
+	url, err := p.existing()
+	if err != nil {
+		return err
+	}
+	config := p.config
+	config.Schema, config.PollOnly, config.Migrate = p.schema, p.pollOnly, false
+	config.Logger = warnings(cmd)
+	operator, err := runner.OpenOperator(cmd.Context(), url, &config)
+	if err != nil {
+		return err
+	}
+	defer operator.Close()
+	return fn(cmd.Context(), operator)
+}
+
+// withBackend runs fn on the database, whatever its schema is.
+func (p *program) withBackend(cmd *cobra.Command, url string, fn func(context.Context, store.Backend) error) error {
+	backend, err := store.Open(cmd.Context(), url, p.storeConfig(cmd))
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	return fn(cmd.Context(), backend)
+}
+
+func (p *program) storeConfig(cmd *cobra.Command) *store.Config {
+	return &store.Config{Logger: warnings(cmd), Schema: p.schema, PollOnly: p.pollOnly, AsIs: true}
+}

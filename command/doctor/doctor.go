@@ -1,0 +1,184 @@
+// Package doctor looks at a database of tasks and says what is wrong, and what to do
+// about it. It changes nothing.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/migrations"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// Config is what is examined, and from where on it is a fault.
+type Config struct {
+	URL     string
+	Store   *store.Config
+	Program string // the command that the remedies name
+
+	Timeout        time.Duration // for the database to answer each question
+	MaxSkew        time.Duration // of this machine's clock from the database's
+	MaxConnections int           // percent of the server's connections in use
+	Lease          time.Duration // silence of a node from which on it is dead to the others
+	MaxBacklog     int           // jobs that wait, in one queue
+	MaxWait        time.Duration // of the oldest job that waits
+}
+
+// Statuses of a finding.
+const (
+	OK      = "ok"
+	Fault   = "fault"
+	Skipped = "skipped" // another fault keeps it from being looked at
+)
+
+// Finding is what a check found.
+type Finding struct {
+	Check   string
+	Status  string
+	Summary string   // what was found
+	Remedy  string   // what to do about it; "" unless it is a fault
+	Items   []string // what is concerned: tasks, jobs, nodes
+}
+
+// Checks are the names of all checks, in the order in which they are made.
+var Checks = []string{
+	"database", "schema", "clock", "connections", "nodes", "backlog", "wait", "served", "task-without-job", "job-without-task",
+}
+
+// Examine makes every check, and returns a finding for each, in the order of Checks.
+func Examine(ctx context.Context, config Config) []Finding {
+	e := &examination{Config: config, findings: make(map[string]Finding)}
+	e.examine(ctx)
+	all := make([]Finding, len(Checks))
+	for i, check := range Checks {
+		finding, found := e.findings[check]
+		if !found {
+			finding = Finding{Check: check, Status: Skipped, Summary: "not looked at: see the fault above"}
+		}
+		all[i] = finding
+	}
+	return all
+}
+
+// Faults returns how many of the findings are faults.
+func Faults(findings []Finding) (n int) {
+	for _, finding := range findings {
+		if finding.Status == Fault {
+			n++
+		}
+	}
+	return n
+}
+
+type examination struct {
+	Config
+	findings map[string]Finding
+}
+
+func (e *examination) ok(check, format string, args ...any) {
+	e.findings[check] = Finding{Check: check, Status: OK, Summary: fmt.Sprintf(format, args...)}
+}
+
+func (e *examination) fault(check, summary, remedy string, items ...string) {
+	e.findings[check] = Finding{Check: check, Status: Fault, Summary: summary, Remedy: remedy, Items: items}
+}
+
+func (e *examination) examine(ctx context.Context) {
+	began := time.Now()
+	var backend store.Backend
+	err := e.within(ctx, func(ctx context.Context) (err error) {
+		backend, err = store.Open(ctx, e.URL, e.Store)
+		return err
+	})
+	if err != nil {
+		e.unreachable(err)
+		return
+	}
+	defer backend.Close()
+	e.ok("database", "%s answers in %s", store.Redact(e.URL), time.Since(began).Round(time.Millisecond))
+
+	err = e.within(ctx, func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) })
+	if !e.schema(err) {
+		return
+	}
+	var survey *store.Survey
+	var before, after time.Time
+	err = e.within(ctx, func(ctx context.Context) (err error) {
+		before = time.Now()
+		survey, err = backend.Operator().Survey(ctx)
+		after = time.Now()
+		return err
+	})
+	if err != nil {
+		e.unreachable(err)
+		return
+	}
+	e.clock(before, after, survey.Clock)
+	e.connections(survey.Connections)
+	e.nodes(survey)
+	e.waiting(survey)
+	e.served(survey)
+	e.jobless(survey.Jobless)
+	e.taskless(survey.Taskless)
+}
+
+func (e *examination) within(ctx context.Context, fn func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	err := fn(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return &mcptasks.Error{
+			Op:   "examine",
+			Err:  fmt.Errorf("the database did not answer within %s", e.Timeout),
+			Hint: "look whether its server is up, reachable from here, and not overloaded or locked",
+		}
+	}
+	return err
+}
+
+// tooManyConnections is a server, a database or a user that has as many connections
+// as it may.
+const tooManyConnections = "53300"
+
+// unreachable tells a server that is full from one that is not there.
+func (e *examination) unreachable(err error) {
+	var coded interface{ SQLState() string }
+	if errors.As(err, &coded) && coded.SQLState() == tooManyConnections {
+		e.fault("connections", "the server takes no more connections: "+cause(err), connectionsRemedy)
+		return
+	}
+	remedy := "look whether the database's server is up and reachable from here, and whether DATABASE_URL is right"
+	var ours *mcptasks.Error
+	if errors.As(err, &ours) && ours.Hint != "" {
+		remedy = ours.Hint
+	}
+	e.fault("database", cause(err), remedy)
+}
+
+// cause is the error as one line, without the operation, and without the hint, which
+// stands apart.
+func cause(err error) string {
+	var ours *mcptasks.Error
+	if errors.As(err, &ours) {
+		err = ours.Err
+	}
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
+
+func (e *examination) schema(err error) (current bool) {
+	switch {
+	case err == nil:
+		e.ok("schema", "is this release's")
+	case errors.Is(err, migrations.ErrOldSchema):
+		e.fault("schema", cause(err), fmt.Sprintf("run '%s migrate up' (with --dry-run to see the SQL)", e.Program))
+	case errors.Is(err, migrations.ErrNewSchema):
+		e.fault("schema", cause(err), "run a release of this program that is at least as new as the one that migrated the database")
+	default:
+		e.unreachable(err)
+	}
+	return err == nil
+}

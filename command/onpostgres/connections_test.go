@@ -1,0 +1,71 @@
+package onpostgres
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/mcptasks/mcptasks/internal/testdb"
+)
+
+// silent returns the address of a server that accepts connections and says nothing.
+func silent(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener.Addr().String()
+}
+
+// TestExhaustedConnections takes a small server's connections, one by one, until it
+// has none left: doctor warns before that, and says so when it gets none itself.
+func TestExhaustedConnections(t *testing.T) {
+	cluster, err := testdb.StartCluster(t.Context())
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(cluster.Stop)
+	exec(t, cluster.URL, "ALTER SYSTEM SET max_connections = 20")
+	if err := cluster.Restart(t.Context(), "fast"); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(t.Context(), cluster.URL); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := examine(t, cluster.URL); !r.Healthy {
+		t.Fatalf("before: %+v", r.Checks)
+	}
+
+	take := func(most int) (taken int) {
+		for ; taken < most; taken++ {
+			conn, err := pgx.Connect(t.Context(), cluster.URL)
+			var full *pgconn.PgError
+			if errors.As(err, &full) && full.Code == "53300" {
+				return taken
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close(context.Background()) })
+		}
+		return taken
+	}
+	take(14)
+	r, code := examine(t, cluster.URL)
+	r.wantFaults(t, []string{"connections"}, "max_connections", "of 17 connections of the server are in use")
+	if code != 5 {
+		t.Errorf("exit code %d", code)
+	}
+	take(20)
+	r, code = examine(t, cluster.URL)
+	r.wantFaults(t, []string{"connections"}, "pool_max_conns", "the server takes no more connections")
+	if code != 5 {
+		t.Errorf("exit code %d", code)
+	}
+}
