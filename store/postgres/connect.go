@@ -96,6 +96,9 @@ var (
 
 // TraceAcquireStart implements pgxpool.AcquireTracer.
 func (a acquireLimit) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+	if ctx.Err() != nil { // nobody waits
+		return ctx
+	}
 	limited, cancel := context.WithTimeout(ctx, a.patience)
 	return acquiring{Context: limited, cancel: cancel, pool: pool, began: time.Now()}
 }

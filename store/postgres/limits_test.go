@@ -81,7 +81,11 @@ func TestExhaustedPool(t *testing.T) {
 		err := driver.InTx(t.Context(), func(pgx.Tx) error {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			return driver.Ping(ctx)
+			err := driver.Ping(ctx)
+			if late := driver.Ping(ctx); strings.Contains(fmt.Sprint(late), "pool") {
+				t.Errorf("who is late does not wait, and is told: %v", late)
+			}
+			return err
 		})
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(fmt.Sprint(err), "1 of the pool's 1 are in use") {
 			t.Errorf("the wait ended with: %v", err)
@@ -148,7 +152,7 @@ func TestMigrationsAreNotLimited(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer handle.Close()
+		defer func() { _ = handle.Close() }()
 		if _, err := handle.SQL.ExecContext(ctx, `SELECT pg_sleep($1)`, (4 * limit).Seconds()); err != nil {
 			t.Errorf("a long statement of a migration: %v", err)
 		}

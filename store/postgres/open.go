@@ -46,16 +46,19 @@ type Options struct {
 // Open returns a driver on a pool of its own, which Close closes. It fails if the
 // database cannot be reached. Its errors do not hold the URL's password.
 //
-// The pool has 20 connections, or pool_max_conns of the URL. A run holds one only
-// while it claims its task, records something or ends; the node's rounds and River
-// need about five between them. A fifth of the node's workers, and never less than
-// four, is enough where handlers take longer than a tenth of a second; a process that only
-// serves needs about one for ten requests at a time. Who finds all in use waits, 30
-// seconds at most. Beside the pool a node holds a connection for its beats from its
-// start on, one on which River listens, and one on which its watchers do, from the
-// first of them on: so pool_max_conns + 3 in all, with PollOnly pool_max_conns + 1.
-// The server's max_connections must do for all nodes, old and new, while one
-// release replaces another.
+// The pool has 20 connections, or pool_max_conns of the URL. Nobody keeps one: a run
+// has it while it claims its task, records something or ends, a request while its
+// statement goes on, and the node's rounds and River need about five between them. So
+// 4 do for a node of a few runs or one that only serves a little, 20 for one of a
+// hundred runs of a second each, and more for runs so short that a hundred begin and
+// end all the time. Who finds all in use waits, 30 seconds at most.
+//
+// Beside the pool a node holds a connection for its beats and one on which River
+// listens, from its start on, and one on which its watchers do, from the first of
+// them on: so pool_max_conns + 3 in all, with PollOnly pool_max_conns + 1. Migrations
+// have three more while they last, and River one while it rebuilds an index. The
+// server's max_connections must do for all nodes, old and new, while one release
+// replaces another.
 //
 // Its sessions are called mcptasks and end a statement after 60 seconds, the wait
 // for a lock after 10, and a transaction in which nothing happens after 60, unless
