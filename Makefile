@@ -32,7 +32,7 @@ bench: ## measure how near the database's limit it is (JSON=file, BENCHFLAGS='-r
 
 BENCHTIME = 1x
 bench-once: ## run the Go benchmarks once (BENCHTIME=500x for figures)
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/...
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/... ./mcpserver
 
 lint: ## check the code, its imports and its format
 	$(GOLANGCI) run
