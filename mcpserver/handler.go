@@ -27,9 +27,10 @@ type HandlerOptions struct {
 	StreamableHTTP mcp.StreamableHTTPOptions
 
 	// PollsThroughSDK is for programs whose receiving middleware must see tasks/get.
-	// NewHandler else answers an ordinary one of 2026-07-28 itself, to the same bytes and
-	// several times as fast, where Mount found no middleware on the server; it cannot
-	// tell what is added after Mount. Defaults to false.
+	// Otherwise NewHandler answers the ordinary ones of 2026-07-28 itself, with the same
+	// bytes and without the SDK's work, once the SDK has answered one of that client's.
+	// Those of a server that had receiving middleware when tools were mounted go through
+	// it in any case; what is added after Mount is not noticed. Defaults to false.
 	PollsThroughSDK bool
 }
 

@@ -45,8 +45,7 @@ func BenchmarkPoll(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.ReportAllocs()
-			for b.Loop() {
+			do := func() {
 				req := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/", strings.NewReader(string(body)))
 				req.Header = sent.Header
 				w := httptest.NewRecorder()
@@ -54,6 +53,11 @@ func BenchmarkPoll(b *testing.B) {
 				if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "High water") {
 					b.Fatal(w.Code, w.Body)
 				}
+			}
+			do() // the SDK is shown the first
+			b.ReportAllocs()
+			for b.Loop() {
+				do()
 			}
 		})
 	}

@@ -28,9 +28,9 @@ type Options struct {
 	// refuses the request. Defaults to the user id of the bearer token that go-sdk's
 	// auth middleware verified, "" without one.
 	//
-	// The session of a tasks/get that [NewHandler] answers without the SDK's machinery
-	// is one of nobody's: its ID is empty, and it has no InitializeParams and no
-	// connection. What its client says of itself is in the params' _meta.
+	// A tasks/get that [NewHandler] answers without the SDK comes with an empty session,
+	// which has neither an ID nor InitializeParams nor a connection. What its client says
+	// of itself is in the params' _meta.
 	Owner func(ctx context.Context, req mcp.Request) (mcptasks.Owner, error)
 
 	// PlainWait is how long a client that does not know tasks waits for a
