@@ -2,7 +2,6 @@ package mcpserver_test
 
 import (
 	"context"
-
 	"fmt"
 	"io"
 	"log/slog"
