@@ -38,7 +38,7 @@ bench: ## measure how near the database's limit it is (JSON=file RUN=regexp, BEN
 
 BENCHTIME = 1x
 bench-once: ## run the Go benchmarks once (BENCHTIME=500x for figures)
-	go test -run '^$$$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/... ./store/... ./mcpserver
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/... ./store/... ./mcpserver
 
 lint: ## check the code, its imports and its format
 	$(GOLANGCI) run
