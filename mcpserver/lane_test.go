@@ -13,11 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/modelcontextprotocol/go-sdk/auth"
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
@@ -124,9 +121,9 @@ func (l *lanes) same(t testing.TB, what string, make func() *http.Request) bool 
 // whether the lane takes it or leaves it.
 func TestLaneIsTheSDKs(t *testing.T) {
 	t.Parallel()
-	mismatch := http.NewCrossOriginProtection()
+	protection := http.NewCrossOriginProtection()
 	for _, options := range []mcp.StreamableHTTPOptions{
-		{}, {JSONResponse: true}, {DisableLocalhostProtection: true}, {CrossOriginProtection: mismatch}, //nolint:staticcheck // programs have it
+		{}, {JSONResponse: true}, {DisableLocalhostProtection: true}, {CrossOriginProtection: protection}, //nolint:staticcheck // programs may have it
 	} {
 		l := newLanes(t, options)
 		protected := !options.DisableLocalhostProtection
@@ -290,212 +287,4 @@ func TestLaneOpensForEachClient(t *testing.T) {
 	if asked := l.sdk.requests(); asked != 3 {
 		t.Errorf("the SDK was asked %d times for a client that was forgotten, and one that says much", asked)
 	}
-}
-
-// The program's middleware sees each poll, if it is there when tools are mounted or the
-// lane is closed.
-func TestLaneAndMiddleware(t *testing.T) {
-	t.Parallel()
-	for name, middleware := range map[string]int{"before Mount": 1, "after Mount": 2} {
-		var seen atomic.Int64
-		count := func(next mcp.MethodHandler) mcp.MethodHandler {
-			return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-				seen.Add(1)
-				return next(ctx, method, req)
-			}
-		}
-		var l *laned
-		if middleware == 1 {
-			l = newLaned(t, nil, nil, count)
-		} else {
-			l = newLaned(t, nil, &mcpserver.HandlerOptions{PollsThroughSDK: true})
-			l.server.AddReceivingMiddleware(count)
-		}
-		l.acquaint()
-		seen.Store(0)
-		for range 3 {
-			l.post(poll("working", declared))
-		}
-		if seen.Load() != 3 {
-			t.Errorf("%s: it saw %d polls of 3", name, seen.Load())
-		}
-	}
-}
-
-// The lane's polls are their owners', whatever there is between.
-func TestLaneOwners(t *testing.T) {
-	t.Parallel()
-	l := newLaned(t, nil, nil)
-	l.handler = owned(l.handler)
-	l.acquaint()
-	for _, test := range []struct{ token, id, want string }{
-		{"user:alice", "alices", `"taskId":"alices"`},
-		{"user:bob", "bobs", `"taskId":"bobs"`},
-		{"user:bob", "alices", "task not found"},
-		{"user:alice", "working", "task not found"},
-		{"", "alices", "task not found"},
-		{"", "working", `"taskId":"working"`},
-		{"user:nobody", "working", "the request's owner could not be determined"},
-		{"stolen", "working", "invalid token"},
-	} {
-		r := l.post(request{method: "tasks/get", name: test.id, token: test.token}.http(t.Context(), "http://localhost/"))
-		if !strings.Contains(r.Body.String(), test.want) {
-			t.Errorf("%q asked for %s and got %s, want %s", test.token, test.id, answered(r), test.want)
-		}
-		if calls := l.runner.takeCalls(); (test.token == "user:nobody" || test.token == "stolen") && len(calls) > 0 {
-			t.Errorf("%q: the runner was called with %q", test.token, calls)
-		}
-	}
-	if asked := l.sdk.requests(); asked != 0 {
-		t.Errorf("the SDK was asked %d times", asked)
-	}
-}
-
-// owned has those who bring a token be who it says.
-func owned(handler http.Handler) http.Handler {
-	verified := auth.RequireBearerToken(verify, nil)(handler)
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Header.Get("Authorization") != "" {
-			verified.ServeHTTP(w, req)
-		} else {
-			handler.ServeHTTP(w, req)
-		}
-	})
-}
-
-// Options.Owner gets what it gets from the SDK, and a session that bears to be asked.
-func TestLaneOwnerOption(t *testing.T) {
-	t.Parallel()
-	sessions := make(map[mcp.Session]int)
-	var said, logged string
-	log := new(log)
-	l := newLaned(t, &mcpserver.Options{
-		Logger: log.logger(),
-		Owner: func(_ context.Context, req mcp.Request) (mcptasks.Owner, error) {
-			extra := req.GetExtra()
-			extra.CloseSSEStream(mcp.CloseSSEStreamArgs{})
-			sessions[req.GetSession()]++
-			versioned := req.(interface {
-				ProtocolVersion() string
-				ClientInfo() *mcp.Implementation
-				ClientCapabilities() *mcp.ClientCapabilities
-			})
-			said = fmt.Sprintf("%T %T %v %s %s %s %t %q %t", req, req.GetParams(), req.GetParams().GetMeta(), versioned.ProtocolVersion(),
-				versioned.ClientInfo().Name, extra.Header.Get("X-Owner"), versioned.ClientCapabilities() != nil, req.GetSession().ID(), extra.TokenInfo != nil)
-			owner := extra.Header.Get("X-Owner")
-			extra.Header.Set("X-Owner", "somebody else")
-			switch owner {
-			case "nobody":
-				return "anybody", errSecret
-			case "panic":
-				panic("the owner's")
-			}
-			return mcptasks.Owner(owner), nil
-		},
-	}, nil)
-	as := func(owner string) *http.Request {
-		return request{method: "tasks/get", name: "alices", owner: owner}.http(t.Context(), "http://localhost/")
-	}
-	l.post(as("alice"))
-	throughSDK := said
-	if l.sdk.requests() != 1 {
-		t.Fatal("the first was not the SDK's")
-	}
-	l.runner.takeCalls()
-	req := as("alice")
-	r := l.post(req)
-	if !strings.Contains(r.Body.String(), `"taskId":"alices"`) || said != throughSDK || req.Header.Get("X-Owner") != "alice" {
-		t.Errorf("alice got %s\nOwner was told\n%s, and by the SDK\n%s", answered(r), said, throughSDK)
-	}
-	wantCalls(t, l.runner, `Get "alice" alices`)
-
-	r = l.post(as("nobody"))
-	if logged = log.String(); !strings.Contains(r.Body.String(), `"message":"the request's owner could not be determined"`) || !strings.Contains(logged, "hunter2") {
-		t.Errorf("nobody got %s; log %s", answered(r), logged)
-	}
-	wantCalls(t, l.runner)
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("Owner's panic was lost")
-			}
-		}()
-		l.post(as("panic"))
-	}()
-	wantCalls(t, l.runner)
-	if len(sessions) != 4 || l.sdk.requests() != 0 {
-		t.Errorf("there were %d sessions for 4 requests", len(sessions))
-	}
-}
-
-// What the runner fails with is told as the SDK tells it.
-func TestLaneErrors(t *testing.T) {
-	t.Parallel()
-	for _, options := range []mcp.StreamableHTTPOptions{{}, {JSONResponse: true}} {
-		l := newLanes(t, options)
-		for _, err := range []error{
-			errSecret, context.Canceled, mcptasks.ErrNotFound, mcptasks.ErrLimit,
-			&mcptasks.Error{Op: "get", Err: fmt.Errorf("%w: <\u2028\x00\"", mcptasks.ErrInvalid), Hint: "hunter2"},
-			&jsonrpc.Error{Code: -32001, Message: "hunter2"},
-		} {
-			l.ours.runner.fail, l.sdks.runner.fail = err, err
-			if !l.same(t, err.Error(), func() *http.Request { return poll("working", declared) }) {
-				t.Errorf("%v: the lane was not taken", err)
-			}
-			if r := l.ours.post(poll("working", declared)); strings.Contains(r.Body.String(), "hunter2") {
-				t.Errorf("%v is told as %s", err, r.Body)
-			}
-			l.ours.runner.takeCalls()
-			l.ours.sdk.requests()
-		}
-	}
-}
-
-// getServer is asked for each poll, once, and may say that there is none.
-func TestLaneAsksForTheServer(t *testing.T) {
-	t.Parallel()
-	l := newLaned(t, nil, nil).acquaint()
-	bare, _ := newLoggedServer()
-	asked := 0
-	for name, test := range map[string]struct {
-		server *mcp.Server
-		want   int
-	}{
-		"a server in the lane": {l.server, http.StatusOK}, "none": {nil, http.StatusBadRequest}, "one without tasks": {bare, http.StatusNotFound},
-	} {
-		handler := mcpserver.NewHandler(func(req *http.Request) *mcp.Server {
-			if asked++; req.Header.Get("Mcp-Name") != "working" {
-				t.Errorf("%s: it is asked for %v", name, req.Header)
-			}
-			return test.server
-		}, nil)
-		for range 2 {
-			recorder := httptest.NewRecorder()
-			handler.ServeHTTP(recorder, poll("working", declared))
-			if recorder.Code != test.want {
-				t.Errorf("%s: answered %s", name, answered(recorder))
-			}
-			if test.server != nil && asked != 1 {
-				t.Errorf("%s: it was asked for %d times", name, asked)
-			}
-			asked = 0
-		}
-	}
-}
-
-// A server of which the SDK was told that it does not have the version has no lane.
-func TestLaneKnowsTheServersVersions(t *testing.T) {
-	t.Parallel()
-	runner := newFakeRunner()
-	fixtureTasks(runner)
-	server := mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, &mcp.ServerOptions{SupportedProtocolVersions: []string{"2025-11-25"}})
-	mcpserver.Mount(server, ownedTools(), runner, nil)
-	for range 3 {
-		recorder := httptest.NewRecorder()
-		endpoint(server).ServeHTTP(recorder, poll("working", declared))
-		if recorder.Code != http.StatusBadRequest || !strings.Contains(recorder.Body.String(), "unsupported protocol version") {
-			t.Errorf("answered %s", answered(recorder))
-		}
-	}
-	wantCalls(t, runner)
 }
