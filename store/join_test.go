@@ -93,8 +93,8 @@ func TestJoinedAreFewFlushes(t *testing.T) {
 				t.Errorf("call %d: %v", call, err)
 			}
 		}
-		// Two are in flight at once; six gather meanwhile, of a megabyte each.
-		if took := time.Since(start); took != 2*time.Second || l.most != 2 {
+		// Two are in flight at once, of a megabyte a call; the others gather meanwhile.
+		if took := time.Since(start); took > 2*time.Second || l.most != 2 || len(l.flushes) > 4 {
 			t.Errorf("%v, at most %d at once, in %v", l.flushes, l.most, took)
 		}
 		for _, flush := range l.flushes {
