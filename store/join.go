@@ -31,10 +31,6 @@ type joiner[In, Out any] struct {
 	// flights is how many flushes may be in flight at once.
 	flights int
 
-	// direct has a call that need not wait done by its caller, whose context then
-	// ends it.
-	direct bool
-
 	mu      sync.Mutex
 	waiting []*joined[In, Out]
 	flying  int
@@ -61,19 +57,20 @@ const (
 )
 
 // do has the call done by a flush and returns what it got. If ctx ends before,
-// the call may have been done all the same.
+// the call may have been done all the same. A call that need not wait for others is
+// flushed by its caller: to wake another goroutine twice takes as long as a poll.
 func (j *joiner[In, Out]) do(ctx context.Context, call In) (Out, error) {
-	if j.direct && j.takeOff() {
-		defer j.land()
-		j.taken(1)
-		results, err := j.flush(ctx, []In{call})
-		if err != nil {
-			results = []Result[Out]{{Err: err}}
-		}
-		return results[0].Out, results[0].Err
-	}
 	m := &joined[In, Out]{call: call, done: make(chan Result[Out], 1)}
-	j.join(m)
+	if j.takeOff() {
+		result := j.flushOne(ctx, call)
+		j.land()
+		if !errors.Is(result.Err, ErrBusy) {
+			return result.Out, result.Err
+		}
+		m.settle(result, j.join)
+	} else {
+		j.join(m)
+	}
 	select {
 	case result := <-m.done:
 		return result.Out, result.Err
@@ -84,6 +81,15 @@ func (j *joiner[In, Out]) do(ctx context.Context, call In) (Out, error) {
 		var none Out
 		return none, ctx.Err()
 	}
+}
+
+func (j *joiner[In, Out]) flushOne(ctx context.Context, call In) Result[Out] {
+	j.taken(1)
+	results, err := j.flush(ctx, []In{call})
+	if err != nil {
+		return Result[Out]{Err: err}
+	}
+	return results[0]
 }
 
 func (j *joiner[In, Out]) join(m *joined[In, Out]) {
@@ -170,11 +176,11 @@ func (j *joiner[In, Out]) flushAll(flock []*joined[In, Out]) {
 	for i, m := range flock {
 		switch {
 		case err == nil:
-			j.settle(m, results[i])
+			m.settle(results[i], j.join)
 		case len(flock) > 1 && refused(err):
 			j.flushAll(flock[i : i+1])
 		default:
-			j.settle(m, Result[Out]{Err: err})
+			m.settle(Result[Out]{Err: err}, j.join)
 		}
 	}
 }
@@ -200,7 +206,7 @@ func refused(err error) bool {
 
 // settle gives the caller what it got. What somebody else has locked is tried again
 // in a while: no connection waits for a lock.
-func (j *joiner[In, Out]) settle(m *joined[In, Out], result Result[Out]) {
+func (m *joined[In, Out]) settle(result Result[Out], again func(*joined[In, Out])) {
 	if !errors.Is(result.Err, ErrBusy) {
 		m.done <- result
 		return
@@ -208,5 +214,5 @@ func (j *joiner[In, Out]) settle(m *joined[In, Out], result Result[Out]) {
 	const first, most = 2 * time.Millisecond, 200 * time.Millisecond
 	wait := min(first<<min(m.tries, 10), most)
 	m.tries++
-	time.AfterFunc(wait/2+rand.N(wait), func() { j.join(m) })
+	time.AfterFunc(wait/2+rand.N(wait), func() { again(m) })
 }

@@ -27,7 +27,7 @@ func writers(oneWriter bool) int {
 
 // readers is how many polls are read by a query each before more of them share one:
 // a poll by itself is quicker, many together are cheaper.
-const readers = 8
+const readers = 3
 
 func (s *Store[TTx]) join(oneWriter bool) {
 	writers := writers(oneWriter)
@@ -36,7 +36,6 @@ func (s *Store[TTx]) join(oneWriter bool) {
 	}
 	s.gets = joiner[Name, *mcptasks.Task]{
 		flights: readers,
-		direct:  true,
 		flush:   s.getAll,
 		taken:   batch(telemetry.OpGet),
 		subject: func(name Name) string { return name.ID },

@@ -96,7 +96,7 @@ var (
 
 // TraceAcquireStart implements pgxpool.AcquireTracer.
 func (a acquireLimit) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
-	if ctx.Err() != nil { // nobody waits
+	if ctx.Err() != nil || pool.Stat().IdleConns() > 0 { // nobody waits; a timer for nothing would cost what a poll does
 		return ctx
 	}
 	limited, cancel := context.WithTimeout(ctx, a.patience)
