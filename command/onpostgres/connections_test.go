@@ -28,7 +28,7 @@ func silent(t *testing.T) string {
 func TestExhaustedConnections(t *testing.T) {
 	cluster, err := testdb.StartCluster(t.Context())
 	if err != nil {
-		t.Skip(err)
+		testdb.Absent(t, err)
 	}
 	t.Cleanup(cluster.Stop)
 	exec(t, cluster.URL, "ALTER SYSTEM SET max_connections = 20")

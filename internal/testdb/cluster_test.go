@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -22,7 +23,7 @@ func TestServerIsDurableAndGoes(t *testing.T) {
 	t.Parallel()
 	dsn, stop, err := Server(t.Context())
 	if err != nil {
-		t.Skip(err)
+		Absent(t, err)
 	}
 	defer stop()
 	if got := ask[string](t, dsn, "SHOW fsync"); got != "on" {
@@ -56,7 +57,7 @@ func TestClusterDiesWithItsProcess(t *testing.T) {
 	if dir == "" {
 		_ = child.Process.Kill()
 		_ = child.Wait()
-		t.Skipf("no throwaway cluster here: %s", line)
+		Absent(t, fmt.Errorf("no throwaway cluster here: %s", line))
 	}
 	conn, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
@@ -89,11 +90,11 @@ func TestClusterSweepsOrphans(t *testing.T) {
 	t.Parallel()
 	bin, err := findBinaries()
 	if err != nil {
-		t.Skip(err)
+		Absent(t, err)
 	}
 	as, err := unprivileged()
 	if err != nil {
-		t.Skip(err)
+		Absent(t, err)
 	}
 	base := publicDir(t)
 	dir, lock, err := clusterDir(base, as, hasty)

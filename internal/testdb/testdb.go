@@ -12,6 +12,7 @@ package testdb
 
 import (
 	"context"
+	"os"
 	"testing"
 )
 
@@ -36,6 +37,15 @@ var shared = process{sources: host}
 func Postgres(tb testing.TB, migrate func(ctx context.Context, url string) error) string {
 	tb.Helper()
 	return shared.database(tb, migrate)
+}
+
+// Absent skips a test for which no Postgres can be had, err says why, or fails it if MCPTASKS_TEST_POSTGRES is "required".
+func Absent(tb testing.TB, err error) {
+	tb.Helper()
+	if os.Getenv(envPostgres) == "required" {
+		tb.Fatal(err)
+	}
+	tb.Skip(err)
 }
 
 // Main runs m, then removes what Postgres started, and returns the exit code. Call it from TestMain:
