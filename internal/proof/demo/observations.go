@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -30,7 +31,8 @@ type observations struct {
 	text    string
 
 	mu   sync.Mutex
-	runs []stepRun // in the order of the logs
+	runs []stepRun    // in the order of the logs
+	next chan stepRun // receives each, as long as there is room
 }
 
 // A stepRun is one line of a process's log: it began to run a step.
@@ -59,6 +61,24 @@ func (o *observations) note(run stepRun) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.runs = append(o.runs, run)
+	select {
+	case o.next <- run:
+	default:
+	}
+}
+
+// began returns when a process begins to run the step, or one after it.
+func (o *observations) began(ctx context.Context, step int) error {
+	for {
+		select {
+		case run := <-o.next:
+			if run.step >= step {
+				return nil
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("step %d was not begun: %w", step, context.Cause(ctx))
+		}
+	}
 }
 
 // ranIn returns the processes that ran the step of the task, once for each time.

@@ -21,7 +21,7 @@ const (
 // play does what is to be seen and returns what was seen. No process that it
 // started outlives it.
 func play(ctx context.Context, s *screen, binary, db string) (_ *observations, err error) {
-	seen := &observations{steps: steps}
+	seen := &observations{steps: steps, next: make(chan stepRun, 100)}
 	var servers []*server
 	defer func() {
 		for _, server := range servers {
@@ -68,8 +68,9 @@ func play(ctx context.Context, s *screen, binary, db string) (_ *observations, e
 	}
 	seen.statusAtKill, seen.doneAtKill = task.Status, doneSteps(task)
 
-	// Polls and steps both take a second: away from the step's end, the kill hits work.
-	time.Sleep(time.Second / 2)
+	if err := seen.began(ctx, seen.doneAtKill+1); err != nil { // of which the kill hits the work
+		return nil, err
+	}
 	s.say("demo", "kill -9 %d", server.pid())
 	seen.killed = server.kill()
 	if server, err = startServer(ctx, s, seen, binary, db); err != nil {
