@@ -49,6 +49,7 @@ func Run[TTx any](t *testing.T, harness Harness[TTx]) {
 		{"node", nodeTests[TTx]()},
 		{"recover", recoverTests[TTx]()},
 		{"reap", reapTests[TTx]()},
+		{"lost fetch", lostTests[TTx]()},
 		{"repair", repairTests[TTx]()},
 		{"expire", expireTests[TTx]()},
 		{"list", listTests[TTx]()},
