@@ -63,7 +63,6 @@ func (j *joiner[In, Out]) do(ctx context.Context, call In) (Out, error) {
 	m := &joined[In, Out]{call: call, done: make(chan Result[Out], 1)}
 	if j.takeOff() {
 		result := j.flushOne(ctx, call)
-		j.land()
 		if !errors.Is(result.Err, ErrBusy) {
 			return result.Out, result.Err
 		}
@@ -83,7 +82,9 @@ func (j *joiner[In, Out]) do(ctx context.Context, call In) (Out, error) {
 	}
 }
 
+// flushOne is the flight of a caller that has taken off.
 func (j *joiner[In, Out]) flushOne(ctx context.Context, call In) Result[Out] {
+	defer j.land() // also if it panics, which a server's handlers may outlive
 	j.taken(1)
 	results, err := j.flush(ctx, []In{call})
 	if err != nil {

@@ -216,3 +216,25 @@ func TestJoinedWhoseCallerGoes(t *testing.T) {
 		}
 	})
 }
+
+// A flush that panics takes its caller down and no place in the air with it.
+func TestJoinedThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{err: func(calls []int) error {
+			if slices.Contains(calls, 0) {
+				panic("no")
+			}
+			return nil
+		}}
+		j := l.joiner()
+		for range 5 {
+			func() {
+				defer func() { _ = recover() }()
+				_, _ = j.do(t.Context(), 0)
+			}()
+		}
+		if _, err := j.do(t.Context(), 1); err != nil {
+			t.Error(err)
+		}
+	})
+}
