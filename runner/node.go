@@ -107,8 +107,8 @@ type Config struct {
 	Audit *slog.Logger
 
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
-	// works. They default to 1 ms and to 200 ms on Postgres, 100 ms there with
-	// PollOnly, 50 ms on SQLite.
+	// works. They default to 1 ms and to 200 ms, 100 ms with PollOnly. On SQLite
+	// River looks for its notifications every 50 ms besides.
 	FetchCooldown, FetchPollInterval time.Duration
 }
 

@@ -20,13 +20,9 @@ import (
 func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 	config.Schema = s.driver.Schema()
 	if config.FetchPollInterval == 0 {
-		config.FetchPollInterval = 50 * time.Millisecond
-		switch {
-		case !s.driver.River().SupportsListener():
-		case config.PollOnly:
+		config.FetchPollInterval = 200 * time.Millisecond // the net below the notifications
+		if config.PollOnly {
 			config.FetchPollInterval = 100 * time.Millisecond
-		default:
-			config.FetchPollInterval = 200 * time.Millisecond // the net below the notifications
 		}
 	}
 	return river.NewClient(s.driver.River(), config)

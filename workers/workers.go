@@ -37,8 +37,7 @@ type Config struct {
 	// to 1 ms.
 	FetchCooldown time.Duration
 	// FetchPollInterval is how often a queue is looked at without having been
-	// notified. Defaults to 200 ms, to 100 ms with PollOnly, and to 50 ms on a
-	// database that notifies nobody.
+	// notified. Defaults to 200 ms, or 100 ms with PollOnly.
 	FetchPollInterval time.Duration
 	// PollOnly makes River and the node look for changes instead of listening for
 	// them.
