@@ -93,11 +93,12 @@ func signal(watcher chan struct{}) {
 }
 
 // tell passes changes on after their commits, together: a notification within each
-// transaction would make Postgres commit them one by one. It pauses after each, so
-// that a busy node tells a thousand times a second at most.
+// transaction would make Postgres commit them one by one. It pauses after each, for
+// longer while there is always more to tell: those who are told that often have
+// enough to do.
 func (n *news) tell() {
-	const pause = time.Millisecond
-	for {
+	const least, most = time.Millisecond, 8 * time.Millisecond
+	for pause := least; ; {
 		select {
 		case <-n.ring:
 		case <-n.ctx.Done():
@@ -108,6 +109,11 @@ func (n *news) tell() {
 		select {
 		case <-time.After(pause):
 		case <-n.ctx.Done():
+		}
+		if len(n.ring) > 0 {
+			pause = min(2*pause, most)
+		} else {
+			pause = least
 		}
 	}
 }

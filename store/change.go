@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"go.opentelemetry.io/otel/trace"
 
@@ -68,8 +69,8 @@ func (s *Store[TTx]) requeueTx(ctx context.Context, tx TTx, task *Locked, why st
 		telemetry.SetTask(span, task.ID, event.Node)
 		traceContext = telemetry.After(ctx, task.TraceContext)
 	}
-	params := job(task.ID, task.Queue, task.Priority)
-	inserted, err := s.river.InsertTx(ctx, tx, params.Args, params.InsertOpts)
+	inserted, err := s.river.InsertTx(ctx, tx, JobArgs{TaskID: task.ID},
+		&river.InsertOpts{Queue: task.Queue, Priority: task.Priority, MaxAttempts: JobAttempts})
 	if err != nil {
 		return err
 	}

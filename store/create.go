@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
@@ -36,6 +35,10 @@ type JobArgs struct {
 // Kind is the one job kind. Every node registers it, so that no leader meets a
 // job of ours as unknown.
 func (JobArgs) Kind() string { return "mcptask" }
+
+// JobAttempts is every job's max_attempts. The task counts attempts: River's limit is
+// out of the way.
+const JobAttempts = math.MaxInt16
 
 // Create inserts each task with its job, all in one transaction, and returns the
 // tasks once it has committed. A single call may share the transaction with others
@@ -78,9 +81,9 @@ func (s *Store[TTx]) create(ctx context.Context, calls []NewTask) (tasks []*mcpt
 
 // sharable says whether the call may share a transaction with strangers': not if
 // what becomes of it depends on the tasks of others, which it would have to lock or
-// to count.
+// to count, nor if it has more to write than its task.
 func (s *Store[TTx]) sharable(call NewTask) bool {
-	return call.Params.IdempotencyKey == "" && s.config.MaxLiveTasks == 0 && s.config.MaxBacklog == 0
+	return call.Params.IdempotencyKey == "" && len(call.Params.Responses) == 0 && s.config.MaxLiveTasks == 0 && s.config.MaxBacklog == 0
 }
 
 // CreateTx is Create in the caller's transaction: the tasks exist when it
@@ -129,13 +132,16 @@ func (s *Store[TTx]) createTx(ctx context.Context, tx TTx, calls []NewTask) (tas
 
 // insertAll is the flush of creates.
 func (s *Store[TTx]) insertAll(ctx context.Context, rows []*Row) ([]Result[struct{}], error) {
-	err := s.driver.InTx(ctx, func(tx TTx) error {
-		if err := s.insertTx(ctx, tx, rows); err != nil || s.ringsAfter {
+	results := make([]Result[struct{}], len(rows))
+	if s.ringsAfter {
+		return results, s.driver.Insert(ctx, rows)
+	}
+	return results, s.driver.InTx(ctx, func(tx TTx) error {
+		if err := s.driver.InsertTx(ctx, tx, rows); err != nil {
 			return err
 		}
 		return s.ringTx(ctx, tx, queues(rows))
 	})
-	return make([]Result[struct{}], len(rows)), err
 }
 
 // insertTx inserts the rows, each with its job and its answers.
@@ -143,18 +149,7 @@ func (s *Store[TTx]) insertTx(ctx context.Context, tx TTx, rows []*Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	jobs := make([]river.InsertManyParams, len(rows))
-	for i, row := range rows {
-		jobs[i] = job(row.ID, row.Queue, row.Priority)
-	}
-	inserted, err := s.river.InsertManyTx(ctx, tx, jobs)
-	if err != nil {
-		return err
-	}
-	for i, row := range rows {
-		row.JobID = inserted[i].Job.ID
-	}
-	if err := s.driver.Insert(ctx, tx, rows); err != nil {
+	if err := s.driver.InsertTx(ctx, tx, rows); err != nil {
 		return err
 	}
 	for _, row := range rows {
@@ -275,15 +270,6 @@ func (s *Store[TTx]) checkLimits(ctx context.Context, tx TTx, row *Row, counted 
 		return fmt.Errorf("%w: %d tasks wait in the queue; this server allows %d", mcptasks.ErrLimit, backlog, s.config.MaxBacklog)
 	}
 	return nil
-}
-
-// job is the River job that runs a task. The task counts attempts: River's limit
-// is out of the way.
-func job(taskID, queue string, priority int) river.InsertManyParams {
-	return river.InsertManyParams{
-		Args:       JobArgs{TaskID: taskID},
-		InsertOpts: &river.InsertOpts{Queue: queue, Priority: priority, MaxAttempts: math.MaxInt16},
-	}
 }
 
 func (t *NewTask) validate(maxArguments int) error {

@@ -56,8 +56,12 @@ type Driver[TTx any] interface {
 
 // CallDriver is what a Driver does for those who make and read tasks.
 type CallDriver[TTx any] interface {
-	// Insert adds working tasks.
-	Insert(ctx context.Context, tx TTx, tasks []*Row) error
+	// Insert adds working tasks, each with a River job that may be worked at once and
+	// has JobAttempts, as River itself would insert it.
+	Insert(ctx context.Context, tasks []*Row) error
+
+	// InsertTx is Insert in tx.
+	InsertTx(ctx context.Context, tx TTx, tasks []*Row) error
 
 	// InsertKeyed adds a working task that has an idempotency key and no job
 	// yet, unless the owner has a task of the tool under the key. It returns the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"time"
 
@@ -57,18 +58,20 @@ const (
 )
 
 // do has the call done by a flush and returns what it got. If ctx ends before,
-// the call may have been done all the same. A call that need not wait for others is
-// flushed by its caller: to wake another goroutine twice takes as long as a poll.
+// the call may have been done all the same. A call that nobody shares is flushed by
+// its caller: to wake another goroutine twice takes as long as a poll.
 func (j *joiner[In, Out]) do(ctx context.Context, call In) (Out, error) {
 	m := &joined[In, Out]{call: call, done: make(chan Result[Out], 1)}
-	if j.takeOff() {
-		result := j.flushOne(ctx, call)
-		if !errors.Is(result.Err, ErrBusy) {
-			return result.Out, result.Err
+	if j.join(m) {
+		if flock := j.take(); len(flock) == 1 && flock[0] == m {
+			result := j.flushOne(ctx, call)
+			if !errors.Is(result.Err, ErrBusy) {
+				return result.Out, result.Err
+			}
+			m.settle(result, j.rejoin)
+		} else if len(flock) > 0 {
+			go j.fly(flock)
 		}
-		m.settle(result, j.join)
-	} else {
-		j.join(m)
 	}
 	select {
 	case result := <-m.done:
@@ -82,7 +85,26 @@ func (j *joiner[In, Out]) do(ctx context.Context, call In) (Out, error) {
 	}
 }
 
-// flushOne is the flight of a caller that has taken off.
+// join adds one who waits, and says whether a flight was free, which is the caller's
+// to begin now.
+func (j *joiner[In, Out]) join(m *joined[In, Out]) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.waiting = append(j.waiting, m)
+	if j.flying == j.flights {
+		return false
+	}
+	j.flying++
+	return true
+}
+
+func (j *joiner[In, Out]) rejoin(m *joined[In, Out]) {
+	if j.join(m) {
+		j.fly(j.take())
+	}
+}
+
+// flushOne is the flight of a caller that flies alone.
 func (j *joiner[In, Out]) flushOne(ctx context.Context, call In) Result[Out] {
 	defer j.land() // also if it panics, which a server's handlers may outlive
 	j.taken(1)
@@ -93,51 +115,31 @@ func (j *joiner[In, Out]) flushOne(ctx context.Context, call In) Result[Out] {
 	return results[0]
 }
 
-func (j *joiner[In, Out]) join(m *joined[In, Out]) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.waiting = append(j.waiting, m)
-	if j.flying < j.flights {
-		j.flying++
-		go j.fly()
-	}
-}
-
-func (j *joiner[In, Out]) takeOff() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.flying == j.flights {
-		return false
-	}
-	j.flying++
-	return true
-}
-
 // land ends the caller's flight, or leaves it to those who wait.
 func (j *joiner[In, Out]) land() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.waiting) > 0 {
-		go j.fly()
+		go func() { j.fly(j.take()) }()
 	} else {
 		j.flying--
 	}
 }
 
 // fly flushes until nobody waits.
-func (j *joiner[In, Out]) fly() {
-	for {
-		flock := j.take()
-		if len(flock) == 0 {
-			return
-		}
+func (j *joiner[In, Out]) fly(flock []*joined[In, Out]) {
+	for len(flock) > 0 {
 		j.flushAll(flock)
+		flock = j.take()
 	}
 }
 
 // take takes those who wait, as far as they fit into one flush. If it takes none,
-// the flight is over.
+// the flight is over. It lets those who are ready to run come first: whoever a flush
+// has just served is about to call again, and without that each flush of many would
+// be followed by one of a single call, for which all the others wait.
 func (j *joiner[In, Out]) take() []*joined[In, Out] {
+	runtime.Gosched()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var flock, rest []*joined[In, Out]
@@ -177,11 +179,11 @@ func (j *joiner[In, Out]) flushAll(flock []*joined[In, Out]) {
 	for i, m := range flock {
 		switch {
 		case err == nil:
-			m.settle(results[i], j.join)
+			m.settle(results[i], j.rejoin)
 		case len(flock) > 1 && refused(err):
 			j.flushAll(flock[i : i+1])
 		default:
-			m.settle(Result[Out]{Err: err}, j.join)
+			m.settle(Result[Out]{Err: err}, j.rejoin)
 		}
 	}
 }

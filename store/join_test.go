@@ -109,7 +109,7 @@ func TestJoinedOfOneSubjectFollowEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{took: time.Second}
 		j := l.joiner()
-		j.flights = 1
+		j.flights, j.size = 1, func(int) int { return 0 }
 		all(t, j, 1, 2, 2, 2, 3)
 		for _, flush := range l.flushes {
 			slices.Sort(flush)
@@ -187,7 +187,7 @@ func TestJoinedWhoseCallerGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{took: time.Second}
 		j := l.joiner()
-		j.flights = 1
+		j.flights, j.size = 1, func(int) int { return 0 }
 		go func() { _, _ = j.do(t.Context(), 1) }()
 		synctest.Wait() // it is in flight
 		ctx, cancel := context.WithCancel(t.Context())
@@ -235,6 +235,31 @@ func TestJoinedThatPanics(t *testing.T) {
 		}
 		if _, err := j.do(t.Context(), 1); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Callers that a flush has served call again: they share the next flush, and the
+// first of them does not take a flight for itself while the others wait for it.
+func TestServedCallersFlyTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{took: time.Millisecond}
+		j := l.joiner()
+		j.flights, j.size = 1, func(int) int { return 0 }
+		const callers, rounds = 16, 100
+		var wg sync.WaitGroup
+		for caller := range callers {
+			wg.Go(func() {
+				for round := range rounds {
+					if _, err := j.do(t.Context(), caller*rounds+round); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if one, two := rounds, 2*rounds; len(l.flushes) > (one+4*two)/5 { // two is one by itself and the others after it
+			t.Errorf("%d rounds of %d callers took %d flushes, want few more than one a round", rounds, callers, len(l.flushes))
 		}
 	})
 }

@@ -22,7 +22,6 @@ type Row struct {
 	Priority       int
 	Arguments      json.RawMessage
 	RequestMeta    json.RawMessage
-	JobID          int64
 	MaxAttempts    int
 	RunTimeout     time.Duration
 	DeadlineAt     time.Time // zero: none

@@ -8,23 +8,44 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/store"
 )
 
+// A task and its job are one statement, and so one round trip: River's InsertManyTx
+// makes four of a create, and each costs what the whole insert does. The job is as
+// River's insert makes it, with River's defaults.
 const insertSQL = `
+WITH t AS (
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[],
+        $11::integer[], $12::bigint[], $13::timestamptz[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::text[])
+        AS t (id, owner, tool, queue, priority, args, request_meta, status, ttl, poll_interval,
+              max_attempts, run_timeout, deadline_at, retry_of, created_at, updated_at, trace_context)
+), job AS (
+    INSERT INTO {s}.river_job (args, kind, max_attempts, priority, queue, state)
+    SELECT jsonb_build_object('task_id', id), 'mcptask', $18, priority, queue, 'available' FROM t
+    RETURNING id, args ->> 'task_id' AS task_id
+)
 INSERT INTO {s}.mcp_task (
-    id, owner, tool, queue, priority, args, request_meta, status,
-    ttl, poll_interval, job_id, max_attempts, run_timeout, deadline_at, retry_of, created_at, updated_at, trace_context)
-SELECT * FROM unnest(
-    $1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::text[],
-    $9::bigint[], $10::bigint[], $11::bigint[], $12::integer[], $13::bigint[], $14::timestamptz[], $15::text[],
-    $16::timestamptz[], $17::timestamptz[], $18::text[])`
+    id, owner, tool, queue, priority, args, request_meta, status, ttl, poll_interval,
+    max_attempts, run_timeout, deadline_at, retry_of, created_at, updated_at, trace_context, job_id)
+SELECT t.*, job.id FROM t JOIN job ON job.task_id = t.id`
 
 // Insert implements store.CallDriver.
-func (d *Driver) Insert(ctx context.Context, tx pgx.Tx, tasks []*store.Row) error {
-	_, err := tx.Exec(ctx, d.sql(insertSQL),
+func (d *Driver) Insert(ctx context.Context, tasks []*store.Row) error {
+	return repeat(ctx, func() error { return d.insert(ctx, d.pool, tasks) })
+}
+
+// InsertTx implements store.CallDriver.
+func (d *Driver) InsertTx(ctx context.Context, tx pgx.Tx, tasks []*store.Row) error {
+	return interpretError(d.insert(ctx, tx, tasks))
+}
+
+func (d *Driver) insert(ctx context.Context, db execer, tasks []*store.Row) error {
+	_, err := db.Exec(ctx, d.sql(insertSQL),
 		column(tasks, func(t *store.Row) string { return t.ID }),
 		column(tasks, func(t *store.Row) string { return string(t.Owner) }),
 		column(tasks, func(t *store.Row) string { return t.Tool }),
@@ -35,15 +56,20 @@ func (d *Driver) Insert(ctx context.Context, tx pgx.Tx, tasks []*store.Row) erro
 		column(tasks, func(t *store.Row) string { return string(t.Status) }),
 		column(tasks, func(t *store.Row) int64 { return t.TTL.Milliseconds() }),
 		column(tasks, func(t *store.Row) int64 { return t.PollInterval.Milliseconds() }),
-		column(tasks, func(t *store.Row) int64 { return t.JobID }),
 		column(tasks, func(t *store.Row) int { return t.MaxAttempts }),
 		column(tasks, func(t *store.Row) int64 { return t.RunTimeout.Milliseconds() }),
 		column(tasks, func(t *store.Row) *time.Time { return timestamp(t.DeadlineAt) }),
 		column(tasks, func(t *store.Row) *string { return nonEmpty(t.RetryOf) }),
 		column(tasks, func(t *store.Row) time.Time { return t.CreatedAt }),
 		column(tasks, func(t *store.Row) time.Time { return t.UpdatedAt }),
-		column(tasks, func(t *store.Row) *string { return nonEmpty(t.TraceContext) }))
-	return interpretError(err)
+		column(tasks, func(t *store.Row) *string { return nonEmpty(t.TraceContext) }),
+		store.JobAttempts)
+	return err
+}
+
+// execer is a pool or a transaction.
+type execer interface {
+	Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error)
 }
 
 const freeKeySQL = `

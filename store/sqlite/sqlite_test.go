@@ -52,9 +52,10 @@ func TestJSONIsText(t *testing.T) {
 		object := json.RawMessage(`{"a":1}`)
 		var rows [][]any
 		err := driver.InTx(t.Context(), func(tx *sql.Tx) error {
-			err := driver.Insert(t.Context(), tx, []*store.Row{{
-				Task:      mcptasks.Task{ID: "a", Status: mcptasks.StatusWorking},
-				Arguments: object, RequestMeta: object, JobID: 1,
+			err := driver.InsertTx(t.Context(), tx, []*store.Row{{
+				Task:  mcptasks.Task{ID: "a", Status: mcptasks.StatusWorking},
+				Queue: "default", Priority: 1,
+				Arguments: object, RequestMeta: object,
 			}})
 			if err != nil {
 				return err

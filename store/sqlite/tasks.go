@@ -19,26 +19,40 @@ INSERT INTO mcp_task (
     idempotency_key, args_hash, retry_of, created_at, updated_at, trace_context)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0), ?12, ?13, ?14, nullif(?15, ''), ?16, nullif(?17, ''), ?18, ?19, nullif(?20, ''))`
 
+// insertJobSQL is as River's insert, with River's defaults; those of its table have
+// times without fractions.
+const insertJobSQL = `
+INSERT INTO river_job (args, kind, max_attempts, priority, queue, created_at, scheduled_at)
+VALUES (jsonb_object('task_id', ?1), 'mcptask', ?2, ?3, ?4, datetime('now', 'subsec'), datetime('now', 'subsec'))`
+
 // Insert implements store.CallDriver.
-func (d *Driver) Insert(ctx context.Context, tx *sql.Tx, tasks []*store.Row) error {
-	insert, err := tx.PrepareContext(ctx, insertSQL)
-	if err != nil {
-		return interpretError(err)
-	}
-	defer func() { _ = insert.Close() }() // it has written all it had to
+func (d *Driver) Insert(ctx context.Context, tasks []*store.Row) error {
+	return d.InTx(ctx, func(tx *sql.Tx) error { return d.InsertTx(ctx, tx, tasks) })
+}
+
+// InsertTx implements store.CallDriver.
+func (d *Driver) InsertTx(ctx context.Context, tx *sql.Tx, tasks []*store.Row) error {
 	for _, t := range tasks {
-		if _, err := insert.ExecContext(ctx, columns(t)...); err != nil {
+		job, err := tx.ExecContext(ctx, insertJobSQL, t.ID, store.JobAttempts, t.Priority, t.Queue)
+		if err != nil {
+			return interpretError(err)
+		}
+		id, err := job.LastInsertId()
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, insertSQL, columns(t, id)...); err != nil {
 			return interpretError(err)
 		}
 	}
 	return nil
 }
 
-// columns returns the values that insertSQL stores.
-func columns(t *store.Row) []any {
+// columns returns the values that insertSQL stores. The job is 0 for none.
+func columns(t *store.Row, jobID int64) []any {
 	return []any{
 		t.ID, string(t.Owner), t.Tool, t.Queue, t.Priority, text(t.Arguments), text(t.RequestMeta), string(t.Status),
-		t.TTL.Milliseconds(), t.PollInterval.Milliseconds(), t.JobID, t.MaxAttempts, t.RunTimeout.Milliseconds(), since1970(t.DeadlineAt),
+		t.TTL.Milliseconds(), t.PollInterval.Milliseconds(), jobID, t.MaxAttempts, t.RunTimeout.Milliseconds(), since1970(t.DeadlineAt),
 		t.IdempotencyKey, t.ArgsHash, t.RetryOf, t.CreatedAt.UnixMicro(), t.UpdatedAt.UnixMicro(), t.TraceContext,
 	}
 }
@@ -57,7 +71,7 @@ func (d *Driver) InsertKeyed(ctx context.Context, tx *sql.Tx, task *store.Row, n
 	if _, err := exec(ctx, tx, freeKeySQL, string(task.Owner), task.Tool, task.IdempotencyKey, now.UnixMicro()); err != nil {
 		return "", nil, err
 	}
-	if _, err := exec(ctx, tx, insertKeyedSQL, columns(task)...); err != nil {
+	if _, err := exec(ctx, tx, insertKeyedSQL, columns(task, 0)...); err != nil {
 		return "", nil, err
 	}
 	err = tx.QueryRowContext(ctx, keyedSQL, string(task.Owner), task.Tool, task.IdempotencyKey).Scan(&id, &argsHash)

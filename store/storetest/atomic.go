@@ -27,8 +27,8 @@ func after(err error, fault func() error) error {
 	return err
 }
 
-func (d *faulty[TTx]) Insert(ctx context.Context, tx TTx, tasks []*store.Row) error {
-	return after(d.Driver.Insert(ctx, tx, tasks), d.insert)
+func (d *faulty[TTx]) InsertTx(ctx context.Context, tx TTx, tasks []*store.Row) error {
+	return after(d.Driver.InsertTx(ctx, tx, tasks), d.insert)
 }
 
 func (d *faulty[TTx]) Park(ctx context.Context, tx TTx, fence store.Fence, questions []store.Asked, detail string, now time.Time) (all, open int, held bool, err error) {
@@ -73,7 +73,9 @@ func atomicTests[TTx any]() []test[TTx] {
 			func(d *faulty[TTx], fault func() error) { d.insert = fault },
 			(*fixture[TTx]).begin,
 			func(f *fixture[TTx], s *store.Store[TTx], _ *store.Claimed) error {
-				_, err := s.Create(f.ctx, []store.NewTask{f.call()})
+				call := f.call() // with an answer, it is more than one statement
+				call.Params.Responses = answers("a")
+				_, err := s.Create(f.ctx, []store.NewTask{call})
 				return err
 			},
 		},

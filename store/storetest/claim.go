@@ -128,7 +128,8 @@ func claimTests[TTx any]() []test[TTx] {
 					f.Errorf("wrote %q, %v, want nothing", held, err)
 				}
 			}
-			f.must(f.driver.InTx(f.ctx, func(tx TTx) error { return f.driver.Insert(f.ctx, tx, nil) }))
+			f.must(f.driver.Insert(f.ctx, nil))
+			f.must(f.driver.InTx(f.ctx, func(tx TTx) error { return f.driver.InsertTx(f.ctx, tx, nil) }))
 		}},
 	}
 }
