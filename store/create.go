@@ -11,8 +11,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
@@ -174,7 +172,7 @@ func (s *Store[TTx]) newRow(call NewTask) (*Row, error) {
 	now, options := s.now(), call.Tool.Options
 	row := &Row{
 		Task: mcptasks.Task{
-			ID:           uuid.NewString(), // version 4: 122 random bits, the id may be the only secret
+			ID:           NewID(now),
 			Owner:        call.Owner,
 			Tool:         call.Tool.Name,
 			Status:       mcptasks.StatusWorking,

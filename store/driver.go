@@ -84,8 +84,8 @@ type CallDriver[TTx any] interface {
 	// GetMany is Get of several, in one query. It returns those there are, in any order.
 	GetMany(ctx context.Context, names []Name, now time.Time) ([]*mcptasks.Task, error)
 
-	// List returns the tasks that match and have not expired before now, newest
-	// first and then by id, ascending, without outcomes and questions.
+	// List returns the tasks that match and have not expired before now, by id,
+	// descending, which is newest first, without outcomes and questions.
 	List(ctx context.Context, filter Filter, now time.Time) ([]*mcptasks.Task, error)
 }
 

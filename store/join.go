@@ -32,6 +32,10 @@ type joiner[In, Out any] struct {
 	// flights is how many flushes may be in flight at once.
 	flights int
 
+	// gathers says that also a caller lets others come first before its flight takes
+	// those who wait. That costs half of what a poll does, and little beside a write.
+	gathers bool
+
 	mu      sync.Mutex
 	waiting []*joined[In, Out]
 	flying  int
@@ -63,6 +67,9 @@ const (
 func (j *joiner[In, Out]) do(ctx context.Context, call In) (Out, error) {
 	m := &joined[In, Out]{call: call, done: make(chan Result[Out], 1)}
 	if j.join(m) {
+		if j.gathers {
+			runtime.Gosched()
+		}
 		if flock := j.take(); len(flock) == 1 && flock[0] == m {
 			result := j.flushOne(ctx, call)
 			if !errors.Is(result.Err, ErrBusy) {
@@ -126,20 +133,20 @@ func (j *joiner[In, Out]) land() {
 	}
 }
 
-// fly flushes until nobody waits.
+// fly flushes until nobody waits. It yields before it takes those who do: whoever it
+// has just served is about to call again, and otherwise each flush of many would be
+// followed by one of a single call, for which all the others wait.
 func (j *joiner[In, Out]) fly(flock []*joined[In, Out]) {
 	for len(flock) > 0 {
 		j.flushAll(flock)
+		runtime.Gosched()
 		flock = j.take()
 	}
 }
 
 // take takes those who wait, as far as they fit into one flush. If it takes none,
-// the flight is over. It lets those who are ready to run come first: whoever a flush
-// has just served is about to call again, and without that each flush of many would
-// be followed by one of a single call, for which all the others wait.
+// the flight is over.
 func (j *joiner[In, Out]) take() []*joined[In, Out] {
-	runtime.Gosched()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var flock, rest []*joined[In, Out]

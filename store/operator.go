@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
@@ -107,15 +105,15 @@ type operator[TTx any] struct{ s *Store[TTx] }
 func (s *Store[TTx]) Operator() Operator { return operator[TTx]{s} }
 
 func (o operator[TTx]) List(ctx context.Context, query Query, cursor string, limit int) (*mcptasks.Page, error) {
-	filter := Filter{AnyOwner: query.Owner == nil, Status: query.Status, Tool: query.Tool}
+	filter := Filter{AnyOwner: query.Owner == nil, Status: query.Status, Tool: query.Tool, Before: idGreater}
 	if query.Owner != nil {
 		filter.Owner = *query.Owner
 	}
 	if query.MinAge > 0 {
-		filter.Before = o.s.now().Add(-query.MinAge)
+		filter.Before = idFrom(o.s.now().Add(-query.MinAge))
 	}
 	if query.MaxAge > 0 {
-		filter.Since = o.s.now().Add(-query.MaxAge)
+		filter.From = idFrom(o.s.now().Add(-query.MaxAge))
 	}
 	page, err := o.s.list(ctx, filter, cursor, limit)
 	if err != nil {
@@ -216,7 +214,7 @@ func (o operator[TTx]) again(task *Locked) *Row {
 	now := o.s.now()
 	row := &Row{
 		Task: mcptasks.Task{
-			ID:           uuid.NewString(),
+			ID:           NewID(now),
 			Owner:        task.Owner,
 			Tool:         task.Tool,
 			Status:       mcptasks.StatusWorking,

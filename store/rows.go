@@ -153,14 +153,7 @@ type Filter struct {
 	AnyOwner bool // Owner is not looked at
 	Status   mcptasks.Status
 	Tool     string
-	Before   time.Time // created before; for the operator's "older than"
-	Since    time.Time // created then or after; for the operator's "younger than"
-	After    Position  // the last task of the page before
+	Before   string // the ids are less than this
+	From     string // the ids are not less than this
 	Limit    int
-}
-
-// Position is a place in a list that is ordered by creation, newest first, then id.
-type Position struct {
-	CreatedAt time.Time
-	ID        string
 }

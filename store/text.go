@@ -7,8 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"github.com/mcptasks/mcptasks"
 )
 
@@ -17,24 +15,6 @@ const (
 	maxKeyBytes     = 1 << 10  // owners and keys are in indexes
 	maxDetailBytes  = 64 << 10 // one entry of the timeline
 )
-
-// isTaskID says whether the id can be one of ours; any other is unknown without
-// asking the database, which would refuse some of them with an error.
-func isTaskID(id string) bool {
-	if len(id) != 36 {
-		return false
-	}
-	parsed, err := uuid.Parse(id)
-	return err == nil && parsed.String() == id
-}
-
-// quotable is the id as errors may quote it: nothing if it cannot be one of ours.
-func quotable(id string) string {
-	if isTaskID(id) {
-		return id
-	}
-	return ""
-}
 
 // storable says whether every database takes s as text and can index it.
 func storable(s string) bool {

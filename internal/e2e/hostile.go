@@ -7,13 +7,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/google/uuid"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/store"
 )
 
 // hostileInput sends ids and keys that a database may not hold, and many: each is answered
@@ -74,7 +75,7 @@ func hostileInput(t *testing.T, db Database) {
 
 	many := make([]string, 10_000)
 	for i := range many {
-		many[i] = uuid.NewString()
+		many[i] = store.NewID(time.Now())
 	}
 	many[100] = foreign.ID
 	for _, id := range many[:500] {

@@ -41,7 +41,7 @@ CREATE TABLE mcp_task (
     CHECK ((finished_at IS NULL) = (status IN ('working', 'input_required')))
 ) WITH (fillfactor = 50);
 
-CREATE INDEX mcp_task_owner ON mcp_task (owner, created_at DESC, id);
+CREATE INDEX mcp_task_owner ON mcp_task (owner, id); -- ids are in the order of creation
 CREATE INDEX mcp_task_expires ON mcp_task (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX mcp_task_live ON mcp_task (status, queue, id) WHERE status IN ('working', 'input_required');
 CREATE INDEX mcp_task_deadline ON mcp_task (deadline_at) WHERE deadline_at IS NOT NULL AND finished_at IS NULL;

@@ -12,7 +12,7 @@ import (
 )
 
 const lockSQL = `
-SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, finished_at, expires_at,
+SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, expires_at,
        queue, priority, args, request_meta, coalesce(trace_context, ''), coalesce(job_id, 0), run_token IS NOT NULL, recoveries,
        max_attempts, run_timeout, deadline_at
 FROM {s}.mcp_task

@@ -20,7 +20,7 @@ func (d *Driver) OwnerOf(ctx context.Context, id string) (owner mcptasks.Owner, 
 }
 
 const showSQL = `
-SELECT t.id, t.owner, t.tool, t.status, t.status_message, t.ttl, t.poll_interval, t.created_at, t.updated_at, t.finished_at, t.expires_at,
+SELECT t.id, t.owner, t.tool, t.status, t.status_message, t.ttl, t.poll_interval, t.created_at, t.updated_at, t.expires_at,
        t.outcome, t.is_error, t.args, t.queue, t.attempts, t.max_attempts, t.recoveries, t.run_seq, coalesce(t.run_node, ''), t.run_at,
        t.deadline_at, coalesce(t.job_id, 0), coalesce(j.state::text, ''), coalesce(t.retry_of, '')
 FROM {s}.mcp_task t
@@ -65,20 +65,16 @@ func scanShown(row pgx.Row) (*store.Shown, error) {
 	var (
 		s                 store.Shown
 		task              taskRow
-		outcome, args     *string
-		isError           bool
+		args              *string
 		runAt, deadlineAt *time.Time
 	)
-	err := row.Scan(append(task.fields(), &outcome, &isError, &args, &s.Queue, &s.Attempts, &s.MaxAttempts, &s.Recoveries,
+	err := row.Scan(append(task.fields(), &task.outcome, &task.isError, &args, &s.Queue, &s.Attempts, &s.MaxAttempts, &s.Recoveries,
 		&s.RunSeq, &s.RunNode, &runAt, &deadlineAt, &s.JobID, &s.JobState, &s.RetryOf)...)
 	if err != nil {
 		return nil, err
 	}
 	s.Task, s.Arguments, s.RunAt, s.DeadlineAt = task.decode(), raw(args), utc(runAt), utc(deadlineAt)
-	if outcome != nil {
-		s.Outcome, err = store.DecodeOutcome(s.Status, json.RawMessage(*outcome), isError)
-	}
-	return &s, err
+	return &s, task.decodeOutcome()
 }
 
 func scanShownQuestion(row pgx.CollectableRow) (q store.ShownQuestion, err error) {

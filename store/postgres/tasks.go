@@ -126,123 +126,32 @@ func (d *Driver) Counts(ctx context.Context, tx pgx.Tx, owner mcptasks.Owner, qu
 	return live, backlog, interpretError(err)
 }
 
-const taskSQL = `
-SELECT t.id, t.owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, finished_at, expires_at,
-       outcome, is_error,
-       CASE WHEN status = 'input_required' THEN (
-           SELECT array_agg(ARRAY[key, method, params]) FROM {s}.mcp_task_input i
-           WHERE i.task_id = t.id AND i.answered_at IS NULL
-       ) END
-FROM {s}.mcp_task t `
-
-const getSQL = taskSQL + `
-WHERE id = $1 AND owner = $2 AND (expires_at IS NULL OR expires_at > $3)`
-
-// Get implements store.CallDriver.
-func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error) {
-	rows, err := d.pool.Query(ctx, d.sql(getSQL), id, string(owner), now)
-	if err != nil {
-		return nil, interpretError(err)
-	}
-	task, err := pgx.CollectExactlyOneRow(rows, scanTask)
-	return task, interpretError(err)
-}
-
-const getManySQL = taskSQL + `
-JOIN unnest($1::text[], $2::text[]) AS n (id, owner) ON n.id = t.id AND n.owner = t.owner
-WHERE expires_at IS NULL OR expires_at > $3`
-
-// GetMany implements store.CallDriver.
-func (d *Driver) GetMany(ctx context.Context, names []store.Name, now time.Time) ([]*mcptasks.Task, error) {
-	rows, err := d.pool.Query(ctx, d.sql(getManySQL),
-		column(names, func(n store.Name) string { return n.ID }),
-		column(names, func(n store.Name) string { return string(n.Owner) }), now)
-	if err != nil {
-		return nil, interpretError(err)
-	}
-	tasks, err := pgx.CollectRows(rows, scanTask)
-	return tasks, interpretError(err)
-}
-
-func scanTask(row pgx.CollectableRow) (*mcptasks.Task, error) {
-	var (
-		r       taskRow
-		outcome []byte
-		isError bool
-		open    [][]string
-	)
-	if err := row.Scan(append(r.fields(), &outcome, &isError, &open)...); err != nil {
-		return nil, err
-	}
-	task := r.decode()
-	if task.Status == mcptasks.StatusInputRequired {
-		task.Questions = make(map[string]mcptasks.Question, len(open))
-		for _, q := range open {
-			task.Questions[q[0]] = mcptasks.Question{Method: q[1], Params: json.RawMessage(q[2])}
-		}
-	}
-	var err error
-	if outcome != nil {
-		task.Outcome, err = store.DecodeOutcome(task.Status, outcome, isError)
-	}
-	return task, err
-}
-
 const listSQL = `
-SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, finished_at, expires_at, is_error
+SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, expires_at, is_error
 FROM {s}.mcp_task
 WHERE (expires_at IS NULL OR expires_at > $1)
   AND ($2 OR owner = $3) AND ($4 = '' OR status = $4) AND ($5 = '' OR tool = $5)
-  AND ($6::timestamptz IS NULL OR created_at < $6) AND ($7::timestamptz IS NULL OR created_at >= $7)
-  AND ($8::timestamptz IS NULL OR created_at < $8 OR (created_at = $8 AND id > $9))
-ORDER BY created_at DESC, id
-LIMIT $10`
+  AND id < $6 AND id >= $7
+ORDER BY id DESC
+LIMIT $8`
 
 // List implements store.CallDriver.
 func (d *Driver) List(ctx context.Context, f store.Filter, now time.Time) ([]*mcptasks.Task, error) {
-	rows, err := d.pool.Query(ctx, d.sql(listSQL), now, f.AnyOwner, string(f.Owner), string(f.Status), f.Tool,
-		timestamp(f.Before), timestamp(f.Since), timestamp(f.After.CreatedAt), f.After.ID, f.Limit)
+	rows, err := d.pool.Query(ctx, d.sql(listSQL), now, f.AnyOwner, string(f.Owner), string(f.Status), f.Tool, f.Before, f.From, f.Limit)
 	if err != nil {
 		return nil, interpretError(err)
 	}
 	tasks, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*mcptasks.Task, error) {
 		var r taskRow
-		var isError bool
-		if err := row.Scan(append(r.fields(), &isError)...); err != nil {
+		if err := row.Scan(append(r.fields(), &r.isError)...); err != nil {
 			return nil, err
 		}
-		if isError {
+		if r.isError {
 			r.task.Outcome = &mcptasks.Outcome{IsError: true}
 		}
 		return r.decode(), nil
 	})
 	return tasks, interpretError(err)
-}
-
-// taskRow is the columns of a task that every reader of it reads.
-type taskRow struct {
-	task                  mcptasks.Task
-	ttl, pollInterval     int64
-	finishedAt, expiresAt *time.Time
-}
-
-func (r *taskRow) fields() []any {
-	t := &r.task
-	return []any{
-		&t.ID, &t.Owner, &t.Tool, &t.Status, &t.StatusMessage, &r.ttl, &r.pollInterval,
-		&t.CreatedAt, &t.UpdatedAt, &r.finishedAt, &r.expiresAt,
-	}
-}
-
-func (r *taskRow) decode() *mcptasks.Task {
-	t := &r.task
-	t.TTL = time.Duration(r.ttl) * time.Millisecond
-	t.PollInterval = time.Duration(r.pollInterval) * time.Millisecond
-	t.CreatedAt, t.UpdatedAt = t.CreatedAt.UTC(), t.UpdatedAt.UTC()
-	if r.finishedAt != nil {
-		t.FinishedAt, t.ExpiresAt = r.finishedAt.UTC(), r.expiresAt.UTC()
-	}
-	return t
 }
 
 // text is JSON as a column takes it: NULL where there is none.

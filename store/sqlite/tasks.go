@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"math"
 	"time"
 
 	"github.com/mcptasks/mcptasks"
@@ -212,31 +211,17 @@ func questions(ctx context.Context, tx *sql.Tx, query, taskID string) (map[strin
 const listSQL = `
 SELECT ` + taskColumns + `, is_error FROM mcp_task
 WHERE (expires_at IS NULL OR expires_at > ?1)
-  AND (?2 = '' OR status = ?2) AND (?3 = '' OR tool = ?3) AND created_at < ?4 AND created_at >= ?8
-  AND created_at <= ?5 AND (created_at < ?5 OR id > ?6)`
+  AND (?2 = '' OR status = ?2) AND (?3 = '' OR tool = ?3) AND id < ?4 AND id >= ?5`
 
 const (
-	listOwnedSQL = listSQL + ` AND owner = ?9` + listOrder
+	listOwnedSQL = listSQL + ` AND owner = ?7` + listOrder
 	listAllSQL   = listSQL + listOrder
-	listOrder    = ` ORDER BY created_at DESC, id LIMIT ?7`
+	listOrder    = ` ORDER BY id DESC LIMIT ?6`
 )
 
 // List implements store.CallDriver.
 func (d *Driver) List(ctx context.Context, filter store.Filter, now time.Time) ([]*mcptasks.Task, error) {
-	before, since, after, limit := int64(math.MaxInt64), int64(math.MinInt64), int64(math.MaxInt64), -1
-	if !filter.Before.IsZero() {
-		before = filter.Before.UnixMicro()
-	}
-	if !filter.Since.IsZero() {
-		since = filter.Since.UnixMicro()
-	}
-	if !filter.After.CreatedAt.IsZero() {
-		after = filter.After.CreatedAt.UnixMicro()
-	}
-	if filter.Limit > 0 {
-		limit = filter.Limit
-	}
-	query, args := listAllSQL, []any{now.UnixMicro(), string(filter.Status), filter.Tool, before, after, filter.After.ID, limit, since}
+	query, args := listAllSQL, []any{now.UnixMicro(), string(filter.Status), filter.Tool, filter.Before, filter.From, filter.Limit}
 	if !filter.AnyOwner {
 		query, args = listOwnedSQL, append(args, string(filter.Owner))
 	}

@@ -61,7 +61,7 @@ func claimTests[TTx any]() []test[TTx] {
 			f.finish(completed.Fence, result(`{}`))
 			f.cancel(cancelled.TaskID)
 			for name, tc := range map[string]store.Fence{
-				"unknown":            {TaskID: uuid.NewString(), JobID: f.jobOf(tasks[0].ID)},
+				"unknown":            {TaskID: store.NewID(f.clock.now()), JobID: f.jobOf(tasks[0].ID)},
 				"another task's job": {TaskID: tasks[0].ID, JobID: f.jobOf(tasks[1].ID)},
 				"no job":             {TaskID: tasks[0].ID},
 				"completed":          completed.Fence,

@@ -111,7 +111,7 @@ func fenceTests[TTx any]() []test[TTx] {
 			fence := other.Fence
 			fence.TaskID = run.TaskID
 			f.refused(fence)
-			f.refused(store.Fence{TaskID: uuid.NewString(), JobID: run.JobID, RunToken: run.RunToken})
+			f.refused(store.Fence{TaskID: store.NewID(f.clock.now()), JobID: run.JobID, RunToken: run.RunToken})
 		}},
 		{"nobody's", func(f *fixture[TTx]) {
 			id := f.create(1)[0].ID

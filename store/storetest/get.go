@@ -5,9 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
 )
 
 func getTests[TTx any]() []test[TTx] {
@@ -20,7 +19,7 @@ func getTests[TTx any]() []test[TTx] {
 			f.claim(tasks[1].ID)
 
 			for way, ask := range f.waysToAsk() {
-				unknown := uuid.NewString()
+				unknown := store.NewID(f.clock.now())
 				want := strings.ReplaceAll(ask(alice, unknown).Error(), unknown, "ID")
 				for name, tc := range map[string]struct {
 					owner mcptasks.Owner
@@ -52,7 +51,7 @@ func getTests[TTx any]() []test[TTx] {
 					"not UTF-8":  id[:35] + "\xff",
 					"upper case": strings.ToUpper(id),
 					"braces":     "{" + id + "}",
-					"no hyphens": strings.ReplaceAll(id, "-", ""),
+					"too short":  id[1:],
 					"space":      id + " ",
 					"SQL":        "' OR '1'='1",
 					"a megabyte": strings.Repeat("a", 1<<20),

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
@@ -204,7 +203,7 @@ func operatorTests[TTx any]() []test[TTx] {
 				"Delete": func(id string) error { return operator.Delete(f.ctx, id) },
 				"Retry":  func(id string) error { _, err := operator.Retry(f.ctx, id); return err },
 			} {
-				for _, id := range []string{"", "\x00", "\xff", uuid.NewString()} {
+				for _, id := range []string{"", "\x00", "\xff", store.NewID(f.clock.now())} {
 					if err := ask(id); !errors.Is(err, mcptasks.ErrNotFound) {
 						f.Errorf("%s of %q: the error is %v, want %v", way, id, err, mcptasks.ErrNotFound)
 					}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
 
@@ -115,7 +114,7 @@ func surveyTests[TTx any]() []test[TTx] {
 			f.wantWaiting(store.Waiting{Queue: "reports", Tool: "report", Jobs: 1})
 			f.cancel(run.TaskID)
 			f.wantWaiting()
-			f.strayJob(rivertype.JobStateAvailable, uuid.NewString(), time.Hour) // no task's
+			f.strayJob(rivertype.JobStateAvailable, store.NewID(f.clock.now()), time.Hour) // no task's
 			f.wantWaiting()
 		}},
 		{"waiting for a node that has the tool", func(f *fixture[TTx]) {
@@ -204,7 +203,7 @@ func surveyTests[TTx any]() []test[TTx] {
 			want = append(want, store.Job{ID: f.strayJob(rivertype.JobStateAvailable, "", time.Hour)}) // names none at all
 			f.wantTaskless(want...)
 			for _, state := range []rivertype.JobState{"completed", "cancelled", "discarded"} {
-				f.strayJob(state, uuid.NewString(), time.Hour)
+				f.strayJob(state, store.NewID(f.clock.now()), time.Hour)
 			}
 			f.wantTaskless(want...)
 		}},

@@ -2,6 +2,7 @@ package onpostgres
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -13,12 +14,13 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// TestBounded runs 20,000 tasks that are kept for a second: neither our tables nor
-// River's hold them all, and in the end they are empty. River cleans every half minute.
+// TestBounded runs 20,000 tasks that are kept for a second, 64 at a time: neither our
+// tables nor River's hold them all, and in the end they are empty. River cleans every
+// half minute.
 func TestBounded(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		const tasks, callers = 20_000, 16
+		const tasks, callers = 20_000, 64
 		url := open(t)
 		step := func(ctx context.Context, run *mcptasks.Run, _ struct{}) (*mcp.CallToolResult, any, error) {
 			_, err := mcptasks.Step(ctx, run, "only", func(context.Context) (int, error) { return 1, nil })
@@ -38,8 +40,17 @@ func TestBounded(t *testing.T) {
 		for range callers {
 			load.Go(func() error {
 				for range tasks / callers {
-					if _, err := node.Create(t.Context(), "", mcptasks.CreateParams{Tool: "tool"}); err != nil {
+					task, err := node.Create(t.Context(), "", mcptasks.CreateParams{Tool: "tool"})
+					if err != nil {
 						return err
+					}
+					for task, err = range node.Watch(t.Context(), "", task.ID) {
+						if err != nil {
+							return err
+						}
+					}
+					if task.Status != mcptasks.StatusCompleted {
+						return fmt.Errorf("a task is %s: %+v", task.Status, task.Outcome)
 					}
 				}
 				return nil

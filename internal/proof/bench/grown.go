@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/mcptasks/mcptasks/runner"
 )
 
@@ -32,16 +30,18 @@ type grown struct {
 	ran   *countdown
 }
 
-// pastID is the id of the nth task of the past: drawn as at random, and not kept.
+// pastID is the id of the nth task of the past: in the order of time, before all that
+// are made now, and otherwise as at random.
 func pastID(n int) string {
-	return uuid.UUID(md5.Sum(fmt.Appendf(nil, "past %d", n))).String() //nolint:gosec // not a secret
+	random := md5.Sum(fmt.Appendf(nil, "past %d", n)) //nolint:gosec // not a secret
+	return fmt.Sprintf("0%010d%.25x", n, random)[:36]
 }
 
 const (
 	insertPastTasks = `
 INSERT INTO ` + tasksTable + ` (id, owner, tool, queue, priority, args, status, outcome, ttl, poll_interval, run_seq, max_attempts, run_timeout,
                                 created_at, updated_at, finished_at, expires_at)
-SELECT md5('past ' || i)::uuid::text, '', 'noop', 'default', 1, $2, 'completed', $3, 86400000, 1000, 1, 1, 3600000,
+SELECT '0' || lpad(i::text, 10, '0') || left(md5('past ' || i), 25), '', 'noop', 'default', 1, $2, 'completed', $3, 86400000, 1000, 1, 1, 3600000,
        at, at + interval '5 ms', at + interval '5 ms', at + interval '1 day'
 FROM (SELECT i, $4::timestamptz - interval '20 hours' * ($1::integer - i) / $1 AS at FROM generate_series(1, $1) AS i) AS past`
 

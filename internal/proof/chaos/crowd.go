@@ -10,9 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
+	"github.com/mcptasks/mcptasks/store"
 )
 
 // crowd is the run's clients: many that follow their tasks to the end, some of which
@@ -140,7 +139,7 @@ func (c *crowd) answer(ctx context.Context, owner, task string, questions []stri
 // pry asks for the task as somebody else, and for one that never was.
 func (c *crowd) pry(ctx context.Context, owner, task string) {
 	ops := []string{history.OpGet, history.OpGet, history.OpUpdate, history.OpCancel}
-	for _, id := range []string{task, uuid.NewString()} {
+	for _, id := range []string{task, store.NewID(time.Now())} {
 		r := c.about(ops[rand.IntN(len(ops))], owner+"'s neighbour", id)
 		r.Foreign = true
 		if r.Op == history.OpUpdate {

@@ -1,0 +1,126 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// getSQL is the statement that is asked most, and as bare as it can be: each column
+// and condition costs a percent or two of it, and a subquery a tenth even where it is
+// not run. So a task that waits for answers is read twice.
+const getSQL = `
+SELECT owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, expires_at, outcome, is_error
+FROM {s}.mcp_task WHERE id = $1`
+
+// Get implements store.CallDriver.
+func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error) {
+	var r taskRow
+	r.task.ID = id
+	err := d.pool.QueryRow(ctx, d.sql(getSQL), id).Scan(append(r.fields()[1:], &r.outcome, &r.isError)...)
+	if err != nil {
+		return nil, interpretError(err)
+	}
+	task := r.decode()
+	if task.Owner != owner || r.expiresAt.Valid && !task.ExpiresAt.After(now) {
+		return nil, mcptasks.ErrNotFound
+	}
+	if task.Status == mcptasks.StatusInputRequired {
+		return d.getAsked(ctx, owner, id, now)
+	}
+	return task, r.decodeOutcome()
+}
+
+// getAsked is Get of a task that may have open questions: it reads both at one moment.
+func (d *Driver) getAsked(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error) {
+	tasks, err := d.GetMany(ctx, []store.Name{{Owner: owner, ID: id}}, now)
+	if err != nil {
+		return nil, err
+	}
+	if len(tasks) == 0 {
+		return nil, mcptasks.ErrNotFound
+	}
+	return tasks[0], nil
+}
+
+const getManySQL = `
+SELECT t.id, t.owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, expires_at, outcome, is_error,
+       CASE WHEN status = 'input_required' THEN (
+           SELECT array_agg(ARRAY[key, method, params]) FROM {s}.mcp_task_input i
+           WHERE i.task_id = t.id AND i.answered_at IS NULL
+       ) END
+FROM {s}.mcp_task t JOIN unnest($1::text[], $2::text[]) AS n (id, owner) ON n.id = t.id AND n.owner = t.owner
+WHERE expires_at IS NULL OR expires_at > $3`
+
+// GetMany implements store.CallDriver.
+func (d *Driver) GetMany(ctx context.Context, names []store.Name, now time.Time) ([]*mcptasks.Task, error) {
+	rows, err := d.pool.Query(ctx, d.sql(getManySQL),
+		column(names, func(n store.Name) string { return n.ID }),
+		column(names, func(n store.Name) string { return string(n.Owner) }), now)
+	if err != nil {
+		return nil, interpretError(err)
+	}
+	tasks, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*mcptasks.Task, error) {
+		var r taskRow
+		var open [][]string
+		if err := row.Scan(append(r.fields(), &r.outcome, &r.isError, &open)...); err != nil {
+			return nil, err
+		}
+		task := r.decode()
+		if task.Status == mcptasks.StatusInputRequired {
+			task.Questions = make(map[string]mcptasks.Question, len(open))
+			for _, q := range open {
+				task.Questions[q[0]] = mcptasks.Question{Method: q[1], Params: json.RawMessage(q[2])}
+			}
+		}
+		return task, r.decodeOutcome()
+	})
+	return tasks, interpretError(err)
+}
+
+// taskRow is the columns of a task that every reader of it reads, and its outcome, in
+// types that pgx reads without a detour.
+type taskRow struct {
+	task                            mcptasks.Task
+	owner, status                   string
+	ttl, pollInterval               int64
+	createdAt, updatedAt, expiresAt pgtype.Timestamptz
+
+	outcome pgtype.Text
+	isError bool
+}
+
+// fields returns where all but the outcome goes.
+func (r *taskRow) fields() []any {
+	t := &r.task
+	return []any{
+		&t.ID, &r.owner, &t.Tool, &r.status, &t.StatusMessage, &r.ttl, &r.pollInterval,
+		&r.createdAt, &r.updatedAt, &r.expiresAt,
+	}
+}
+
+func (r *taskRow) decode() *mcptasks.Task {
+	t := &r.task
+	t.Owner, t.Status = mcptasks.Owner(r.owner), mcptasks.Status(r.status)
+	t.TTL = time.Duration(r.ttl) * time.Millisecond
+	t.PollInterval = time.Duration(r.pollInterval) * time.Millisecond
+	t.CreatedAt, t.UpdatedAt = r.createdAt.Time.UTC(), r.updatedAt.Time.UTC()
+	if t.Status.Terminal() { // it does not change any more: its last change was its end
+		t.FinishedAt, t.ExpiresAt = t.UpdatedAt, r.expiresAt.Time.UTC()
+	}
+	return t
+}
+
+// decodeOutcome gives the task its outcome, if it has one.
+func (r *taskRow) decodeOutcome() (err error) {
+	if r.outcome.Valid {
+		r.task.Outcome, err = store.DecodeOutcome(r.task.Status, []byte(r.outcome.String), r.isError)
+	}
+	return err
+}
