@@ -40,18 +40,20 @@ func (s *Store[TTx]) ring(ctx context.Context, executor riverdriver.Executor, qu
 	if !s.driver.River().SupportsListenNotify() || len(queues) == 0 {
 		return nil
 	}
+	return executor.NotifyMany(ctx, Bell(s.driver.Schema(), queues))
+}
+
+// Bell is what tells River's workers that there are jobs in the queues.
+func Bell(schema string, queues []string) *riverdriver.NotifyManyParams {
 	payloads := make([]string, len(queues))
 	for i, queue := range queues {
 		payloads[i] = fmt.Sprintf(`{"queue": %q}`, queue)
 	}
-	return executor.NotifyMany(ctx, &riverdriver.NotifyManyParams{
-		Payload: payloads,
-		Schema:  s.driver.Schema(),
-		Topic:   insertTopic,
-	})
+	return &riverdriver.NotifyManyParams{Payload: payloads, Schema: schema, Topic: insertTopic}
 }
 
-func queues(rows []*Row) []string {
+// Queues returns the rows' queues, each once.
+func Queues(rows []*Row) []string {
 	names := make([]string, len(rows))
 	for i, row := range rows {
 		names[i] = row.Queue

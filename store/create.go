@@ -72,7 +72,7 @@ func (s *Store[TTx]) create(ctx context.Context, calls []NewTask) (tasks []*mcpt
 		if tasks, made, err = s.createTx(ctx, tx, calls); err != nil || s.ringsAfter {
 			return err
 		}
-		return s.ringTx(ctx, tx, queues(made))
+		return s.ringTx(ctx, tx, Queues(made))
 	})
 	return tasks, made, err
 }
@@ -90,7 +90,7 @@ func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) (tas
 	defer s.op(ctx, telemetry.OpCreate, len(calls)).end(&err)
 	tasks, made, err := s.createTx(ctx, tx, calls)
 	if err == nil {
-		err = s.ringTx(ctx, tx, queues(made)) // nobody tells us of the commit
+		err = s.ringTx(ctx, tx, Queues(made)) // nobody tells us of the commit
 	}
 	if err != nil {
 		return nil, wrap("create", "", err)
@@ -130,16 +130,7 @@ func (s *Store[TTx]) createTx(ctx context.Context, tx TTx, calls []NewTask) (tas
 
 // insertAll is the flush of creates.
 func (s *Store[TTx]) insertAll(ctx context.Context, rows []*Row) ([]Result[struct{}], error) {
-	results := make([]Result[struct{}], len(rows))
-	if s.ringsAfter {
-		return results, s.driver.Insert(ctx, rows)
-	}
-	return results, s.driver.InTx(ctx, func(tx TTx) error {
-		if err := s.driver.InsertTx(ctx, tx, rows); err != nil {
-			return err
-		}
-		return s.ringTx(ctx, tx, queues(rows))
-	})
+	return make([]Result[struct{}], len(rows)), s.driver.Insert(ctx, rows)
 }
 
 // insertTx inserts the rows, each with its job and its answers.

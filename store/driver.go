@@ -57,10 +57,11 @@ type Driver[TTx any] interface {
 // CallDriver is what a Driver does for those who make and read tasks.
 type CallDriver[TTx any] interface {
 	// Insert adds working tasks, each with a River job that may be worked at once and
-	// has JobAttempts, as River itself would insert it.
+	// has JobAttempts, as River itself would insert it. A driver that is Exclusive also
+	// rings Bell, in the same transaction.
 	Insert(ctx context.Context, tasks []*Row) error
 
-	// InsertTx is Insert in tx.
+	// InsertTx is Insert in tx, and rings no bell.
 	InsertTx(ctx context.Context, tx TTx, tasks []*Row) error
 
 	// InsertKeyed adds a working task that has an idempotency key and no job

@@ -15,15 +15,18 @@ import (
 )
 
 // Each statement of this file changes only tasks whose fence holds: job_id and
-// run_token are the run's, and the status is working. Those that take many tasks skip
-// what somebody else has locked, and lock in the order of ids: they wait for nobody.
+// run_token are the run's. A task has a job only while it is working, by a constraint
+// of the table. That its status is not asked for as well keeps the planner from
+// mcp_task_live, which it takes for empty when it has not heard of a burst of tasks:
+// each flush then read all that are live. The statements that take many tasks skip what
+// somebody else has locked, and lock in the order of ids: they wait for nobody.
 
 const claimSQL = `
 WITH c AS (
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) AS c (id, job_id, run_token)
 ), free AS (
     SELECT t.id, c.run_token FROM c JOIN {s}.mcp_task t ON t.id = c.id AND t.job_id = c.job_id
-    WHERE t.status = 'working' AND t.tool = ANY ($4)
+    WHERE t.tool = ANY ($4)
     ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED
 )
 UPDATE {s}.mcp_task t
@@ -134,7 +137,7 @@ func scanClaimed(row pgx.CollectableRow) (*store.Claimed, error) {
 	return &c, err
 }
 
-const toolOfSQL = `SELECT tool FROM {s}.mcp_task WHERE id = $1 AND job_id = $2 AND status = 'working'`
+const toolOfSQL = `SELECT tool FROM {s}.mcp_task WHERE id = $1 AND job_id = $2`
 
 // ToolOf implements store.RunDriver.
 func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string, error) {
@@ -146,7 +149,7 @@ func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string
 const heldSQL = `
 SELECT t.run_token FROM {s}.mcp_task t
 JOIN unnest($1::text[], $2::bigint[], $3::text[]) AS r (id, job_id, run_token)
-  ON t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token AND t.status = 'working'`
+  ON t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token`
 
 // Held implements store.RunDriver.
 func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error) {
@@ -157,7 +160,6 @@ func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error)
 // freeSQL selects the tasks of the runs r that hold them and nobody has locked.
 const freeSQL = `
     SELECT r.* FROM r JOIN {s}.mcp_task t ON t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token
-    WHERE t.status = 'working'
     ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED`
 
 const reportSQL = `
@@ -185,7 +187,7 @@ func (d *Driver) Report(ctx context.Context, reports []store.Report, now time.Ti
 const saveStepSQL = `
 WITH held AS (
     SELECT id, recoveries, run_node, run_seq FROM {s}.mcp_task
-    WHERE id = $1 AND job_id = $2 AND run_token = $3 AND status = 'working'
+    WHERE id = $1 AND job_id = $2 AND run_token = $3
     FOR NO KEY UPDATE
 ), saved AS (
     INSERT INTO {s}.mcp_task_step (task_id, key, result, node, run_seq, began_at, ended_at)
@@ -220,7 +222,7 @@ func (d *Driver) SaveStep(ctx context.Context, step store.Step, maxSteps int, no
 }
 
 const lockHeldSQL = `
-SELECT FROM {s}.mcp_task WHERE id = $1 AND job_id = $2 AND run_token = $3 AND status = 'working' FOR UPDATE`
+SELECT FROM {s}.mcp_task WHERE id = $1 AND job_id = $2 AND run_token = $3 FOR UPDATE`
 
 const insertAskedSQL = `
 INSERT INTO {s}.mcp_task_input (task_id, key, method, params, asked_at, deadline_at)

@@ -9,6 +9,7 @@ import (
 
 // querier is a pool or a transaction.
 type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
@@ -17,7 +18,7 @@ type querier interface {
 type scanner interface{ Scan(into ...any) error }
 
 // exec runs a statement and reports whether it changed a row.
-func exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (changed bool, err error) {
+func exec(ctx context.Context, tx querier, query string, args ...any) (changed bool, err error) {
 	result, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return false, interpretError(err)

@@ -32,7 +32,7 @@ func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string
 		return nil, err
 	}
 	var claimed []*store.Claimed
-	err = d.InTx(ctx, func(tx *sql.Tx) error {
+	err = d.flush(ctx, func(tx flushTx) error {
 		claimed = nil
 		for _, fence := range claims {
 			c, err := claim(ctx, tx, fence, names, node, now)
@@ -52,7 +52,7 @@ func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string
 	return claimed, nil
 }
 
-func claim(ctx context.Context, tx *sql.Tx, fence store.Fence, tools, node string, now time.Time) (*store.Claimed, error) {
+func claim(ctx context.Context, tx querier, fence store.Fence, tools, node string, now time.Time) (*store.Claimed, error) {
 	c := &store.Claimed{Fence: fence}
 	var (
 		args, meta []byte
@@ -75,7 +75,7 @@ func claim(ctx context.Context, tx *sql.Tx, fence store.Fence, tools, node strin
 
 const stepsSQL = `SELECT key, result FROM mcp_task_step WHERE task_id = ?1`
 
-func recorded(ctx context.Context, tx *sql.Tx, taskID string) (mcptasks.Recorded, error) {
+func recorded(ctx context.Context, tx querier, taskID string) (mcptasks.Recorded, error) {
 	steps := make(map[string]json.RawMessage)
 	err := each(ctx, tx, stepsSQL, []any{taskID}, func(row scanner) error {
 		var (
@@ -133,7 +133,7 @@ WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
 // Report implements store.RunDriver.
 func (d *Driver) Report(ctx context.Context, reports []store.Report, now time.Time) ([]string, error) {
-	return held(ctx, d, reports, func(tx *sql.Tx, r store.Report) (string, bool, error) {
+	return held(ctx, d, reports, func(tx querier, r store.Report) (string, bool, error) {
 		changed, err := exec(ctx, tx, reportSQL, r.TaskID, r.JobID, r.RunToken, r.Done, r.Total, r.Message, now.UnixMicro())
 		return r.TaskID, changed, err
 	})
@@ -237,7 +237,7 @@ WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
 // Retry implements store.RunDriver.
 func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
-	return held(ctx, d, retries, func(tx *sql.Tx, r store.Retry) (string, bool, error) {
+	return held(ctx, d, retries, func(tx querier, r store.Retry) (string, bool, error) {
 		changed, err := exec(ctx, tx, retrySQL, r.TaskID, r.JobID, r.RunToken, r.Message, now.UnixMicro(), r.TraceContext)
 		if err == nil && changed {
 			err = addEvent(ctx, tx, r.TaskID, r.Event, now)
@@ -255,7 +255,7 @@ WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
 // Finish implements store.RunDriver.
 func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
-	return held(ctx, d, ends, func(tx *sql.Tx, f store.Finish) (string, bool, error) {
+	return held(ctx, d, ends, func(tx querier, f store.Finish) (string, bool, error) {
 		changed, err := exec(ctx, tx, finishSQL, f.TaskID, f.JobID, f.RunToken,
 			string(f.Status), f.Message, text(f.Outcome), f.IsError, now.UnixMicro(), retention.Milliseconds())
 		if err == nil && changed {
@@ -270,7 +270,7 @@ INSERT INTO mcp_task_event (task_id, at, kind, run_seq, node, detail)
 SELECT id, ?2, ?3, run_seq, ?4, ?5 FROM mcp_task WHERE id = ?1`
 
 // addEvent adds the event to the task's timeline, if it is one.
-func addEvent(ctx context.Context, tx *sql.Tx, taskID string, event store.Event, now time.Time) error {
+func addEvent(ctx context.Context, tx querier, taskID string, event store.Event, now time.Time) error {
 	if event.Kind == "" {
 		return nil
 	}
@@ -280,12 +280,12 @@ func addEvent(ctx context.Context, tx *sql.Tx, taskID string, event store.Event,
 
 // held writes the items in one transaction and returns the ids of the tasks that
 // were changed.
-func held[T any](ctx context.Context, d *Driver, items []T, write func(*sql.Tx, T) (id string, changed bool, err error)) ([]string, error) {
+func held[T any](ctx context.Context, d *Driver, items []T, write func(querier, T) (id string, changed bool, err error)) ([]string, error) {
 	if len(items) == 0 {
 		return nil, nil
 	}
 	var ids []string
-	err := d.InTx(ctx, func(tx *sql.Tx) error {
+	err := d.flush(ctx, func(tx flushTx) error {
 		ids = nil
 		for _, item := range items {
 			id, changed, err := write(tx, item)

@@ -39,6 +39,9 @@ type Driver struct {
 	lockPath string  // "" in memory
 	river    *riversqlite.Driver
 
+	preparing sync.Mutex
+	prepared  map[string]*sql.Stmt // see prepare
+
 	memory struct{ worker, migration sync.Mutex } // the locks of a database in memory
 }
 

@@ -26,11 +26,23 @@ VALUES (jsonb_object('task_id', ?1), 'mcptask', ?2, ?3, ?4, datetime('now', 'sub
 
 // Insert implements store.CallDriver.
 func (d *Driver) Insert(ctx context.Context, tasks []*store.Row) error {
-	return d.InTx(ctx, func(tx *sql.Tx) error { return d.InsertTx(ctx, tx, tasks) })
+	return d.flush(ctx, func(tx flushTx) error {
+		if err := insert(ctx, tx, tasks); err != nil {
+			return err
+		}
+		if len(tasks) == 0 {
+			return nil
+		}
+		return d.river.UnwrapExecutor(tx.Tx).NotifyMany(ctx, store.Bell("", store.Queues(tasks)))
+	})
 }
 
 // InsertTx implements store.CallDriver.
 func (d *Driver) InsertTx(ctx context.Context, tx *sql.Tx, tasks []*store.Row) error {
+	return insert(ctx, tx, tasks)
+}
+
+func insert(ctx context.Context, tx querier, tasks []*store.Row) error {
 	for _, t := range tasks {
 		job, err := tx.ExecContext(ctx, insertJobSQL, t.ID, store.JobAttempts, t.Priority, t.Queue)
 		if err != nil {
@@ -193,7 +205,7 @@ WHERE task_id = ?1`
 const openQuestionsSQL = questionsSQL + ` AND answered_at IS NULL`
 
 // questions returns a task's questions by key.
-func questions(ctx context.Context, tx *sql.Tx, query, taskID string) (map[string]mcptasks.Question, error) {
+func questions(ctx context.Context, tx querier, query, taskID string) (map[string]mcptasks.Question, error) {
 	all := make(map[string]mcptasks.Question)
 	err := each(ctx, tx, query, []any{taskID}, func(row scanner) error {
 		var (

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,8 @@ func (l *lab) say(format string, args ...any) {
 
 // describe says what the figures were measured on.
 func (l *lab) describe(ctx context.Context) string {
-	lines := []string{fmt.Sprintf("%d cores, %s, %s/%s; pools of %d connections", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, l.connections)}
+	lines := []string{fmt.Sprintf("%d cores, %s, %s/%s, GOGC=%s; pools of %d connections",
+		runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, cmp.Or(os.Getenv("GOGC"), fmt.Sprint(gcPercent)), l.connections)}
 	if l.server != nil {
 		lines = append(lines, l.server.describe(ctx))
 	}

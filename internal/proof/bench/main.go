@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -88,10 +89,17 @@ func (o *options) hasten() {
 	o.idle = 2 * time.Second
 }
 
+// gcPercent is GOGC of all that is measured, ours and the floors, in this process and
+// its children: the one that command.Main sets.
+const gcPercent = 400
+
 func main() {
 	var o options
 	o.flags()
 	flag.Parse()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	do := run
 	if o.role != "" {
