@@ -94,19 +94,22 @@ var (
 	errTwice    = errors.New("a member is there twice")
 )
 
-// readObject returns an object's members. Of a member that is there twice some
-// decoders take the first, some the last, and some both.
+// readObject returns the members of an object in a body that is JSON. Of a member that
+// is there twice some decoders take the first, some the last, and some both.
 func readObject(data []byte) (map[string]json.RawMessage, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+	data = bytes.TrimSpace(data)
+	if len(data) == 0 || data[0] != '{' {
 		return nil, errNoObject
 	}
 	members := make(map[string]json.RawMessage)
-	for d.More() {
-		key, err := d.Token()
-		name, ok := key.(string)
-		var value json.RawMessage
-		if err != nil || !ok || d.Decode(&value) != nil {
+	for data = next(data[1:]); data[0] != '}'; data = next(data) {
+		key := data[:valueEnd(data)]
+		data = next(data[len(key):]) // the colon
+		value := data[:valueEnd(data)]
+		data = data[len(value):]
+
+		var name string
+		if err := json.Unmarshal(key, &name); err != nil {
 			return nil, errNoObject
 		}
 		if _, twice := members[name]; twice {
@@ -114,10 +117,44 @@ func readObject(data []byte) (map[string]json.RawMessage, error) {
 		}
 		members[name] = value
 	}
-	if _, err := d.Token(); err != nil {
-		return nil, errNoObject
-	}
 	return members, nil
+}
+
+// next returns what follows space, commas and colons.
+func next(data []byte) []byte { return bytes.TrimLeft(data, " \t\r\n,:") }
+
+// valueEnd returns where the value ends with which data, that is JSON, begins.
+func valueEnd(data []byte) int {
+	depth := 0
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			for i++; data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			if depth == 0 { // of what the value is in
+				return i
+			}
+			depth--
+		case ',', ':', ' ', '\t', '\r', '\n':
+			if depth == 0 {
+				return i
+			}
+			continue
+		default: // within a number, true, false or null
+			continue
+		}
+		if depth == 0 {
+			return i + 1
+		}
+	}
+	return len(data)
 }
 
 func decode(data []byte, v any) error { return json.NewDecoder(bytes.NewReader(data)).Decode(v) }
