@@ -188,7 +188,14 @@ func (w *Workers) riverConfig() *river.Config {
 		CompletedJobRetentionPeriod: w.config.JobRetention,
 		CancelledJobRetentionPeriod: w.config.JobRetention,
 		DiscardedJobRetentionPeriod: w.config.JobRetention,
+
+		ReindexerIndexNames: slices.DeleteFunc(river.ReindexerIndexNamesDefault(), dropped),
 	}
+}
+
+// dropped says that our schema is without the index of River's; see migrations.
+func dropped(index string) bool {
+	return index == "river_job_args_index" || index == "river_job_metadata_index"
 }
 
 // Dead says whether the workers were started and cannot beat: to the other nodes this

@@ -219,12 +219,12 @@ func TestReindexOutlastsLockTimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
-		if err := reindex(riverpgxv5.New(pool).GetExecutor(), "river_job_metadata_index"); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		if err := reindex(riverpgxv5.New(pool).GetExecutor(), "river_job_kind"); err == nil || !strings.Contains(err.Error(), "lock timeout") {
 			t.Fatalf("the test shows nothing: a pool with a lock_timeout reindexes: %v", err)
 		}
 		driver := open(t, limited, nil)
 		done := make(chan error, 1)
-		go func() { done <- reindex(driver.River().GetExecutor(), "river_job_args_index") }()
+		go func() { done <- reindex(driver.River().GetExecutor(), "river_job_prioritized_fetching_index") }()
 		select {
 		case err := <-done:
 			t.Fatalf("the reindexing did not wait for the transaction: %v", err)
