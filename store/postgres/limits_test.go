@@ -50,22 +50,23 @@ func open(t testing.TB, url string, options *postgres.Options) *postgres.Driver 
 func TestLimits(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		database := testdb.Postgres(t, migrate)
-		settings := func(options *postgres.Options, more ...string) (s [4]string) {
+		settings := func(options *postgres.Options, more ...string) (s [6]string) {
 			driver := open(t, with(t, database, more...), options)
 			err := driver.InTx(t.Context(), func(tx pgx.Tx) error {
 				return tx.QueryRow(t.Context(), `SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),
-					current_setting('idle_in_transaction_session_timeout'), current_setting('application_name')`).Scan(&s[0], &s[1], &s[2], &s[3])
+					current_setting('idle_in_transaction_session_timeout'), current_setting('application_name'),
+					current_setting('enable_seqscan'), current_setting('jit')`).Scan(&s[0], &s[1], &s[2], &s[3], &s[4], &s[5])
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return s
 		}
-		for name, test := range map[string]struct{ got, want [4]string }{
-			"ours":        {settings(nil), [4]string{"1min", "10s", "1min", "mcptasks"}},
-			"the URL's":   {settings(nil, "statement_timeout=5s", "lock_timeout=0", "application_name=mine"), [4]string{"5s", "0", "1min", "mine"}},
-			"its options": {settings(nil, "options=-c statement_timeout=7s"), [4]string{"7s", "10s", "1min", "mcptasks"}},
-			"poll only":   {settings(&postgres.Options{PollOnly: true}), [4]string{"0", "0", "0", "mcptasks"}},
+		for name, test := range map[string]struct{ got, want [6]string }{
+			"ours":        {settings(nil), [6]string{"1min", "10s", "1min", "mcptasks", "off", "off"}},
+			"the URL's":   {settings(nil, "statement_timeout=5s", "lock_timeout=0", "application_name=mine", "enable_seqscan=on"), [6]string{"5s", "0", "1min", "mine", "on", "off"}},
+			"its options": {settings(nil, "options=-c statement_timeout=7s"), [6]string{"7s", "10s", "1min", "mcptasks", "off", "off"}},
+			"poll only":   {settings(&postgres.Options{PollOnly: true}), [6]string{"0", "0", "0", "mcptasks", "on", "on"}},
 		} {
 			if test.got != test.want {
 				t.Errorf("%s: %v, want %v", name, test.got, test.want)

@@ -27,6 +27,17 @@ var limits = map[string]string{
 	"idle_in_transaction_session_timeout": "60s",
 }
 
+// habits are the planner's, for each session of a pool that Open makes. Our statements
+// and River's find few rows by an index. A plan that was made while a table was empty
+// reads all of it instead, and the session keeps that plan: when thousands of jobs come
+// at once, each fetch takes seconds until the tables are next analyzed. Where there is
+// no index a table is read all the same; that such a plan looks dear must not have it
+// compiled.
+var habits = map[string]string{
+	"enable_seqscan": "off",
+	"jit":            "off",
+}
+
 const applicationName = "mcptasks"
 
 // Options say how Open connects. The zero value, and nil, work.
@@ -63,7 +74,8 @@ type Options struct {
 // Its sessions are called mcptasks and end a statement after 60 seconds, the wait
 // for a lock after 10, and a transaction in which nothing happens after 60, unless
 // the URL says otherwise by application_name, statement_timeout, lock_timeout or
-// idle_in_transaction_session_timeout.
+// idle_in_transaction_session_timeout. They have enable_seqscan and jit off, which a pool
+// of a program's own should have, too.
 func Open(ctx context.Context, url, schema string) (*Driver, error) {
 	return OpenWith(ctx, url, &Options{Schema: schema})
 }
@@ -126,8 +138,10 @@ func configOf(url string, pollOnly bool) (*pgxpool.Config, error) {
 			config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 		}
 	} else {
-		for name, value := range limits {
-			add(name, value)
+		for _, settings := range []map[string]string{limits, habits} {
+			for name, value := range settings {
+				add(name, value)
+			}
 		}
 	}
 	config.ConnConfig.Tracer = acquireLimit{poolPatience}

@@ -58,6 +58,7 @@ func TestPlansOfABurst(t *testing.T) {
 			"tool":   {toolOfSQL, []any{ids[0], jobs[0]}},
 			"park":   {lockHeldSQL, []any{ids[0], jobs[0], ""}},
 			"step":   {saveStepSQL, []any{ids[0], jobs[0], "", "", "", now, 0, now, now}},
+			"list":   {listOwnedSQL, []any{now, "", "", "w", "", 100, "an owner"}},
 		} {
 			rows, err := d.pool.Query(ctx, "EXPLAIN "+d.sql(statement.sql), statement.args...)
 			if err != nil {
@@ -67,8 +68,9 @@ func TestPlansOfABurst(t *testing.T) {
 			if err != nil {
 				t.Fatal(name, err)
 			}
-			if plan := strings.Join(lines, "\n"); !strings.Contains(plan, "mcp_task_pkey") || strings.Contains(plan, "mcp_task_live") {
-				t.Errorf("%s: the tasks are not found by their ids:\n%s", name, plan)
+			index := map[bool]string{true: "mcp_task_owner", false: "mcp_task_pkey"}[name == "list"]
+			if plan := strings.Join(lines, "\n"); !strings.Contains(plan, index) || strings.Contains(plan, "mcp_task_live") {
+				t.Errorf("%s: the tasks are not found by %s:\n%s", name, index, plan)
 			}
 		}
 	})

@@ -123,6 +123,10 @@ func (l *lab) database(ctx context.Context) (*database, error) {
 	d.url = u.String()
 	query := u.Query()
 	query.Set("pool_max_conns", strconv.Itoa(l.connections))
+	// As postgres.Open has them: River alone, too, stalls for minutes in a round now and
+	// then without, when a plan was made of empty tables.
+	query.Set("enable_seqscan", "off")
+	query.Set("jit", "off")
 	u.RawQuery = query.Encode()
 	d.wide = u.String()
 	if d.pool, err = pgxpool.New(ctx, d.wide); err != nil {
