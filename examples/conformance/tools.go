@@ -62,11 +62,20 @@ func greetLater(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallTool
 }
 
 type confirmDeleteArgs struct {
-	Filename string `json:"filename" jsonschema:"the file to delete"`
+	Filename string  `json:"filename" jsonschema:"the file to delete"`
+	Seconds  float64 `json:"seconds,omitempty" jsonschema:"how long to look for it first"`
 }
 
 // confirmDelete asks before it deletes. It deletes nothing.
 func confirmDelete(ctx context.Context, run *mcptasks.Run, in confirmDeleteArgs) (*mcp.CallToolResult, any, error) {
+	if in.Seconds > 0 {
+		_, err := mcptasks.Step(ctx, run, "look", func(ctx context.Context) (bool, error) {
+			return true, work(ctx, time.Duration(in.Seconds*float64(time.Second)))
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
 	answer, err := run.Elicit(ctx, "confirm", &mcp.ElicitParams{
 		Message:         fmt.Sprintf("Delete %s?", in.Filename),
 		RequestedSchema: object("confirm", "boolean"),

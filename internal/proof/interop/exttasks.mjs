@@ -272,8 +272,10 @@ const steps = {
     assert.equal(await resulting(resumed), result);
   }),
 
+  // The question comes when the first has gone: a client that is asked just as it lets
+  // go of the task declines.
   "hand over a question": peers(async (first, second) => {
-    const execution = await first.call("confirm_delete", { filename: "d.txt" });
+    const execution = await first.call("confirm_delete", { filename: "d.txt", seconds: 2 });
     const saved = await handOver(execution);
     await first.close();
     first.close = async () => {};

@@ -161,7 +161,7 @@ const steps = {
   }),
 
   "hand over a question": peers(async (first, second) => {
-    const id = await first.start("confirm_delete", { filename: "d.txt" });
+    const id = await first.start("confirm_delete", { filename: "d.txt", seconds: 2 });
     await first.close();
     assert.equal(text(await second.result(id)), "d.txt was deleted");
     assert.equal(second.asked.length, 1);
