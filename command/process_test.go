@@ -166,7 +166,7 @@ func probe(t *testing.T, url string) (int, string) {
 
 func awaitStatus(t *testing.T, url string, want int) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // the process is watched
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // nothing but the probe tells when another process is ready
 		if status, _ := probe(t, url); status == want {
 			return
 		}
