@@ -30,9 +30,9 @@ var limits = map[string]string{
 // habits are the planner's, for each session of a pool that Open makes. Our statements
 // and River's find few rows by an index. A plan that was made while a table was empty
 // reads all of it instead, and the session keeps that plan: when thousands of jobs come
-// at once, each fetch takes seconds until the tables are next analyzed. Where there is
-// no index a table is read all the same; that such a plan looks dear must not have it
-// compiled.
+// at once, each fetch may take seconds until the tables are next analyzed. Where there
+// is no index a table is read all the same; that such a plan looks dear must not have
+// it compiled.
 var habits = map[string]string{
 	"enable_seqscan": "off",
 	"jit":            "off",
