@@ -3,6 +3,7 @@
 package subject
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -111,10 +112,13 @@ func (s *Subject) Start(ctx context.Context, setting string) (endpoint string, s
 	return proxy.URL + "/mcp", stop, nil
 }
 
-// inTurn is the proxy before several nodes.
+// inTurn is the proxy before several nodes. It reads a request's body before it passes
+// it on: ReverseProxy looks once more for its end after the node has got all of it, and
+// a node may be so quick that the body is closed by then, since the answer has begun.
+// The answer would be cut off.
 func inTurn(endpoints []string) http.Handler {
 	var requests atomic.Uint64
-	return &httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		FlushInterval: -1,                         // streams
 		ErrorLog:      log.New(io.Discard, "", 0), // of clients that hang up
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -127,4 +131,13 @@ func inTurn(endpoints []string) http.Handler {
 			r.Out.Host = target.Host
 		},
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, "the request body could not be read", http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	})
 }

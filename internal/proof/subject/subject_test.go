@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -47,5 +48,44 @@ func TestInTurn(t *testing.T) {
 	}
 	if seen["a/mcp"] != 2 || seen["b/mcp"] != 2 {
 		t.Errorf("the nodes answered %v", seen)
+	}
+}
+
+// readOnce is the body of a request whose node was quick: it is closed when its end is
+// looked for a second time.
+type readOnce struct {
+	io.ReadCloser
+	ended bool
+}
+
+func (r *readOnce) Read(p []byte) (int, error) {
+	if r.ended {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	n, err := r.ReadCloser.Read(p)
+	r.ended = err == io.EOF
+	return n, err
+}
+
+func TestInTurnWithQuickNode(t *testing.T) {
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(w, r.Body)
+	}))
+	defer node.Close()
+	handler := inTurn([]string{node.URL})
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = &readOnce{ReadCloser: r.Body}
+		handler.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+
+	const question = "question"
+	response, err := http.Post(proxy.URL, "text/plain", strings.NewReader(question))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if answer, err := io.ReadAll(response.Body); err != nil || string(answer) != question {
+		t.Errorf("the node's answer is %q, %v", answer, err)
 	}
 }
