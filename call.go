@@ -14,9 +14,10 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// Caller runs tools through the SDK's own tools/call, so that a durable answer
+// Caller runs tools as the SDK's own tools/call does, so that a durable answer
 // is the JSON an inline one would have been: defaults, schema checks, structured
-// output and its text are the SDK's. It is for the packages that run tools.
+// output and its text are the SDK's, or a lane's to the byte. It is for the packages that
+// run tools.
 // Safe for concurrent use.
 type Caller struct {
 	tools   *Tools
@@ -25,7 +26,7 @@ type Caller struct {
 
 // NewCaller returns a caller of the tools. Close it when done.
 func (t *Tools) NewCaller() (*Caller, error) {
-	session, err := t.server.Connect(context.Background(), &wireless{closed: make(chan struct{})}, nil)
+	session, err := connect(t.server)
 	if err != nil {
 		return nil, &Error{Op: "open tools", Err: err}
 	}
@@ -63,15 +64,7 @@ func (c *Caller) Call(ctx context.Context, run *Run, params CreateParams) (v Ver
 		}
 	}()
 
-	call := &mcp.CallToolParamsRaw{Name: params.Tool, Arguments: params.Arguments}
-	if len(params.Meta) > 0 {
-		if err := json.Unmarshal(params.Meta, &call.Meta); err != nil {
-			return Verdict{Outcome: Failure("The call's _meta cannot be read."), Cause: err}
-		}
-	}
-	result, err := c.tools.receive(context.WithValue(ctx, runKey{}, run), "tools/call",
-		&mcp.CallToolRequest{Session: c.session, Params: call})
-
+	result, err := c.call(ctx, run, params)
 	var snooze *snoozeError
 	if run.entered && errors.As(run.returned, &snooze) {
 		return Verdict{Snoozed: true, After: snooze.after}
@@ -91,6 +84,18 @@ func (c *Caller) Call(ctx context.Context, run *Run, params CreateParams) (v Ver
 	}
 }
 
+func (c *Caller) call(ctx context.Context, run *Run, params CreateParams) (mcp.Result, error) {
+	if tool, ok := c.tools.Get(params.Tool); ok {
+		if answer, ok := tool.call(ctx, run, params.Arguments); ok {
+			return answer, nil
+		}
+	}
+	return c.tools.receive(context.WithValue(ctx, runKey{}, run), "tools/call", &mcp.CallToolRequest{
+		Session: c.session,
+		Params:  &mcp.CallToolParamsRaw{Name: params.Tool, Arguments: params.Arguments},
+	})
+}
+
 // Interrupted reports whether the verdict is the doing of the node's shutdown, if
 // that is the cause with which the run's context ended: only a result counts then,
 // and all else is run again without an attempt being used.
@@ -100,13 +105,18 @@ func (v Verdict) Interrupted(cause error) bool {
 
 type runKey struct{}
 
-// handle calls the handler with the context's run, or, in a call that no Caller
-// made, with one that nothing records.
-func handle[In, Out any](ctx context.Context, handler Handler[In, Out], in In) (*mcp.CallToolResult, Out, error) {
+// contextRun returns the context's run, or, in a call that no Caller made, one that
+// nothing records.
+func contextRun(ctx context.Context) *Run {
 	run, ok := ctx.Value(runKey{}).(*Run)
 	if !ok {
 		run = NewRun("", 1, Recorded{}, unrecorded{})
 	}
+	return run
+}
+
+// handle calls the handler and notes in the run what it returned.
+func handle[In, Out any](ctx context.Context, run *Run, handler Handler[In, Out], in In) (*mcp.CallToolResult, Out, error) {
 	if handler == nil {
 		var none Out
 		return nil, none, errors.New("mcptasks: this program has no handler for the tool")
@@ -167,6 +177,11 @@ func (unrecorded) SaveStep(_ context.Context, _ string, result json.RawMessage, 
 
 func (unrecorded) Park(context.Context, map[string]Question) error {
 	return Permanent(errors.New("mcptasks: a tool that forbids tasks cannot ask questions"))
+}
+
+// connect begins a session with the server.
+func connect(server *mcp.Server) (*mcp.ServerSession, error) {
+	return server.Connect(context.Background(), &wireless{closed: make(chan struct{})}, nil)
 }
 
 // wireless is a transport on which nothing is ever said: the session it carries

@@ -20,8 +20,9 @@ type Run struct {
 	steps     map[string]json.RawMessage
 	questions map[string]Question
 
-	entered  bool  // the arguments were accepted and the handler called
-	returned error // the handler's own error, before the SDK turned it into an answer
+	entered    bool  // the arguments were accepted and the handler called
+	returned   error // the handler's own error, before it was turned into an answer
+	unanswered any   // *returned: what the handler returned and the SDK is to answer
 }
 
 // Journal is where a run's progress and steps are recorded: the database for a

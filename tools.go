@@ -2,6 +2,7 @@ package mcptasks
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -133,19 +134,27 @@ type Tool struct {
 	// handler's does; nil intercept runs the handler in the call, with a Run
 	// that nothing records.
 	Mount func(srv *mcp.Server, intercept func(context.Context, *mcp.CallToolRequest) error)
+
+	// call answers an ordinary call with a run; see lane.
+	call func(ctx context.Context, run *Run, arguments json.RawMessage) (*mcp.CallToolResult, bool)
 }
 
 // NewTools returns an empty set.
 func NewTools() *Tools {
-	t := &Tools{
-		byName: make(map[string]*Tool),
-		server: mcp.NewServer(&mcp.Implementation{Name: "mcptasks"}, nil),
-	}
-	t.server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
-		t.receive = next
+	t := &Tools{byName: make(map[string]*Tool)}
+	t.server, t.receive = newServer()
+	return t
+}
+
+// newServer returns a server that nobody is connected to, and what it does with a
+// request.
+func newServer() (server *mcp.Server, receive mcp.MethodHandler) {
+	server = mcp.NewServer(&mcp.Implementation{Name: "mcptasks"}, nil)
+	server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		receive = next
 		return next
 	})
-	return t
+	return server, receive
 }
 
 // AddTool adds a durable tool. Its schemas are derived and checked as by
@@ -168,7 +177,11 @@ func AddTool[In, Out any](tools *Tools, tool *mcp.Tool, handler Handler[In, Out]
 	given := *tool // as it is now: Mount may come after the program has changed it
 	tool = &given
 	run := func(ctx context.Context, _ *mcp.CallToolRequest, in In) (*mcp.CallToolResult, Out, error) {
-		return handle(ctx, handler, in)
+		run := contextRun(ctx)
+		if before, ok := run.unanswered.(*returned[Out]); ok {
+			return before.result, before.out, before.err
+		}
+		return handle(ctx, run, handler, in)
 	}
 	t := &Tool{
 		Name:       tool.Name,
@@ -192,6 +205,11 @@ func AddTool[In, Out any](tools *Tools, tool *mcp.Tool, handler Handler[In, Out]
 		panic(fmt.Sprintf("mcptasks: AddTool %q: there is already a tool of this name", tool.Name))
 	}
 	mcp.AddTool(tools.server, tool, run) // panics with the tool's name if a schema is malformed
+	lane, err := newLane(tool, handler)
+	if err != nil {
+		panic(fmt.Sprintf("mcptasks: AddTool %q: %v", tool.Name, err))
+	}
+	t.call = lane.call
 	tools.byName[tool.Name] = t
 }
 

@@ -1,7 +1,7 @@
 // Package tasktest runs durable tools in a test, in memory: run a tool, answer its
 // questions, kill it after a named step, run it again, and look at what it did twice.
 //
-// A tool runs here as a worker runs it, through the SDK's own tools/call, so
+// A tool runs here as a worker runs it, as the SDK's own tools/call would, so
 // that defaults, schema checks and output are the real ones. Nothing waits: a
 // retry or a snooze says how long a worker would have waited, and the next Run
 // is that later run; a question's deadline passes when the test says so. The one clock is the tool's RunTimeout: in a
