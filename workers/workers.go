@@ -195,7 +195,7 @@ func (w *Workers) riverConfig() *river.Config {
 
 // dropped says that our schema is without the index of River's; see migrations.
 func dropped(index string) bool {
-	return index == "river_job_args_index" || index == "river_job_metadata_index"
+	return index == "river_job_args_index" || index == "river_job_metadata_index" || index == "river_job_kind"
 }
 
 // Dead says whether the workers were started and cannot beat: to the other nodes this

@@ -220,7 +220,7 @@ func TestReindexOutlastsLockTimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
-		if err := reindex(riverpgxv5.New(pool).GetExecutor(), "river_job_kind"); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		if err := reindex(riverpgxv5.New(pool).GetExecutor(), "river_job_state_and_finalized_at_index"); err == nil || !strings.Contains(err.Error(), "lock timeout") {
 			t.Fatalf("the test shows nothing: a pool with a lock_timeout reindexes: %v", err)
 		}
 		driver := open(t, limited, nil)
