@@ -55,8 +55,10 @@ SELECT t.id, t.owner, tool, status, status_message, ttl, poll_interval, created_
            SELECT array_agg(ARRAY[key, method, params]) FROM {s}.mcp_task_input i
            WHERE i.task_id = t.id AND i.answered_at IS NULL
        ) END
-FROM {s}.mcp_task t JOIN unnest($1::text[], $2::text[]) AS n (id, owner) ON n.id = t.id AND n.owner = t.owner
-WHERE expires_at IS NULL OR expires_at > $3`
+FROM unnest($1::text[], $2::text[]) AS n (id, owner) CROSS JOIN LATERAL (
+    SELECT * FROM {s}.mcp_task t WHERE t.id = n.id OFFSET 0
+) t
+WHERE t.owner = n.owner AND (expires_at IS NULL OR expires_at > $3)`
 
 // GetMany implements store.CallDriver.
 func (d *Driver) GetMany(ctx context.Context, names []store.Name, now time.Time) ([]*mcptasks.Task, error) {

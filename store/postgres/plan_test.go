@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +15,10 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// TestPlansOfABurst has thousands of tasks come before the planner has heard of any: a
-// run's statements find their tasks by id all the same, and do not read all live ones.
-func TestPlansOfABurst(t *testing.T) {
+// TestPlans has the planner make the plans that sessions keep while the table is empty,
+// and while thousands of tasks have come of which it has not heard: a run's statements
+// and polls find their tasks by id all the same, and an owner's list is a range.
+func TestPlans(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		ctx := t.Context()
 		d, err := Open(ctx, testdb.Postgres(t, func(ctx context.Context, url string) error {
@@ -31,6 +33,12 @@ func TestPlansOfABurst(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = d.Close() })
+
+		if _, err := d.pool.Exec(ctx, d.sql("VACUUM (ANALYZE) {s}.mcp_task")); err != nil {
+			t.Fatal(err)
+		}
+		d.checkPlans(t, "an empty table")
+
 		now := time.Now()
 		tasks := make([]*store.Row, 3000)
 		for i := range tasks {
@@ -42,36 +50,61 @@ func TestPlansOfABurst(t *testing.T) {
 		if err := d.Insert(ctx, tasks); err != nil {
 			t.Fatal(err)
 		}
+		d.checkPlans(t, "a burst")
+	})
+}
 
-		ids := column(tasks[:20], func(task *store.Row) string { return task.ID })
-		jobs, texts, numbers, flags := make([]int64, len(ids)), make([]string, len(ids)), make([]float64, len(ids)), make([]bool, len(ids))
-		fence := []any{ids, jobs, texts}
-		for name, statement := range map[string]struct {
-			sql  string
-			args []any
-		}{
-			"claim":  {claimSQL, append(fence[:3:3], []string{"tool"}, "node", now)},
-			"held":   {heldSQL, fence},
-			"report": {reportSQL, append(fence[:3:3], numbers, numbers, texts, now)},
-			"retry":  {retrySQL, append(fence[:3:3], texts, texts, texts, texts, texts, now)},
-			"finish": {finishSQL, append(fence[:3:3], texts, texts, texts, flags, texts, texts, texts, now, 0)},
-			"tool":   {toolOfSQL, []any{ids[0], jobs[0]}},
-			"park":   {lockHeldSQL, []any{ids[0], jobs[0], ""}},
-			"step":   {saveStepSQL, []any{ids[0], jobs[0], "", "", "", now, 0, now, now}},
-			"list":   {listOwnedSQL, []any{now, "", "", "w", "", 100, "an owner"}},
-		} {
-			rows, err := d.pool.Query(ctx, "EXPLAIN "+d.sql(statement.sql), statement.args...)
-			if err != nil {
-				t.Fatal(name, err)
-			}
-			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			if err != nil {
-				t.Fatal(name, err)
-			}
-			index := map[bool]string{true: "mcp_task_owner", false: "mcp_task_pkey"}[name == "list"]
-			if plan := strings.Join(lines, "\n"); !strings.Contains(plan, index) || strings.Contains(plan, "mcp_task_live") {
-				t.Errorf("%s: the tasks are not found by %s:\n%s", name, index, plan)
+var taskScan = regexp.MustCompile(`(?:Seq Scan on mcp_task\b|using (\w+) on mcp_task\b|Bitmap Index Scan on (mcp_task_(?:owner|live|pkey)\b)).*(?:\n +(Index Cond: .*))?`)
+
+// checkPlans fails the test unless each statement that takes tasks by their ids finds
+// each by its id.
+func (d *Driver) checkPlans(t *testing.T, when string) {
+	t.Helper()
+	for name, sql := range map[string]string{
+		"get": getSQL, "get many": getManySQL, "claim": claimSQL, "held": heldSQL, "report": reportSQL, "retry": retrySQL,
+		"finish": finishSQL, "tool": toolOfSQL, "park": lockHeldSQL, "step": saveStepSQL, "list": listOwnedSQL,
+	} {
+		plan := d.keptPlan(t, sql)
+		index, by := "mcp_task_pkey", "Index Cond: (id = "
+		if name == "list" {
+			index, by = "mcp_task_owner", "Index Cond: ((ROW(owner, "
+		}
+		scans := taskScan.FindAllStringSubmatch(plan, -1)
+		for _, scan := range scans {
+			if scan[1]+scan[2] != index || !strings.HasPrefix(scan[3], by) {
+				t.Errorf("%s, planned for %s, does not go by %s:\n%s", name, when, index, plan)
 			}
 		}
-	})
+		if len(scans) == 0 {
+			t.Errorf("%s reads no tasks:\n%s", name, plan)
+		}
+	}
+}
+
+// keptPlan is the plan that a session keeps of a statement.
+func (d *Driver) keptPlan(t *testing.T, sql string) string {
+	t.Helper()
+	ctx := t.Context()
+	conn, err := d.connect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "SET plan_cache_mode = force_generic_plan"); err != nil {
+		t.Fatal(err)
+	}
+	statement, err := conn.Prepare(ctx, "kept", d.sql(sql))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nulls := strings.TrimSuffix(strings.Repeat("NULL, ", len(statement.ParamOIDs)), ", ")
+	rows, err := conn.Query(ctx, "EXPLAIN EXECUTE kept ("+nulls+")")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
 }

@@ -15,23 +15,28 @@ import (
 )
 
 // Each statement of this file changes only tasks whose fence holds: job_id and
-// run_token are the run's. A task has a job only while it is working, by a constraint
-// of the table. That its status is not asked for as well keeps the planner from
-// mcp_task_live, which it takes for empty when it has not heard of a burst of tasks:
-// each flush then read all that are live. The statements that take many tasks skip what
-// somebody else has locked, and lock in the order of ids: they wait for nobody.
+// run_token are the run's. The statements that take many tasks skip what somebody else
+// has locked, and lock in the order of ids: they wait for nobody.
+//
+// A plan is kept that was made while the table was empty, or believed to be, and must
+// not read all of it for that. So a task is found by its id from within a subquery that
+// is run for each, and changed by where it lies; who has moved it since the statement
+// began is as one who has it locked. And its status is not asked for, which would let
+// the planner take mcp_task_live: a task has a job only while it is working, by a
+// constraint of the table.
 
 const claimSQL = `
 WITH c AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) AS c (id, job_id, run_token)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) AS c (id, job_id, run_token) ORDER BY id COLLATE "C"
 ), free AS (
-    SELECT t.id, c.run_token FROM c JOIN {s}.mcp_task t ON t.id = c.id AND t.job_id = c.job_id
-    WHERE t.tool = ANY ($4)
-    ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED
+    SELECT t.ctid, c.run_token FROM c CROSS JOIN LATERAL (
+        SELECT ctid FROM {s}.mcp_task t WHERE t.id = c.id AND t.job_id = c.job_id AND t.tool = ANY ($4)
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) t
 )
 UPDATE {s}.mcp_task t
 SET run_token = free.run_token, run_seq = t.run_seq + 1, run_node = $5, run_at = $6, updated_at = $6
-FROM free WHERE t.id = free.id
+FROM free WHERE t.ctid = free.ctid
 RETURNING t.id, t.job_id, t.run_token, t.owner, t.tool, t.args, t.request_meta, coalesce(t.trace_context, ''),
           t.run_seq, t.attempts, t.max_attempts, t.run_timeout, t.deadline_at,
           EXISTS (SELECT FROM {s}.mcp_task_input i WHERE i.task_id = t.id)`
@@ -147,9 +152,9 @@ func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string
 }
 
 const heldSQL = `
-SELECT t.run_token FROM {s}.mcp_task t
-JOIN unnest($1::text[], $2::bigint[], $3::text[]) AS r (id, job_id, run_token)
-  ON t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token`
+SELECT r.run_token FROM unnest($1::text[], $2::bigint[], $3::text[]) AS r (id, job_id, run_token) CROSS JOIN LATERAL (
+    SELECT FROM {s}.mcp_task t WHERE t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token OFFSET 0
+) t`
 
 // Held implements store.RunDriver.
 func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error) {
@@ -159,17 +164,19 @@ func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error)
 
 // freeSQL selects the tasks of the runs r that hold them and nobody has locked.
 const freeSQL = `
-    SELECT r.* FROM r JOIN {s}.mcp_task t ON t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token
-    ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED`
+    SELECT t.ctid, r.* FROM r CROSS JOIN LATERAL (
+        SELECT ctid FROM {s}.mcp_task t WHERE t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) t`
 
 const reportSQL = `
 WITH r AS (
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::float8[], $5::float8[], $6::text[])
-        AS r (id, job_id, run_token, done, total, message)
+        AS r (id, job_id, run_token, done, total, message) ORDER BY id COLLATE "C"
 ), free AS (` + freeSQL + `)
 UPDATE {s}.mcp_task t
 SET progress = free.done, total = free.total, status_message = free.message, updated_at = $7
-FROM free WHERE t.id = free.id
+FROM free WHERE t.ctid = free.ctid
 RETURNING t.id`
 
 // Report implements store.RunDriver.
@@ -197,7 +204,7 @@ WITH held AS (
     RETURNING key
 ), alive AS (
     UPDATE {s}.mcp_task t SET recoveries = 0, updated_at = $6
-    FROM held, saved WHERE t.id = held.id AND held.recoveries > 0
+    FROM held, saved WHERE t.id = $1 AND held.recoveries > 0
 )
 SELECT EXISTS (SELECT FROM held), EXISTS (SELECT FROM saved)`
 
@@ -269,12 +276,12 @@ func (d *Driver) Park(
 const retrySQL = `
 WITH r AS (
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-        AS r (id, job_id, run_token, message, trace_context, kind, node, detail)
+        AS r (id, job_id, run_token, message, trace_context, kind, node, detail) ORDER BY id COLLATE "C"
 ), free AS (` + freeSQL + `), changed AS (
     UPDATE {s}.mcp_task t
     SET attempts = t.attempts + 1, status_message = free.message, run_token = NULL, updated_at = $9,
         trace_context = coalesce(free.trace_context, t.trace_context)
-    FROM free WHERE t.id = free.id
+    FROM free WHERE t.ctid = free.ctid
     RETURNING t.id, t.run_seq, free.kind, free.node, free.detail
 ), event AS (
     INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
@@ -298,13 +305,13 @@ const finishSQL = `
 WITH r AS (
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
                          $8::text[], $9::text[], $10::text[])
-        AS r (id, job_id, run_token, status, message, outcome, is_error, kind, node, detail)
+        AS r (id, job_id, run_token, status, message, outcome, is_error, kind, node, detail) ORDER BY id COLLATE "C"
 ), free AS (` + freeSQL + `), changed AS (
     UPDATE {s}.mcp_task t
     SET status = free.status, status_message = free.message, outcome = free.outcome, is_error = free.is_error,
         job_id = NULL, run_token = NULL, updated_at = $11, finished_at = $11,
         expires_at = greatest(t.created_at + t.ttl * interval '1 millisecond', $11::timestamptz + $12::bigint * interval '1 millisecond')
-    FROM free WHERE t.id = free.id
+    FROM free WHERE t.ctid = free.ctid
     RETURNING t.id, t.run_seq, free.kind, free.node, free.detail
 ), event AS (
     INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)

@@ -132,12 +132,13 @@ FROM {s}.mcp_task
 WHERE (expires_at IS NULL OR expires_at > $1)
   AND ($2 = '' OR status = $2) AND ($3 = '' OR tool = $3)`
 
-// An owner's tasks are a range of mcp_task_owner. If they were asked for by owner = $7,
+// An owner's tasks are a range of mcp_task_owner, whose collation they name. If they were asked for by owner = $7,
 // the planner could go through the primary key, past everybody's, for an owner of whom
 // it knows nothing yet.
 const (
-	listOwnedSQL = listSQL + ` AND (owner, id) < ($7, $4) AND (owner, id) >= ($7, $5) ORDER BY owner DESC, id DESC LIMIT $6`
-	listAllSQL   = listSQL + ` AND id < $4 AND id >= $5 ORDER BY id DESC LIMIT $6`
+	listOwnedSQL = listSQL + ` AND (owner, id COLLATE "POSIX") < ($7, $4) AND (owner, id COLLATE "POSIX") >= ($7, $5)
+		ORDER BY owner DESC, id COLLATE "POSIX" DESC LIMIT $6`
+	listAllSQL = listSQL + ` AND id < $4 AND id >= $5 ORDER BY id DESC LIMIT $6`
 )
 
 // List implements store.CallDriver.

@@ -63,7 +63,7 @@ func TestNews(t *testing.T) {
 			const listeners = `FROM pg_stat_activity WHERE query LIKE 'LISTEN "mcptasks_%' AND datname = current_database()`
 			if test.cut {
 				eventually(t, url, `SELECT count(*) `+listeners, test.heard)
-				execute(t, url, `SELECT pg_terminate_backend(pid) `+listeners)
+				execute(t, url, `SELECT pg_terminate_backend(pid, 10000) `+listeners)
 			}
 			eventually(t, url, `SELECT count(*) `+listeners, test.heard)
 			finished := time.Now()
