@@ -140,12 +140,8 @@ func resultOutcome(result mcp.Result) (*Outcome, error) {
 	if r.InputRequests != nil || r.RequestState != "" {
 		return nil, errors.New("the handler returned InputRequests: a durable tool's questions are not part of its result")
 	}
-	data, err := json.Marshal(&mcp.CallToolResult{
-		Meta:              r.Meta,
-		Content:           r.Content,
-		StructuredContent: r.StructuredContent,
-		IsError:           r.IsError,
-	})
+	kept := &mcp.CallToolResult{Meta: r.Meta, Content: r.Content, StructuredContent: r.StructuredContent, IsError: r.IsError}
+	data, err := kept.MarshalJSON() // json.Marshal would go over all of it once more
 	if err != nil {
 		return nil, err
 	}
