@@ -39,12 +39,9 @@ CREATE TABLE mcp_task (
     expires_at      timestamptz,
     CHECK (job_id IS NULL OR status = 'working'),
     CHECK ((finished_at IS NULL) = (status IN ('working', 'input_required')))
-) WITH (fillfactor = 40); -- room for what a claim adds to each row of the page
+) WITH (fillfactor = 50);
 
--- Ids are in the order of creation. A statement may be planned while the table is empty, and the plan is kept: every index
--- with the id is then as good as the primary key, and to find a task by its id in this one is to read all of it. The two
--- collations compare alike, but an index of one does not serve who looks in the other.
-CREATE INDEX mcp_task_owner ON mcp_task (owner, id COLLATE "POSIX");
+CREATE INDEX mcp_task_owner ON mcp_task (owner, id); -- ids are in the order of creation
 CREATE INDEX mcp_task_expires ON mcp_task (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX mcp_task_live ON mcp_task (status, queue, id) WHERE status IN ('working', 'input_required');
 CREATE INDEX mcp_task_deadline ON mcp_task (deadline_at) WHERE deadline_at IS NOT NULL AND finished_at IS NULL;

@@ -132,9 +132,9 @@ FROM {s}.mcp_task
 WHERE (expires_at IS NULL OR expires_at > $1)
   AND ($2 = '' OR status = $2) AND ($3 = '' OR tool = $3)`
 
-// An owner's tasks are a range of mcp_task_owner, whose collation they name. If they were asked for by owner = $7,
-// the planner could go through the primary key, past everybody's, for an owner of whom
-// it knows nothing yet.
+// An owner's tasks are a range of mcp_task_owner, whose collation the statement names.
+// If they were asked for by owner = $7, the planner could go through the primary key,
+// past everybody's, for an owner of whom it knows nothing yet.
 const (
 	listOwnedSQL = listSQL + ` AND (owner, id COLLATE "POSIX") < ($7, $4) AND (owner, id COLLATE "POSIX") >= ($7, $5)
 		ORDER BY owner DESC, id COLLATE "POSIX" DESC LIMIT $6`
