@@ -48,6 +48,7 @@ type Backend interface {
 	Sweep(ctx context.Context, settled time.Duration) error
 	Repair(ctx context.Context, settled time.Duration) error
 	Prune(ctx context.Context, age time.Duration) error
+	AnalyzeJobs(ctx context.Context) (outgrown bool, err error)
 
 	Tell(ctx context.Context, ids []string) error
 	Ring(ctx context.Context, queues []string) error

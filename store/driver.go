@@ -193,6 +193,11 @@ type SweepDriver[TTx any] interface {
 	// IsBroken says whether Broken would return the task, whenever it changed.
 	IsBroken(ctx context.Context, id string) (bool, error)
 
+	// AnalyzeJobs has the database look how large the table of River's jobs is, if it
+	// has become several times as large as the database knows, and returns whether it
+	// has.
+	AnalyzeJobs(ctx context.Context) (outgrown bool, err error)
+
 	// DeleteExpired removes tasks that expired before now, with all their rows,
 	// skipping locked ones, and returns how many.
 	DeleteExpired(ctx context.Context, now time.Time, limit int) (int, error)

@@ -118,6 +118,16 @@ func (s *Store[TTx]) deleteExpired(ctx context.Context) error {
 	}
 }
 
+// AnalyzeJobs has the database look how large the table of River's jobs is, if it has
+// outgrown what the database knows, and returns whether it has: plans that were made
+// while it was empty are made anew. Our own statements' do not depend on it.
+func (s *Store[TTx]) AnalyzeJobs(ctx context.Context) (outgrown bool, err error) {
+	if outgrown, err = s.driver.AnalyzeJobs(ctx); err != nil {
+		return false, wrap("analyze", "", err)
+	}
+	return outgrown, nil
+}
+
 // Prune removes nodes that have been dead for long.
 func (s *Store[TTx]) Prune(ctx context.Context, age time.Duration) error {
 	if err := s.driver.Prune(ctx, age); err != nil {

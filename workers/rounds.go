@@ -31,6 +31,7 @@ func (w *Workers) startRounds() *rounds {
 		{w.heart.lease() / 10, w.reap},
 		{w.lostInterval(), w.endLost},
 		{w.config.SweepInterval, w.sweep},
+		{burstInterval, w.analyze},
 		{w.heart.lease() / 3, lost.look},
 	} {
 		r.done.Go(func() { repeat(ctx, round.every, roundLimit, round.do) })
@@ -94,6 +95,31 @@ func (w *Workers) sweep(ctx context.Context) {
 		w.report(ctx, w.store.Sweep(ctx, w.heart.lease()))
 	}
 	w.report(ctx, w.store.Prune(ctx, 10*w.heart.lease()))
+}
+
+// burst is how many jobs within burstInterval make it worth to ask whether their table
+// has outgrown what the database knows of it.
+const (
+	burst         = 50
+	burstInterval = 500 * time.Millisecond
+)
+
+// analyze sees to it that a burst after a quiet time is not worked by the plans of an
+// empty table: by such a plan each of River's fetches reads all jobs for each one that
+// it takes.
+func (w *Workers) analyze(ctx context.Context) {
+	w.mu.Lock()
+	taken := w.taken
+	w.taken = 0
+	w.mu.Unlock()
+	if taken < burst {
+		return
+	}
+	outgrown, err := w.store.AnalyzeJobs(ctx)
+	if outgrown {
+		w.log.InfoContext(ctx, "mcptasks: the table of jobs had outgrown what the database knew of it and was analyzed")
+	}
+	w.report(ctx, err)
 }
 
 func (w *Workers) report(ctx context.Context, err error) {

@@ -69,6 +69,7 @@ func (w *Workers) take(jobID int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.jobs[jobID] = struct{}{}
+	w.taken++
 }
 
 func (w *Workers) giveBack(jobID int64) {

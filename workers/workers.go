@@ -100,6 +100,8 @@ type Workers struct {
 	mu   sync.Mutex
 	runs map[*run]struct{}
 	jobs map[int64]struct{} // those River has handed over and not got back
+
+	taken int // how many it has handed over since analyze looked
 }
 
 // New returns workers for those of the tools that have a handler, do not forbid

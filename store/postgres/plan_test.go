@@ -20,44 +20,62 @@ import (
 // and polls find their tasks by id all the same, and an owner's list is a range.
 func TestPlans(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
-		ctx := t.Context()
-		d, err := Open(ctx, testdb.Postgres(t, func(ctx context.Context, url string) error {
-			d, err := Open(ctx, url, "")
-			if err != nil {
-				return err
-			}
-			defer func() { _ = d.Close() }()
-			return migrations.Up(ctx, d)
-		}), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = d.Close() })
-
-		if _, err := d.pool.Exec(ctx, d.sql("VACUUM (ANALYZE) {s}.mcp_task")); err != nil {
-			t.Fatal(err)
-		}
+		d := openEmpty(t)
 		d.checkPlans(t, "an empty table")
-
-		now := time.Now()
-		tasks := make([]*store.Row, 3000)
-		for i := range tasks {
-			tasks[i] = &store.Row{
-				Task:  mcptasks.Task{ID: store.NewID(now), Tool: "tool", Status: mcptasks.StatusWorking, CreatedAt: now, UpdatedAt: now},
-				Queue: "default", Priority: 1, MaxAttempts: 1,
-			}
-		}
-		if err := d.Insert(ctx, tasks); err != nil {
-			t.Fatal(err)
-		}
+		d.insertMany(t, 3000)
 		d.checkPlans(t, "a burst")
 	})
 }
 
-var taskScan = regexp.MustCompile(`(?:Seq Scan on mcp_task\b|using (\w+) on mcp_task\b|Bitmap Index Scan on (mcp_task_(?:owner|live|pkey)\b)).*(?:\n +(Index Cond: .*))?`)
+// openEmpty returns a driver on a database that knows its tables to be empty, and learns
+// nothing more of them by itself.
+func openEmpty(t *testing.T) *Driver {
+	t.Helper()
+	d, err := Open(t.Context(), testdb.Postgres(t, func(ctx context.Context, url string) error {
+		d, err := Open(ctx, url, "")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = d.Close() }()
+		return migrations.Up(ctx, d)
+	}), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	for _, table := range []string{"{s}.mcp_task", "{s}.river_job"} {
+		for _, sql := range []string{"ALTER TABLE " + table + " SET (autovacuum_enabled = off)", "VACUUM (ANALYZE) " + table} {
+			if _, err := d.pool.Exec(t.Context(), d.sql(sql)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return d
+}
+
+// insertMany inserts n tasks that wait.
+func (d *Driver) insertMany(t *testing.T, n int) {
+	t.Helper()
+	now := time.Now()
+	tasks := make([]*store.Row, n)
+	for i := range tasks {
+		tasks[i] = &store.Row{
+			Task:  mcptasks.Task{ID: store.NewID(now), Tool: "tool", Status: mcptasks.StatusWorking, CreatedAt: now, UpdatedAt: now},
+			Queue: "default", Priority: 1, MaxAttempts: 1,
+		}
+	}
+	if err := d.Insert(t.Context(), tasks); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var (
+	taskScan = regexp.MustCompile(`(?:Seq Scan on mcp_task\b|using (\w+) on mcp_task\b|Bitmap Index Scan on (mcp_task_(?:owner|live|pkey)\b)).*(?:\n +(Index Cond: .*))?`)
+	jobScan  = regexp.MustCompile(`(?:Seq Scan on river_job\b|using (\w+) on river_job\b|Bitmap Index Scan on (river_job_\w+)).*(?:\n +(Index Cond: .*))?`)
+)
 
 // checkPlans fails the test unless each statement that takes tasks by their ids finds
-// each by its id.
+// each by its id, and a finish each job by its.
 func (d *Driver) checkPlans(t *testing.T, when string) {
 	t.Helper()
 	for name, sql := range map[string]string{

@@ -52,6 +52,26 @@ func (d *Driver) IsBroken(ctx context.Context, id string) (broken bool, err erro
 	return broken, interpretError(err)
 }
 
+// The database looks by itself about once a minute. It lets nobody but the table's owner
+// have it look.
+const outgrownSQL = `
+SELECT pg_has_role(relowner, 'USAGE')
+   AND pg_relation_size(oid) > current_setting('block_size')::bigint * CASE WHEN reltuples > 0 THEN 4 * relpages + 32 ELSE 32 END
+FROM pg_class WHERE oid = '{s}.river_job'::regclass`
+
+// Of one column: it is the size that matters, and to look at all columns in the middle
+// of a burst takes as long as to run thousands of tasks.
+const analyzeSQL = `ANALYZE (SKIP_LOCKED) {s}.river_job (id)`
+
+// AnalyzeJobs implements store.SweepDriver.
+func (d *Driver) AnalyzeJobs(ctx context.Context) (outgrown bool, err error) {
+	err = d.pool.QueryRow(ctx, d.sql(outgrownSQL)).Scan(&outgrown)
+	if err == nil && outgrown {
+		_, err = d.pool.Exec(ctx, d.sql(analyzeSQL))
+	}
+	return outgrown, interpretError(err)
+}
+
 const deleteExpiredSQL = `
 DELETE FROM {s}.mcp_task WHERE id IN (
     SELECT id FROM {s}.mcp_task WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`

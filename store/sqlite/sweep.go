@@ -59,6 +59,9 @@ func (d *Driver) IsBroken(ctx context.Context, id string) (bool, error) {
 	return is, interpretError(err)
 }
 
+// AnalyzeJobs implements store.SweepDriver. SQLite's plans here do not depend on sizes.
+func (d *Driver) AnalyzeJobs(context.Context) (bool, error) { return false, nil }
+
 const deleteExpiredSQL = `
 DELETE FROM mcp_task WHERE id IN (
     SELECT id FROM mcp_task WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)`
