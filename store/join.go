@@ -32,9 +32,11 @@ type joiner[In, Out any] struct {
 	// flights is how many flushes may be in flight at once.
 	flights int
 
-	// gathers says that also a caller lets others come first before its flight takes
-	// those who wait. That costs half of what a poll does, and little beside a write.
-	gathers bool
+	// writes says that the calls write. Also a caller then lets others come first before
+	// its flight takes those who wait, which costs half of what a poll does, and little
+	// beside a write. And no caller has to bound its call: who finds the task locked for
+	// longer than flushLimit gets ErrBusy, and a flush that hangs for so long fails.
+	writes bool
 
 	mu      sync.Mutex
 	waiting []*joined[In, Out]
@@ -50,6 +52,7 @@ type Result[Out any] struct {
 // joined is a call that waits for its flush.
 type joined[In, Out any] struct {
 	call  In
+	since time.Time
 	tries int
 	gone  bool // its caller does not wait any more
 	done  chan Result[Out]
@@ -65,9 +68,9 @@ const (
 // the call may have been done all the same. A call that nobody shares is flushed by
 // its caller: to wake another goroutine twice takes as long as a poll.
 func (j *joiner[In, Out]) do(ctx context.Context, call In) (Out, error) {
-	m := &joined[In, Out]{call: call, done: make(chan Result[Out], 1)}
+	m := &joined[In, Out]{call: call, since: time.Now(), done: make(chan Result[Out], 1)}
 	if j.join(m) {
-		if j.gathers {
+		if j.writes {
 			runtime.Gosched()
 		}
 		if flock := j.take(); len(flock) == 1 && flock[0] == m {
@@ -114,6 +117,11 @@ func (j *joiner[In, Out]) rejoin(m *joined[In, Out]) {
 // flushOne is the flight of a caller that flies alone.
 func (j *joiner[In, Out]) flushOne(ctx context.Context, call In) Result[Out] {
 	defer j.land() // also if it panics, which a server's handlers may outlive
+	if j.writes {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, flushLimit)
+		defer cancel()
+	}
 	j.taken(1)
 	results, err := j.flush(ctx, []In{call})
 	if err != nil {
@@ -217,7 +225,7 @@ func refused(err error) bool {
 // settle gives the caller what it got. What somebody else has locked is tried again
 // in a while: no connection waits for a lock.
 func (m *joined[In, Out]) settle(result Result[Out], again func(*joined[In, Out])) {
-	if !errors.Is(result.Err, ErrBusy) {
+	if !errors.Is(result.Err, ErrBusy) || time.Since(m.since) > flushLimit {
 		m.done <- result
 		return
 	}

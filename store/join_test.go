@@ -183,6 +183,35 @@ func TestJoinedThatIsBusyKeepsNobodyWaiting(t *testing.T) {
 	})
 }
 
+// A write has a limit, whatever its caller's context: what somebody holds for ever is
+// busy then, and a flush that hangs fails.
+func TestJoinedWritesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{busy: map[int]int{1: 1 << 30}}
+		j := l.joiner()
+		j.writes = true
+		began := time.Now()
+		if _, err := j.do(t.Context(), 1); !errors.Is(err, ErrBusy) {
+			t.Errorf("held by somebody for ever: %v", err)
+		}
+		if took := time.Since(began); took < flushLimit || took > flushLimit+time.Second {
+			t.Errorf("it took %s", took)
+		}
+		j.flush = func(ctx context.Context, _ []int) ([]Result[int], error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		for call, err := range all(t, j, 1, 2, 3) { // the first is flushed by its caller, the others by a flight
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("call %d, which hangs: %v", call, err)
+			}
+		}
+		if took := time.Since(began); took > 4*flushLimit {
+			t.Errorf("all took %s", took)
+		}
+	})
+}
+
 func TestJoinedWhoseCallerGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{took: time.Second}

@@ -43,7 +43,7 @@ func (s *Store[TTx]) join(oneWriter bool) {
 	}
 	s.creates = joiner[*Row, struct{}]{
 		flights: writers,
-		gathers: true,
+		writes:  true,
 		flush:   s.insertAll,
 		taken:   batch(telemetry.OpCreate),
 		subject: func(row *Row) string { return row.ID },
@@ -51,7 +51,7 @@ func (s *Store[TTx]) join(oneWriter bool) {
 	}
 	s.claims = joiner[claim, *Claimed]{
 		flights: writers,
-		gathers: true,
+		writes:  true,
 		flush:   s.claimAll,
 		taken:   batch(telemetry.OpClaim),
 		subject: func(c claim) string { return c.TaskID },
@@ -169,7 +169,7 @@ func fenced[In any](
 	fence := func(call In) Fence { f, _ := of(call); return f }
 	return joiner[In, bool]{
 		flights: flights,
-		gathers: true,
+		writes:  true,
 		taken:   taken,
 		subject: func(call In) string { return fence(call).TaskID },
 		size:    func(call In) int { _, size := of(call); return size },

@@ -27,9 +27,6 @@ var (
 // tool is another node's, or the database did not answer.
 const elsewhere = time.Second
 
-// claimLimit bounds a claim: a connection that hangs must not hold a slot.
-const claimLimit = 30 * time.Second
-
 // worker is the one River worker: every job of ours is a task's.
 type worker struct {
 	river.WorkerDefaults[store.JobArgs]
@@ -85,9 +82,7 @@ func (w *Workers) work(ctx context.Context, job *river.Job[store.JobArgs]) error
 	if w.heart.dead() { // the others would take the run's task from it at once
 		return river.JobSnooze(elsewhere + rand.N(elsewhere/4))
 	}
-	claiming, cancel := context.WithTimeout(ctx, claimLimit)
-	claimed, err := w.store.Claim(claiming, job.Args.TaskID, job.ID, w.names, w.config.NodeID)
-	cancel()
+	claimed, err := w.store.Claim(ctx, job.Args.TaskID, job.ID, w.names, w.config.NodeID)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -196,11 +191,9 @@ func (w *Workers) finish(ctx context.Context, r *run, outcome *mcptasks.Outcome,
 // node is stopping and its grace is over; the task then runs again. It returns
 // whether the run still held its task, or ctx's error.
 func (w *Workers) write(ctx context.Context, r *run, write func(context.Context) (bool, error)) (bool, error) {
-	const first, most, each = 50 * time.Millisecond, 5 * time.Second, 30 * time.Second
+	const first, most = 50 * time.Millisecond, 5 * time.Second
 	for wait := first; ; wait = min(2*wait, most) {
-		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), each)
-		held, err := write(once)
-		cancel()
+		held, err := write(context.WithoutCancel(ctx))
 		if err == nil {
 			if !held && wait == first { // a later try may find its own write
 				w.log.InfoContext(ctx, "mcptasks: a run that had lost its task ended", r.attrs()...)
