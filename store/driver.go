@@ -128,8 +128,9 @@ type RunDriver[TTx any] interface {
 	// Finish ends tasks with their outcome, sets finished_at to now and
 	// expires_at to the later of created_at + ttl and now + retention, clears
 	// job_id and run_token, and adds the event if there is one. It returns the
-	// ids of the tasks whose fence held.
-	Finish(ctx context.Context, ends []Finish, now time.Time, retention time.Duration) ([]string, error)
+	// ids of the tasks whose fence held. Those of their jobs that are running, and that
+	// nobody else has locked, it completes, and returns, too.
+	Finish(ctx context.Context, ends []Finish, now time.Time, retention time.Duration) (ids []string, completed []int64, err error)
 }
 
 // LockDriver is what a Driver does to one task that is locked first, by any

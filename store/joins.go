@@ -67,7 +67,9 @@ func (s *Store[TTx]) join(oneWriter bool) {
 		})
 	s.finishes = fenced(writers, batch(telemetry.OpFinish), func(f Finish) (Fence, int) { return f.Fence, len(f.Outcome) }, s.driver.Held, s.now,
 		func(ctx context.Context, ends []Finish, now time.Time) ([]string, error) {
-			return s.driver.Finish(ctx, ends, now, s.config.MinRetention)
+			ids, jobs, err := s.driver.Finish(ctx, ends, now, s.config.MinRetention)
+			s.completed.add(jobs)
+			return ids, err
 		})
 }
 

@@ -25,7 +25,7 @@ func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 			config.FetchPollInterval = 100 * time.Millisecond
 		}
 	}
-	return river.NewClient(s.driver.River(), config)
+	return river.NewClient(workDriver[TTx]{s.driver.River(), &s.completed}, config)
 }
 
 // Claim begins a run on the node: it draws the token of its fence and counts it. It

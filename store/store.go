@@ -133,6 +133,8 @@ type Store[TTx any] struct {
 	retries  joiner[Retry, bool]
 	finishes joiner[Finish, bool]
 
+	completed completedJobs
+
 	tracer  *telemetry.Tracer
 	metrics *telemetry.Metrics
 	audit   telemetry.Audit

@@ -67,7 +67,7 @@ const (
 	surveyed = 100
 
 	// stray is how long a job must be nobody's to be a fault. A run that has just
-	// ended leaves its job running until River's completer settles it, and one that
+	// parked leaves its job running until River's completer settles it, and one that
 	// lost its task has River look at the job once more.
 	stray = time.Minute
 )

@@ -97,6 +97,11 @@ func (d *Driver) checkPlans(t *testing.T, when string) {
 			t.Errorf("%s reads no tasks:\n%s", name, plan)
 		}
 	}
+	plan := d.keptPlan(t, finishSQL)
+	jobs := jobScan.FindAllStringSubmatch(plan, -1)
+	if len(jobs) != 1 || jobs[0][1] != "river_job_pkey" || !strings.HasPrefix(jobs[0][3], "Index Cond: (id = ") {
+		t.Errorf("finish, planned for %s, does not find jobs by their ids:\n%s", when, plan)
+	}
 }
 
 // keptPlan is the plan that a session keeps of a statement.

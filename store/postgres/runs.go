@@ -312,17 +312,27 @@ WITH r AS (
         job_id = NULL, run_token = NULL, updated_at = $11, finished_at = $11,
         expires_at = greatest(t.created_at + t.ttl * interval '1 millisecond', $11::timestamptz + $12::bigint * interval '1 millisecond')
     FROM free WHERE t.ctid = free.ctid
-    RETURNING t.id, t.run_seq, free.kind, free.node, free.detail
+    RETURNING t.id, t.run_seq, free.job_id, free.kind, free.node, free.detail
 ), event AS (
     INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
     SELECT id, $11, kind, run_seq, node, detail FROM changed WHERE kind <> ''
+), ran AS (
+    SELECT j.ctid, j.state = 'running' AND j.args ->> 'task_id' = changed.id AS its
+    FROM changed CROSS JOIN LATERAL (
+        SELECT ctid, state, args FROM {s}.river_job j WHERE j.id = changed.job_id FOR NO KEY UPDATE SKIP LOCKED
+    ) j
+), job AS (
+    UPDATE {s}.river_job j SET state = 'completed', finalized_at = now()
+    FROM ran WHERE j.ctid = ran.ctid AND ran.its
+    RETURNING j.id
 )
-SELECT id FROM changed`
+SELECT ARRAY (SELECT id FROM changed), ARRAY (SELECT id FROM job)`
 
 // Finish implements store.RunDriver.
-func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
+func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) (held []string, completed []int64, err error) {
 	ids, jobs, tokens := fences(ends, func(f store.Finish) store.Fence { return f.Fence })
-	return d.strings(ctx, finishSQL, ids, jobs, tokens,
+	args := []any{
+		ids, jobs, tokens,
 		column(ends, func(f store.Finish) string { return string(f.Status) }),
 		column(ends, func(f store.Finish) string { return f.Message }),
 		column(ends, func(f store.Finish) *string { return text(f.Outcome) }),
@@ -330,7 +340,10 @@ func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time,
 		column(ends, func(f store.Finish) string { return f.Event.Kind }),
 		column(ends, func(f store.Finish) string { return f.Event.Node }),
 		column(ends, func(f store.Finish) string { return f.Event.Detail }),
-		now, retention.Milliseconds())
+		now, retention.Milliseconds(),
+	}
+	err = repeat(ctx, func() error { return d.pool.QueryRow(ctx, d.sql(finishSQL), args...).Scan(&held, &completed) })
+	return held, completed, err
 }
 
 // strings runs a statement that returns one text column.

@@ -253,16 +253,32 @@ SET status = ?4, status_message = ?5, outcome = ?6, is_error = ?7,
     expires_at = max(created_at + ttl * 1000, ?8 + ?9 * 1000)
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
+// completeSQL is as River's completer does it.
+const completeSQL = `
+UPDATE river_job SET state = 'completed', finalized_at = datetime('now', 'subsec')
+WHERE id = ?1 AND state = 'running' AND args ->> 'task_id' = ?2`
+
 // Finish implements store.RunDriver.
-func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
-	return held(ctx, d, ends, func(tx querier, f store.Finish) (string, bool, error) {
+func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) (ids []string, completed []int64, err error) {
+	ids, err = held(ctx, d, ends, func(tx querier, f store.Finish) (string, bool, error) {
 		changed, err := exec(ctx, tx, finishSQL, f.TaskID, f.JobID, f.RunToken,
 			string(f.Status), f.Message, text(f.Outcome), f.IsError, now.UnixMicro(), retention.Milliseconds())
-		if err == nil && changed {
-			err = addEvent(ctx, tx, f.TaskID, f.Event, now)
+		if err != nil || !changed {
+			return f.TaskID, false, err
 		}
-		return f.TaskID, changed, err
+		ran, err := exec(ctx, tx, completeSQL, f.JobID, f.TaskID)
+		if err != nil {
+			return f.TaskID, false, err
+		}
+		if ran {
+			completed = append(completed, f.JobID)
+		}
+		return f.TaskID, true, addEvent(ctx, tx, f.TaskID, f.Event, now)
 	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return ids, completed, nil
 }
 
 const eventSQL = `

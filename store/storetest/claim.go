@@ -122,7 +122,10 @@ func claimTests[TTx any]() []test[TTx] {
 			for _, write := range []func() ([]string, error){
 				func() ([]string, error) { return f.driver.Report(f.ctx, nil, f.clock.now()) },
 				func() ([]string, error) { return f.driver.Retry(f.ctx, nil, f.clock.now()) },
-				func() ([]string, error) { return f.driver.Finish(f.ctx, nil, f.clock.now(), retention) },
+				func() ([]string, error) {
+					held, _, err := f.driver.Finish(f.ctx, nil, f.clock.now(), retention)
+					return held, err
+				},
 			} {
 				if held, err := write(); len(held) != 0 || err != nil {
 					f.Errorf("wrote %q, %v, want nothing", held, err)

@@ -169,9 +169,10 @@ func fenceTests[TTx any]() []test[TTx] {
 				f.joined(name, stale.TaskID, current.TaskID, write)
 			}
 			f.joined("Finish", stale.TaskID, current.TaskID, func() ([]string, error) {
-				return f.driver.Finish(f.ctx, each(fences, func(fence store.Fence) store.Finish {
+				held, _, err := f.driver.Finish(f.ctx, each(fences, func(fence store.Fence) store.Finish {
 					return store.Finish{Fence: fence, Status: mcptasks.StatusCompleted, Outcome: json.RawMessage(`{}`)}
 				}), f.clock.now(), retention)
+				return held, err
 			})
 		}},
 	}

@@ -72,6 +72,28 @@ func finishTests[TTx any]() []test[TTx] {
 			equal(f.T, "the number of steps", f.value("SELECT count(*) FROM {s}mcp_task_step"), "1")
 			equal(f.T, "the number of entries", len(f.events(run.TaskID)), 1)
 		}},
+		{"a job that does not run", func(f *fixture[TTx]) {
+			run, other := f.begin(), f.begin()
+			f.startJob(other.JobID)
+			f.finish(run.Fence, result(`{}`))
+			equal(f.T, "the job's state", f.job(run.JobID).State, rivertype.JobStateAvailable)
+			equal(f.T, "another task's job's state", f.job(other.JobID).State, rivertype.JobStateRunning)
+		}},
+		{"a job that is another's", func(f *fixture[TTx]) { // River may give its id to another job
+			run, other := f.begin(), f.begin()
+			f.startJob(other.JobID)
+			f.query("UPDATE {s}mcp_task SET job_id = %d WHERE id = '%s'", other.JobID, run.TaskID)
+			run.JobID = other.JobID
+			equal(f.T, "held", f.finish(run.Fence, result(`{}`)), true)
+			equal(f.T, "the job's state", f.job(other.JobID).State, rivertype.JobStateRunning)
+		}},
+		{"of a run that has lost its task", func(f *fixture[TTx]) {
+			run := f.begin()
+			f.startJob(run.JobID)
+			f.claim(run.TaskID)
+			equal(f.T, "held", f.finish(run.Fence, result(`{}`)), false)
+			equal(f.T, "the job's state", f.job(run.JobID).State, rivertype.JobStateRunning)
+		}},
 		{"expiry", func(f *fixture[TTx]) {
 			for name, tc := range map[string]struct{ took, kept time.Duration }{
 				"at once":                      {0, ttl},
@@ -112,8 +134,11 @@ func finishTests[TTx any]() []test[TTx] {
 			equal(f.T, "job_id", f.column(run.TaskID, "job_id"), "<nil>")
 			equal(f.T, "run_token", f.column(run.TaskID, "run_token"), "<nil>")
 			equal(f.T, "the number of entries", len(f.events(run.TaskID)), 0)
-			// River settles the job when the run returns.
-			equal(f.T, "the job's state", f.job(run.JobID).State, rivertype.JobStateRunning)
+			job := f.job(run.JobID)
+			equal(f.T, "the job's state", job.State, rivertype.JobStateCompleted)
+			if job.FinalizedAt == nil || time.Since(*job.FinalizedAt).Abs() > time.Minute {
+				f.Errorf("the job was finalized at %v, want now", job.FinalizedAt)
+			}
 		}})
 	}
 	return tests

@@ -55,8 +55,8 @@ func lostTests[TTx any]() []test[TTx] {
 					f.recoverLost(store.Job{ID: run.JobID, TaskID: run.TaskID, Node: "n"})
 				})
 			}
-			f.startJob(ended.JobID, "n")
 			f.finish(ended.Fence, result(`{}`))
+			f.startJob(ended.JobID, "n")
 			f.unchangedTask(ended.TaskID, "a lost fetch of an ended task", func() {
 				f.recoverLost(store.Job{ID: ended.JobID, TaskID: ended.TaskID, Node: "n"})
 			})

@@ -267,6 +267,9 @@ func (w *walk[TTx]) finish(t *rapid.T) {
 	w.must(err)
 	w.want("held", held, run.holds())
 	if held {
+		if job := w.currentJob(run.task); job != nil && job.state == rivertype.JobStateRunning {
+			job.state = rivertype.JobStateCompleted
+		}
 		w.end(run.task, outcome.Status(), "")
 	}
 }

@@ -41,7 +41,7 @@ func workTests[TTx any]() []test[TTx] {
 			case <-f.ctx.Done():
 				f.Error("the job was not fetched")
 			}
-			f.must(client.Stop(f.ctx)) // River has settled the job by then
+			f.must(client.Stop(f.ctx))
 			equal(f.T, "the task's status", f.get(task.ID).Status, mcptasks.StatusCompleted)
 			equal(f.T, "the job's state", f.job(job).State, rivertype.JobStateCompleted)
 		}},

@@ -66,6 +66,52 @@ func TestHeldByATransaction(t *testing.T) {
 	})
 }
 
+// TestHeldJob holds a run's job in a program's open transaction, as a cancel through
+// River's client does: the task ends all the same, and its job when it is free.
+func TestHeldJob(t *testing.T) {
+	t.Run("postgres", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		url := open(t)
+		begun, finish := make(chan struct{}), make(chan struct{})
+		worker := node(t, url, func(context.Context, *mcptasks.Run, struct{}) (*mcp.CallToolResult, any, error) {
+			begun <- struct{}{}
+			<-finish
+			return &mcp.CallToolResult{}, nil, nil
+		}, nil, runner.Config{})
+		id := create(t, worker)
+		<-begun
+
+		conn, err := pgx.Connect(ctx, url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(ctx, "SELECT FROM mcptasks.river_job FOR UPDATE"); err != nil {
+			t.Fatal(err)
+		}
+		close(finish)
+		completed(t, worker, id)
+		state := ""
+		if err := tx.QueryRow(ctx, "SELECT state FROM mcptasks.river_job").Scan(&state); err != nil || state != "running" {
+			t.Errorf("the job that is held is %s, %v", state, err)
+		}
+		if err := tx.Rollback(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := worker.Close(); err != nil { // River has done with the job by then
+			t.Fatal(err)
+		}
+		if err := conn.QueryRow(ctx, "SELECT state FROM mcptasks.river_job").Scan(&state); err != nil || state != "completed" {
+			t.Errorf("the job is %s, %v", state, err)
+		}
+	})
+}
+
 func completed(t *testing.T, n *runner.Node, id string) {
 	t.Helper()
 	if task := end(t, n, id); task == nil || task.Status != mcptasks.StatusCompleted {

@@ -64,10 +64,10 @@ type telling struct {
 	ends *ends
 }
 
-func (t telling) Finish(ctx context.Context, finishes []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
-	ids, err := t.Driver.Finish(ctx, finishes, now, retention)
+func (t telling) Finish(ctx context.Context, finishes []store.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
+	ids, completed, err := t.Driver.Finish(ctx, finishes, now, retention)
 	if err == nil {
 		t.ends.tell(ids...)
 	}
-	return ids, err
+	return ids, completed, err
 }

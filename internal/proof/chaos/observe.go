@@ -68,10 +68,10 @@ func (o *observed[TTx]) Retry(ctx context.Context, retries []store.Retry, now ti
 	return held, witnessed(o, "retry", retries, func(r store.Retry) store.Fence { return r.Fence }, sent, held, err)
 }
 
-func (o *observed[TTx]) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
+func (o *observed[TTx]) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
 	sent := time.Now()
-	held, err := o.Driver.Finish(ctx, ends, now, retention)
-	return held, witnessed(o, "outcome", ends, func(f store.Finish) store.Fence { return f.Fence }, sent, held, err)
+	held, completed, err := o.Driver.Finish(ctx, ends, now, retention)
+	return held, completed, witnessed(o, "outcome", ends, func(f store.Finish) store.Fence { return f.Fence }, sent, held, err)
 }
 
 func witnessed[TTx, W any](o *observed[TTx], op string, writes []W, fence func(W) store.Fence, sent time.Time, held []string, err error) error {

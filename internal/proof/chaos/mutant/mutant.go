@@ -129,7 +129,7 @@ func (m tokenlessFence) Park(ctx context.Context, tx pgx.Tx, fence store.Fence, 
 	return m.Driver.Park(ctx, tx, fence, questions, detail, now)
 }
 
-func (m tokenlessFence) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, error) {
+func (m tokenlessFence) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
 	ends = slices.Clone(ends)
 	for i := range ends {
 		m.fence(ctx, &ends[i].Fence)
