@@ -10,7 +10,7 @@ import (
 
 // completedJobs are those that a finish has completed together with their task, and of
 // which River does not know that yet. Its completer is about to do the same, for which
-// it finds, joins and reads each job once more: as much work as the rest of a run's end.
+// it finds, joins and reads each job once more: as much work as to fetch and to claim it.
 // A job that is not here, since its finish was not heard of or somebody had it locked,
 // is completed by River.
 type completedJobs struct {

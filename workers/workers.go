@@ -97,11 +97,10 @@ type Workers struct {
 	beating   atomic.Pointer[heart] // while it is started
 	callbacks sync.WaitGroup        // of runs, that a timer or a context calls
 
-	mu   sync.Mutex
-	runs map[*run]struct{}
-	jobs map[int64]struct{} // those River has handed over and not got back
-
-	taken int // how many it has handed over since analyze looked
+	mu    sync.Mutex
+	runs  map[*run]struct{}
+	jobs  map[int64]struct{} // those River has handed over and not got back
+	taken int                // how many it has handed over since analyze looked
 }
 
 // New returns workers for those of the tools that have a handler, do not forbid

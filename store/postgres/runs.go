@@ -301,6 +301,8 @@ func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time
 		now)
 }
 
+// What becomes of the job is decided where it is locked: a condition of the update would
+// let the planner go by the index of states.
 const finishSQL = `
 WITH r AS (
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],

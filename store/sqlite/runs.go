@@ -260,25 +260,42 @@ WHERE id = ?1 AND state = 'running' AND args ->> 'task_id' = ?2`
 
 // Finish implements store.RunDriver.
 func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) (ids []string, completed []int64, err error) {
-	ids, err = held(ctx, d, ends, func(tx querier, f store.Finish) (string, bool, error) {
-		changed, err := exec(ctx, tx, finishSQL, f.TaskID, f.JobID, f.RunToken,
-			string(f.Status), f.Message, text(f.Outcome), f.IsError, now.UnixMicro(), retention.Milliseconds())
-		if err != nil || !changed {
-			return f.TaskID, false, err
+	if len(ends) == 0 {
+		return nil, nil, nil
+	}
+	err = d.flush(ctx, func(tx flushTx) error {
+		ids, completed = nil, nil
+		for _, f := range ends {
+			held, ran, err := finish(ctx, tx, f, now, retention)
+			if err != nil {
+				return err
+			}
+			if held {
+				ids = append(ids, f.TaskID)
+			}
+			if ran {
+				completed = append(completed, f.JobID)
+			}
 		}
-		ran, err := exec(ctx, tx, completeSQL, f.JobID, f.TaskID)
-		if err != nil {
-			return f.TaskID, false, err
-		}
-		if ran {
-			completed = append(completed, f.JobID)
-		}
-		return f.TaskID, true, addEvent(ctx, tx, f.TaskID, f.Event, now)
+		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	return ids, completed, nil
+}
+
+// finish says whether the fence held, and whether the job was running and is completed.
+func finish(ctx context.Context, tx querier, f store.Finish, now time.Time, retention time.Duration) (held, ran bool, err error) {
+	held, err = exec(ctx, tx, finishSQL, f.TaskID, f.JobID, f.RunToken,
+		string(f.Status), f.Message, text(f.Outcome), f.IsError, now.UnixMicro(), retention.Milliseconds())
+	if err != nil || !held {
+		return false, false, err
+	}
+	if ran, err = exec(ctx, tx, completeSQL, f.JobID, f.TaskID); err != nil {
+		return false, false, err
+	}
+	return true, ran, addEvent(ctx, tx, f.TaskID, f.Event, now)
 }
 
 const eventSQL = `
