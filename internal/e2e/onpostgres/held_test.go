@@ -34,15 +34,7 @@ func TestHeldByATransaction(t *testing.T) {
 			ids = append(ids, <-begun)
 		}
 
-		conn, err := pgx.Connect(ctx, url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-		tx, err := conn.Begin(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tx := begin(t, url)
 		if _, err := tx.Exec(ctx, "SELECT FROM mcptasks.mcp_task WHERE id = ANY ($1) FOR UPDATE", ids); err != nil {
 			t.Fatal(err)
 		}
@@ -82,15 +74,7 @@ func TestHeldJob(t *testing.T) {
 		id := create(t, worker)
 		<-begun
 
-		conn, err := pgx.Connect(ctx, url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-		tx, err := conn.Begin(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tx := begin(t, url)
 		if _, err := tx.Exec(ctx, "SELECT FROM mcptasks.river_job FOR UPDATE"); err != nil {
 			t.Fatal(err)
 		}
@@ -106,10 +90,25 @@ func TestHeldJob(t *testing.T) {
 		if err := worker.Close(); err != nil { // River has done with the job by then
 			t.Fatal(err)
 		}
-		if err := conn.QueryRow(ctx, "SELECT state FROM mcptasks.river_job").Scan(&state); err != nil || state != "completed" {
+		if err := tx.Conn().QueryRow(ctx, "SELECT state FROM mcptasks.river_job").Scan(&state); err != nil || state != "completed" {
 			t.Errorf("the job is %s, %v", state, err)
 		}
 	})
+}
+
+// begin begins a transaction on a connection of its own.
+func begin(t *testing.T, url string) pgx.Tx {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tx
 }
 
 func completed(t *testing.T, n *runner.Node, id string) {
