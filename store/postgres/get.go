@@ -49,13 +49,14 @@ func (d *Driver) getAsked(ctx context.Context, owner mcptasks.Owner, id string, 
 	return tasks[0], nil
 }
 
+// getManySQL has its ids from a subquery, as the statements of runs.go.
 const getManySQL = `
 SELECT t.id, t.owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, expires_at, outcome, is_error,
        CASE WHEN status = 'input_required' THEN (
            SELECT array_agg(ARRAY[key, method, params]) FROM {s}.mcp_task_input i
            WHERE i.task_id = t.id AND i.answered_at IS NULL
        ) END
-FROM unnest($1::text[], $2::text[]) AS n (id, owner) CROSS JOIN LATERAL (
+FROM unnest((SELECT $1::text[]), $2::text[]) AS n (id, owner) CROSS JOIN LATERAL (
     SELECT * FROM {s}.mcp_task t WHERE t.id = n.id OFFSET 0
 ) t
 WHERE t.owner = n.owner AND (expires_at IS NULL OR expires_at > $3)`

@@ -24,10 +24,14 @@ import (
 // began is as one who has it locked. And its status is not asked for, which would let
 // the planner take mcp_task_live: a task has a job only while it is working, by a
 // constraint of the table.
+//
+// And it is kept for flushes of one call, too: a planner that saw how few ids there are
+// would find its estimate of many dearer than to plan each time, which takes longer than
+// what is planned. So it is not shown the ids: they come from a subquery.
 
 const claimSQL = `
 WITH c AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) AS c (id, job_id, run_token) ORDER BY id COLLATE "C"
+    SELECT * FROM unnest((SELECT $1::text[]), $2::bigint[], $3::text[]) AS c (id, job_id, run_token) ORDER BY id COLLATE "C"
 ), free AS (
     SELECT t.ctid, c.run_token FROM c CROSS JOIN LATERAL (
         SELECT ctid FROM {s}.mcp_task t WHERE t.id = c.id AND t.job_id = c.job_id AND t.tool = ANY ($4)
@@ -41,11 +45,11 @@ RETURNING t.id, t.job_id, t.run_token, t.owner, t.tool, t.args, t.request_meta, 
           t.run_seq, t.attempts, t.max_attempts, t.run_timeout, t.deadline_at,
           EXISTS (SELECT FROM {s}.mcp_task_input i WHERE i.task_id = t.id)`
 
-const stepsSQL = `SELECT task_id, key, result FROM {s}.mcp_task_step WHERE task_id = ANY ($1)`
+const stepsSQL = `SELECT task_id, key, result FROM {s}.mcp_task_step WHERE task_id = ANY ((SELECT $1::text[])::text[])`
 
 const askedSQL = `
 SELECT task_id, key, method, params, response, answered_at IS NOT NULL
-FROM {s}.mcp_task_input WHERE task_id = ANY ($1)`
+FROM {s}.mcp_task_input WHERE task_id = ANY ((SELECT $1::text[])::text[])`
 
 // Claim implements store.RunDriver.
 func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string, node string, now time.Time) ([]*store.Claimed, error) {
@@ -152,7 +156,7 @@ func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string
 }
 
 const heldSQL = `
-SELECT r.run_token FROM unnest($1::text[], $2::bigint[], $3::text[]) AS r (id, job_id, run_token) CROSS JOIN LATERAL (
+SELECT r.run_token FROM unnest((SELECT $1::text[]), $2::bigint[], $3::text[]) AS r (id, job_id, run_token) CROSS JOIN LATERAL (
     SELECT FROM {s}.mcp_task t WHERE t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token OFFSET 0
 ) t`
 
@@ -171,7 +175,7 @@ const freeSQL = `
 
 const reportSQL = `
 WITH r AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::float8[], $5::float8[], $6::text[])
+    SELECT * FROM unnest((SELECT $1::text[]), $2::bigint[], $3::text[], $4::float8[], $5::float8[], $6::text[])
         AS r (id, job_id, run_token, done, total, message) ORDER BY id COLLATE "C"
 ), free AS (` + freeSQL + `)
 UPDATE {s}.mcp_task t
@@ -275,7 +279,7 @@ func (d *Driver) Park(
 
 const retrySQL = `
 WITH r AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+    SELECT * FROM unnest((SELECT $1::text[]), $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
         AS r (id, job_id, run_token, message, trace_context, kind, node, detail) ORDER BY id COLLATE "C"
 ), free AS (` + freeSQL + `), changed AS (
     UPDATE {s}.mcp_task t
@@ -305,7 +309,7 @@ func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time
 // let the planner go by the index of states.
 const finishSQL = `
 WITH r AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
+    SELECT * FROM unnest((SELECT $1::text[]), $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
                          $8::text[], $9::text[], $10::text[])
         AS r (id, job_id, run_token, status, message, outcome, is_error, kind, node, detail) ORDER BY id COLLATE "C"
 ), free AS (` + freeSQL + `), changed AS (
