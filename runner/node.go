@@ -107,8 +107,9 @@ type Config struct {
 	Audit *slog.Logger
 
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
-	// works. They default to 1 ms and to 200 ms, 100 ms with PollOnly. On SQLite
-	// River looks for its notifications every 50 ms besides.
+	// works. They default to 1 ms and to 200 ms, 100 ms with PollOnly. On SQLite a
+	// node hears at once of the tasks it makes itself, and River looks every 50 ms for
+	// notifications of other jobs.
 	FetchCooldown, FetchPollInterval time.Duration
 }
 

@@ -12,13 +12,18 @@ import (
 // client inserted them; the payload is River's own. River's client would notify
 // within each insert's transaction, and Postgres commits such transactions one by
 // one: creates are rung for after their commit, many with one bell. SQLite has one
-// writer, for which a bell of its own is one more commit: there the flush rings.
+// writer, for which a bell of its own is one more commit: there the flush rings, and
+// since the one process that works the file would look for that every 50 ms alone, it
+// hears of its own creates directly.
 const insertTopic = "river_insert"
 
-// ringLater has the queue rung for after the commit, where flushes do not ring.
+// ringLater tells workers of a create's job that has been committed: soon, or where the
+// create has rung itself at once those of this process.
 func (s *Store[TTx]) ringLater(queue string) {
 	if s.ringsAfter {
 		s.config.Queued(queue)
+	} else {
+		s.listeners.ring(queue)
 	}
 }
 
@@ -47,10 +52,12 @@ func (s *Store[TTx]) ring(ctx context.Context, executor riverdriver.Executor, qu
 func Bell(schema string, queues []string) *riverdriver.NotifyManyParams {
 	payloads := make([]string, len(queues))
 	for i, queue := range queues {
-		payloads[i] = fmt.Sprintf(`{"queue": %q}`, queue)
+		payloads[i] = bell(queue)
 	}
 	return &riverdriver.NotifyManyParams{Payload: payloads, Schema: schema, Topic: insertTopic}
 }
+
+func bell(queue string) string { return fmt.Sprintf(`{"queue": %q}`, queue) }
 
 // Queues returns the rows' queues, each once.
 func Queues(rows []*Row) []string {

@@ -54,10 +54,20 @@ func (c *completedJobs) rest(all *riverdriver.JobSetStateIfRunningManyParams) *r
 }
 
 // workDriver is River's driver for the client that works: its completer passes over
-// completed jobs.
+// completed jobs, and its listener, if there are listeners, hears of jobs directly.
 type workDriver[TTx any] struct {
 	riverdriver.Driver[TTx]
 	completed *completedJobs
+	listeners *workListeners
+}
+
+// GetListener implements riverdriver.Driver.
+func (d workDriver[TTx]) GetListener(params *riverdriver.GetListenenerParams) riverdriver.Listener {
+	listener := d.Driver.GetListener(params)
+	if d.listeners == nil {
+		return listener
+	}
+	return d.listeners.listener(listener)
 }
 
 // GetExecutor implements riverdriver.Driver.

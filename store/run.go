@@ -25,7 +25,11 @@ func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 			config.FetchPollInterval = 100 * time.Millisecond
 		}
 	}
-	return river.NewClient(workDriver[TTx]{s.driver.River(), &s.completed}, config)
+	driver := workDriver[TTx]{Driver: s.driver.River(), completed: &s.completed}
+	if !s.ringsAfter {
+		driver.listeners = &s.listeners
+	}
+	return river.NewClient(driver, config)
 }
 
 // Claim begins a run on the node: it draws the token of its fence and counts it. It

@@ -134,6 +134,7 @@ type Store[TTx any] struct {
 	finishes joiner[Finish, bool]
 
 	completed completedJobs
+	listeners workListeners
 
 	tracer  *telemetry.Tracer
 	metrics *telemetry.Metrics
