@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"maps"
 	"sync"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -32,7 +31,7 @@ type workListener struct {
 	all *workListeners
 
 	rung  map[string]struct{} // queues it has still to hear of; guarded by all.mu
-	woken chan struct{}       // says that there are some
+	woken chan struct{}       // says that there are some; sent to under all.mu
 
 	// The wait for the database that goes on, nil if none does. It outlasts the calls
 	// that return a queue of this process, which need not wait for its end. River waits
@@ -107,10 +106,14 @@ func (l *workListener) wait(ctx context.Context) *wait {
 func (l *workListener) next() (queue string) {
 	l.all.mu.Lock()
 	defer l.all.mu.Unlock()
-	for queue = range maps.Keys(l.rung) {
+	for queue = range l.rung {
 		break
 	}
 	delete(l.rung, queue)
+	select {
+	case <-l.woken: // it was rung for again meanwhile
+	default:
+	}
 	if len(l.rung) > 0 {
 		l.wake()
 	}
