@@ -108,8 +108,8 @@ type Config struct {
 
 	// FetchCooldown and FetchPollInterval are River's, for the queues this node
 	// works. They default to 1 ms and to 200 ms, 100 ms with PollOnly. On SQLite a
-	// node hears at once of the tasks it makes itself, and River looks every 50 ms for
-	// notifications of other jobs.
+	// node hears at once of what was created or answered on it, and River looks every 50
+	// ms for notifications of other jobs.
 	FetchCooldown, FetchPollInterval time.Duration
 }
 

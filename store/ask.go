@@ -73,6 +73,7 @@ func (s *Store[TTx]) Update(ctx context.Context, owner mcptasks.Owner, id string
 	}
 	if changed {
 		s.config.Changed(id)
+		s.listeners.ring(task.Queue) // if that was the last answer
 		s.tell(ctx, task, telemetry.Audited{})
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 // one: creates are rung for after their commit, many with one bell. SQLite has one
 // writer, for which a bell of its own is one more commit: there the flush rings, and
 // since the one process that works the file would look for that every 50 ms alone, it
-// hears of its own creates directly.
+// hears of its own creates and answers directly.
 const insertTopic = "river_insert"
 
 // ringLater tells workers of a create's job that has been committed: soon, or where the
