@@ -67,6 +67,13 @@ func TestWorkListener(t *testing.T) {
 	}
 
 	listeners.ring("a")
+	<-listener.woken
+	listeners.ring("a") // between the word and the look
+	if queue := listener.next(); queue != "a" || len(listener.woken) > 0 {
+		t.Errorf("heard of %q, and of nothing else %d times", queue, len(listener.woken))
+	}
+
+	listeners.ring("a")
 	heard()
 	cancel() // while the wait for the database goes on
 	if _, err := listener.WaitForNotification(ctx); !errors.Is(err, context.Canceled) {
