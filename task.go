@@ -111,11 +111,11 @@ type Runner interface {
 	// was another owner's, is ErrInvalid.
 	List(ctx context.Context, owner Owner, cursor string, limit int) (*Page, error)
 
-	// Update stores answers to a task's questions by their keys. Keys that no
+	// Answer stores answers to a task's questions by their keys. Keys that no
 	// question is waiting under are ignored, as MCP asks; an answer that is none,
 	// by its question's method and schema, is ErrInvalid and nothing is stored.
 	// The last open question's answer makes the handler run again.
-	Update(ctx context.Context, owner Owner, id string, responses map[string]json.RawMessage) error
+	Answer(ctx context.Context, owner Owner, id string, responses map[string]json.RawMessage) error
 
 	// Cancel moves the task to cancelled and ends its run, wherever it is. It
 	// returns the task as it is afterwards; one that had ended before is

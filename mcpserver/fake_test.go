@@ -160,12 +160,12 @@ func (f *fakeRunner) List(_ context.Context, owner mcptasks.Owner, cursor string
 	return page, nil
 }
 
-func (f *fakeRunner) Update(_ context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
+func (f *fakeRunner) Answer(_ context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
 	answers, _ := json.Marshal(responses)
-	f.called("Update %q %.20s %s", owner, id, answers)
+	f.called("Answer %q %.20s %s", owner, id, answers)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	task, err := f.find("update", owner, id)
+	task, err := f.find("answer", owner, id)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (f *fakeRunner) Update(_ context.Context, owner mcptasks.Owner, id string, 
 			continue
 		}
 		if err := question.Check(response); err != nil {
-			return &mcptasks.Error{Op: "update", TaskID: id, Err: fmt.Errorf("%w: %w", mcptasks.ErrInvalid, err)}
+			return &mcptasks.Error{Op: "answer", TaskID: id, Err: fmt.Errorf("%w: %w", mcptasks.ErrInvalid, err)}
 		}
 		delete(open, key)
 		answered = true

@@ -95,7 +95,7 @@ func (m *mount) helpAnswer(ctx context.Context, req *mcp.CallToolRequest, in ans
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := m.runner.Update(ctx, owner, in.TaskID, map[string]json.RawMessage{in.Key: response}); err != nil {
+	if err := m.runner.Answer(ctx, owner, in.TaskID, map[string]json.RawMessage{in.Key: response}); err != nil {
 		return nil, nil, m.rpcError(ctx, err)
 	}
 	return sentence("The answer was passed on."), nil, nil

@@ -40,7 +40,7 @@ func ownedTools() *mcptasks.Tools {
 var ownedRequests = map[string]request{
 	"Create": {method: "tools/call", name: "required"},
 	"Get":    {method: "tasks/get", name: "task"},
-	"Update": {method: "tasks/update", name: "task"},
+	"Answer": {method: "tasks/update", name: "task"},
 	"Cancel": {method: "tasks/cancel", name: "task"},
 	"Watch":  {method: "tools/call", name: "add", arguments: `{"a":1}`, meta: undeclared},
 }
@@ -144,7 +144,7 @@ func TestOwnerComesAfterTheCapability(t *testing.T) {
 			return "", errors.New("nobody")
 		},
 	})
-	for _, name := range []string{"Create", "Get", "Update", "Cancel"} {
+	for _, name := range []string{"Create", "Get", "Answer", "Cancel"} {
 		r := ownedRequests[name]
 		r.meta = undeclared
 		if a := post(t, server, r); a.Error == nil || a.Error.Code != mcp.CodeMissingRequiredClientCapabilities {

@@ -264,7 +264,7 @@ func (a *asker) answer(ctx context.Context, owner mcptasks.Owner, id, key string
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer stop()
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
-		err := a.m.runner.Update(ctx, owner, id, map[string]json.RawMessage{key: response})
+		err := a.m.runner.Answer(ctx, owner, id, map[string]json.RawMessage{key: response})
 		switch {
 		case err == nil, errors.Is(err, mcptasks.ErrNotFound):
 			return true

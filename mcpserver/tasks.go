@@ -70,7 +70,7 @@ func readable(task *mcptasks.Task) error {
 
 // update stores answers to open questions; other keys are ignored.
 func (m *mount) update(ctx context.Context, _ *mcp.ServerSession, params *wire.UpdateParams) (*wire.Ack, error) {
-	if err := m.runner.Update(ctx, contextOwner(ctx), params.TaskID, params.InputResponses); err != nil {
+	if err := m.runner.Answer(ctx, contextOwner(ctx), params.TaskID, params.InputResponses); err != nil {
 		return nil, m.rpcError(ctx, err)
 	}
 	return wire.NewAck(), nil

@@ -267,10 +267,10 @@ func (n *Node) List(ctx context.Context, owner mcptasks.Owner, cursor string, li
 	return n.store.List(ctx, owner, cursor, limit)
 }
 
-// Update implements [mcptasks.Runner]: the answers and, with the last one, the
+// Answer implements [mcptasks.Runner]: the answers and, with the last one, the
 // fresh job are stored in one transaction.
-func (n *Node) Update(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
-	return n.store.Update(ctx, owner, id, responses)
+func (n *Node) Answer(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
+	return n.store.Answer(ctx, owner, id, responses)
 }
 
 // Cancel implements [mcptasks.Runner]. A run in this process is told at once, on

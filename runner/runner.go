@@ -46,9 +46,9 @@ func (r *Runner[TTx]) CreateTx(ctx context.Context, tx TTx, owner mcptasks.Owner
 	return tasks[0], nil
 }
 
-// UpdateTx is Update in the caller's transaction.
-func (r *Runner[TTx]) UpdateTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
-	return r.store.UpdateTx(ctx, tx, owner, id, responses)
+// AnswerTx is Answer in the caller's transaction.
+func (r *Runner[TTx]) AnswerTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
+	return r.store.AnswerTx(ctx, tx, owner, id, responses)
 }
 
 // CancelTx is Cancel in the caller's transaction. It returns ErrTerminal for a

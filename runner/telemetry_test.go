@@ -230,7 +230,7 @@ func TestMetricsOfRuns(t *testing.T) {
 			func(w *watched, id string) {
 				w.until(id, mcptasks.StatusInputRequired)
 				w.eventually(map[string]int{created: 1, waited: 1, ran("parked"): 1, parked: 1})
-				if err := w.Update(w.Context(), "alice", id, map[string]json.RawMessage{"sure": json.RawMessage(`{"action":"accept","content":{}}`)}); err != nil {
+				if err := w.Answer(w.Context(), "alice", id, map[string]json.RawMessage{"sure": json.RawMessage(`{"action":"accept","content":{}}`)}); err != nil {
 					w.Fatal(err)
 				}
 			},
@@ -382,7 +382,7 @@ func TestSpansOfATask(t *testing.T) {
 		id := w.create(do)
 		if do == "ask" {
 			w.until(id, mcptasks.StatusInputRequired)
-			if err := w.Update(t.Context(), "alice", id, map[string]json.RawMessage{"sure": json.RawMessage(`{"action":"accept","content":{}}`)}); err != nil {
+			if err := w.Answer(t.Context(), "alice", id, map[string]json.RawMessage{"sure": json.RawMessage(`{"action":"accept","content":{}}`)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -454,11 +454,11 @@ func TestAudit(t *testing.T) {
 	w.until(id, mcptasks.StatusInputRequired)
 	get(id)
 	yes := map[string]json.RawMessage{"other": json.RawMessage(`{"action":"accept"}`)}
-	if err := w.Update(ctx, "alice", id, yes); err != nil {
+	if err := w.Answer(ctx, "alice", id, yes); err != nil {
 		t.Fatal(err)
 	}
 	_, err := w.Get(ctx, "bob", id)
-	if !errors.Is(err, mcptasks.ErrNotFound) || w.Update(ctx, "bob", id, yes) == nil {
+	if !errors.Is(err, mcptasks.ErrNotFound) || w.Answer(ctx, "bob", id, yes) == nil {
 		t.Error("bob found alice's task")
 	}
 	wantLines("what changes and hands out nothing")
@@ -485,7 +485,7 @@ func TestAudit(t *testing.T) {
 	}
 	wantLines("an operator's retry", line("create", again.ID, " operator=true"))
 	w.until(again.ID, mcptasks.StatusInputRequired)
-	if err := w.Update(ctx, "alice", again.ID, yes); err != nil {
+	if err := w.Answer(ctx, "alice", again.ID, yes); err != nil {
 		t.Fatal(err)
 	}
 	wantLines("an answer", line("answer", again.ID, ""))

@@ -52,24 +52,24 @@ func (s *Store[TTx]) Park(ctx context.Context, fence Fence, questions map[string
 	return parked, held, nil
 }
 
-// Update stores answers to the open questions of the owner's task, by their keys,
+// Answer stores answers to the open questions of the owner's task, by their keys,
 // and when none is open any more gives the task a fresh job, all in one
 // transaction. Keys under which no question is open are ignored. An answer that
 // is none, by its question's method and schema, is ErrInvalid, which names its
 // key, and nothing is stored.
-func (s *Store[TTx]) Update(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) (err error) {
-	defer s.op(ctx, telemetry.OpUpdate, 0).end(&err)
+func (s *Store[TTx]) Answer(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) (err error) {
+	defer s.op(ctx, telemetry.OpAnswer, 0).end(&err)
 	var task *Locked
 	changed := false
 	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
 		if task, err = s.lockOwned(ctx, tx, owner, id); err != nil {
 			return err
 		}
-		changed, err = s.answerTx(ctx, tx, task, responses)
+		changed, err = s.storeAnswers(ctx, tx, task, responses)
 		return err
 	})
 	if err != nil {
-		return wrap("update", quotable(id), err)
+		return wrap("answer", quotable(id), err)
 	}
 	if changed {
 		s.config.Changed(id)
@@ -79,21 +79,21 @@ func (s *Store[TTx]) Update(ctx context.Context, owner mcptasks.Owner, id string
 	return nil
 }
 
-// UpdateTx is Update in the caller's transaction.
-func (s *Store[TTx]) UpdateTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) (err error) {
-	defer s.op(ctx, telemetry.OpUpdate, 0).end(&err)
+// AnswerTx is Answer in the caller's transaction.
+func (s *Store[TTx]) AnswerTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) (err error) {
+	defer s.op(ctx, telemetry.OpAnswer, 0).end(&err)
 	task, err := s.lockOwned(ctx, tx, owner, id)
 	if err == nil {
-		_, err = s.answerTx(ctx, tx, task, responses)
+		_, err = s.storeAnswers(ctx, tx, task, responses)
 	}
 	if err != nil {
-		return wrap("update", quotable(id), err)
+		return wrap("answer", quotable(id), err)
 	}
 	s.tell(ctx, task, telemetry.Audited{Tx: true})
 	return nil
 }
 
-func (s *Store[TTx]) answerTx(ctx context.Context, tx TTx, task *Locked, responses map[string]json.RawMessage) (changed bool, err error) {
+func (s *Store[TTx]) storeAnswers(ctx context.Context, tx TTx, task *Locked, responses map[string]json.RawMessage) (changed bool, err error) {
 	if task.Status.Terminal() {
 		return false, nil
 	}

@@ -26,7 +26,7 @@ type Backend interface {
 	Create(ctx context.Context, calls []NewTask) ([]*mcptasks.Task, error)
 	Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error)
 	List(ctx context.Context, owner mcptasks.Owner, cursor string, limit int) (*mcptasks.Page, error)
-	Update(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error
+	Answer(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error
 	Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error)
 
 	BeginWork(ctx context.Context) (end func() error, err error)

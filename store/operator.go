@@ -22,7 +22,7 @@ type Operator interface {
 	// Show returns all that is known of the task, as of one moment. It repairs
 	// nothing and waits for no lock.
 	Show(ctx context.Context, id string) (*Shown, error)
-	// Answer stores answers, as Runner.Update does.
+	// Answer stores answers, as Runner.Answer does.
 	Answer(ctx context.Context, id string, responses map[string]json.RawMessage) error
 	// Cancel cancels the task; ErrTerminal if it has ended.
 	Cancel(ctx context.Context, id string) error
@@ -160,7 +160,7 @@ func (o operator[TTx]) Show(ctx context.Context, id string) (*Shown, error) {
 
 func (o operator[TTx]) Answer(ctx context.Context, id string, responses map[string]json.RawMessage) error {
 	return o.locked(ctx, "answer", id, func(tx TTx, task *Locked) (bool, error) {
-		return o.s.answerTx(ctx, tx, task, responses)
+		return o.s.storeAnswers(ctx, tx, task, responses)
 	})
 }
 

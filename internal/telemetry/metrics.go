@@ -63,7 +63,7 @@ const (
 	OpCreate   = "create"
 	OpGet      = "get"
 	OpList     = "list"
-	OpUpdate   = "update"
+	OpAnswer   = "answer"
 	OpCancel   = "cancel"
 	OpClaim    = "claim"
 	OpHeld     = "held"

@@ -178,7 +178,7 @@ func TestMeaningsNameTheirValues(t *testing.T) {
 		"mcptasks.sweep.tasks": {telemetry.Expired, telemetry.Overdue, telemetry.Unanswered, telemetry.Repaired, telemetry.Reaped},
 		"mcptasks.store.duration": {
 			telemetry.OK, telemetry.Refused, telemetry.Error,
-			telemetry.OpCreate, "Get", telemetry.OpList, telemetry.OpUpdate, telemetry.OpCancel, telemetry.OpClaim, telemetry.OpHeld,
+			telemetry.OpCreate, "Get", telemetry.OpList, telemetry.OpAnswer, telemetry.OpCancel, telemetry.OpClaim, telemetry.OpHeld,
 			telemetry.OpReport, telemetry.OpSaveStep, telemetry.OpPark, telemetry.OpRetry, telemetry.OpFinish, telemetry.OpBeat,
 			telemetry.OpReap, telemetry.OpSweep, telemetry.OpTell, telemetry.OpSurvey,
 		},

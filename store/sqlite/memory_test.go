@@ -65,7 +65,7 @@ func testOneConnection(t *testing.T) {
 	ask := map[string]mcptasks.Question{"q": {Method: mcptasks.MethodElicit, Params: json.RawMessage(`{"message":"?"}`)}}
 	_, _, err = backend.Park(ctx, run.Fence, ask, time.Hour)
 	must(err)
-	must(backend.Update(ctx, "", tasks[0].ID, map[string]json.RawMessage{"q": json.RawMessage(`{"action":"cancel"}`)}))
+	must(backend.Answer(ctx, "", tasks[0].ID, map[string]json.RawMessage{"q": json.RawMessage(`{"action":"cancel"}`)}))
 	run, err = backend.Claim(ctx, tasks[0].ID, 3, []string{"report"}, "node")
 	must(err)
 	_, err = backend.Held(ctx, []store.Fence{run.Fence})

@@ -255,7 +255,7 @@ func TestAuditOfTx(t *testing.T) {
 			return err
 		}
 		id = task.ID
-		if err := tasks.UpdateTx(t.Context(), tx, "alice", id, nil); err != nil { // answers nothing
+		if err := tasks.AnswerTx(t.Context(), tx, "alice", id, nil); err != nil { // answers nothing
 			return err
 		}
 		return tasks.CancelTx(t.Context(), tx, "alice", id)

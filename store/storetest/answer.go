@@ -59,7 +59,7 @@ func answerTests[TTx any]() []test[TTx] {
 				"a": yes, "b": no, "c": json.RawMessage(`{"action":"cancel"}`),
 				"d": json.RawMessage(`{"role":"assistant","content":{"type":"text","text":"2026"},"model":"m"}`),
 			}
-			f.must(f.store.Update(f.ctx, alice, run.TaskID, given))
+			f.must(f.store.Answer(f.ctx, alice, run.TaskID, given))
 			questions := f.claim(run.TaskID).Questions
 			for key, response := range given {
 				equal(f.T, "the answer under "+key, string(questions[key].Response), string(response))
@@ -91,7 +91,7 @@ func answerTests[TTx any]() []test[TTx] {
 				"malformed, to a cancelled task": {cancelled.TaskID, map[string]json.RawMessage{"a": json.RawMessage(`1`)}},
 			} {
 				f.unchanged(tc.id, name, func() {
-					if err := f.store.Update(f.ctx, alice, tc.id, tc.responses); err != nil {
+					if err := f.store.Answer(f.ctx, alice, tc.id, tc.responses); err != nil {
 						f.Errorf("%s: %v", name, err)
 					}
 				})
@@ -116,7 +116,7 @@ func answerTests[TTx any]() []test[TTx] {
 			} {
 				for range 4 { // in whatever order the answers are looked at
 					f.unchanged(run.TaskID, name, func() {
-						err := f.store.Update(f.ctx, alice, run.TaskID, map[string]json.RawMessage{"a": yes, tc.key: json.RawMessage(tc.response)})
+						err := f.store.Answer(f.ctx, alice, run.TaskID, map[string]json.RawMessage{"a": yes, tc.key: json.RawMessage(tc.response)})
 						f.wantText(err, mcptasks.ErrInvalid, `"`+tc.key+`"`)
 					})
 				}
@@ -125,10 +125,10 @@ func answerTests[TTx any]() []test[TTx] {
 		}},
 		{"malformed, in a transaction that goes on", func(f *fixture[TTx]) {
 			run := f.parked("a", "b", "c", "d")
-			f.unchanged(run.TaskID, "an update that was refused", func() {
+			f.unchanged(run.TaskID, "an answer that was refused", func() {
 				responses := answers("a", "b", "c")
 				responses["d"] = json.RawMessage(`{}`)
-				err := f.inTx(func(tx TTx) error { return f.store.UpdateTx(f.ctx, tx, alice, run.TaskID, responses) })
+				err := f.inTx(func(tx TTx) error { return f.store.AnswerTx(f.ctx, tx, alice, run.TaskID, responses) })
 				f.wantText(err, mcptasks.ErrInvalid, `"d"`)
 			})
 		}},
@@ -149,8 +149,8 @@ func answerTests[TTx any]() []test[TTx] {
 			other := f.storeOn(f.again(), &store.Config{})
 			for _, run := range f.parkedAll(100, "a", "b") {
 				f.atOnce(
-					func() error { return f.store.Update(f.ctx, alice, run.TaskID, answers("a")) },
-					func() error { return other.Update(f.ctx, alice, run.TaskID, answers("b")) },
+					func() error { return f.store.Answer(f.ctx, alice, run.TaskID, answers("a")) },
+					func() error { return other.Answer(f.ctx, alice, run.TaskID, answers("b")) },
 				)
 				f.fresh(run.TaskID, run.JobID)
 			}
@@ -160,8 +160,8 @@ func answerTests[TTx any]() []test[TTx] {
 			other := f.storeOn(f.again(), &store.Config{})
 			for _, run := range f.parkedAll(50, "a") {
 				f.atOnce(
-					func() error { return f.store.Update(f.ctx, alice, run.TaskID, map[string]json.RawMessage{"a": yes}) },
-					func() error { return other.Update(f.ctx, alice, run.TaskID, map[string]json.RawMessage{"a": no}) },
+					func() error { return f.store.Answer(f.ctx, alice, run.TaskID, map[string]json.RawMessage{"a": yes}) },
+					func() error { return other.Answer(f.ctx, alice, run.TaskID, map[string]json.RawMessage{"a": no}) },
 				)
 				f.fresh(run.TaskID, run.JobID)
 			}
@@ -184,20 +184,20 @@ func answerTests[TTx any]() []test[TTx] {
 		{"in a transaction", func(f *fixture[TTx]) {
 			run := f.parked("a", "b")
 			f.unchanged(run.TaskID, "answers that were rolled back", func() {
-				f.rolledBack(func(tx TTx) error { return f.store.UpdateTx(f.ctx, tx, alice, run.TaskID, answers("a", "b")) })
+				f.rolledBack(func(tx TTx) error { return f.store.AnswerTx(f.ctx, tx, alice, run.TaskID, answers("a", "b")) })
 			})
 			f.must(f.inTx(func(tx TTx) error {
-				if err := f.store.UpdateTx(f.ctx, tx, alice, run.TaskID, answers("a")); err != nil {
+				if err := f.store.AnswerTx(f.ctx, tx, alice, run.TaskID, answers("a")); err != nil {
 					return err
 				}
-				return f.store.UpdateTx(f.ctx, tx, alice, run.TaskID, answers("b"))
+				return f.store.AnswerTx(f.ctx, tx, alice, run.TaskID, answers("b"))
 			}))
 			f.fresh(run.TaskID, run.JobID)
 		}},
 		{"another owner's", func(f *fixture[TTx]) {
 			run := f.parked("a")
 			f.unchanged(run.TaskID, "another owner's answer", func() {
-				f.wantError(f.store.Update(f.ctx, bob, run.TaskID, answers("a")), mcptasks.ErrNotFound)
+				f.wantError(f.store.Answer(f.ctx, bob, run.TaskID, answers("a")), mcptasks.ErrNotFound)
 			})
 		}},
 		{"not UTF-8", func(f *fixture[TTx]) {
@@ -206,7 +206,7 @@ func answerTests[TTx any]() []test[TTx] {
 			_, _, err := f.store.Park(f.ctx, run.Fence, map[string]mcptasks.Question{"a": open}, within)
 			f.must(err)
 			equal(f.T, "the question", string(f.get(run.TaskID).Questions["a"].Params), "{\"message\":\"\uFFFD\"}")
-			f.must(f.store.Update(f.ctx, alice, run.TaskID, map[string]json.RawMessage{
+			f.must(f.store.Answer(f.ctx, alice, run.TaskID, map[string]json.RawMessage{
 				"a": json.RawMessage("{\"action\":\"accept\",\"content\":{\"v\":\"\xff\"}}"),
 			}))
 			response := string(f.claim(run.TaskID).Questions["a"].Response)
@@ -227,5 +227,5 @@ func answers(keys ...string) map[string]json.RawMessage {
 }
 
 func (f *fixture[TTx]) answer(id string, keys ...string) error {
-	return f.store.Update(f.ctx, alice, id, answers(keys...))
+	return f.store.Answer(f.ctx, alice, id, answers(keys...))
 }

@@ -99,14 +99,14 @@ func atomicTests[TTx any]() []test[TTx] {
 			func(d *faulty[TTx], fault func() error) { d.answer = fault },
 			func(f *fixture[TTx]) *store.Claimed { return f.parked("a", "b") },
 			func(f *fixture[TTx], s *store.Store[TTx], run *store.Claimed) error {
-				return s.Update(f.ctx, alice, run.TaskID, answers("a"))
+				return s.Answer(f.ctx, alice, run.TaskID, answers("a"))
 			},
 		},
 		"last answer": {
 			func(d *faulty[TTx], fault func() error) { d.requeue = fault },
 			func(f *fixture[TTx]) *store.Claimed { return f.parked("a") },
 			func(f *fixture[TTx], s *store.Store[TTx], run *store.Claimed) error {
-				return s.Update(f.ctx, alice, run.TaskID, answers("a"))
+				return s.Answer(f.ctx, alice, run.TaskID, answers("a"))
 			},
 		},
 		"question's deadline": {

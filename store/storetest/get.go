@@ -99,11 +99,11 @@ func (f *fixture[TTx]) waysToAsk() map[string]func(mcptasks.Owner, string) error
 			_, err := f.store.Cancel(f.ctx, owner, id)
 			return err
 		},
-		"Update": func(owner mcptasks.Owner, id string) error {
-			return f.store.Update(f.ctx, owner, id, answers("a"))
+		"Answer": func(owner mcptasks.Owner, id string) error {
+			return f.store.Answer(f.ctx, owner, id, answers("a"))
 		},
-		"UpdateTx": func(owner mcptasks.Owner, id string) error {
-			return f.inTx(func(tx TTx) error { return f.store.UpdateTx(f.ctx, tx, owner, id, answers("a")) })
+		"AnswerTx": func(owner mcptasks.Owner, id string) error {
+			return f.inTx(func(tx TTx) error { return f.store.AnswerTx(f.ctx, tx, owner, id, answers("a")) })
 		},
 		"CancelTx": func(owner mcptasks.Owner, id string) error {
 			return f.driver.InTx(f.ctx, func(tx TTx) error { return f.store.CancelTx(f.ctx, tx, owner, id) })

@@ -74,7 +74,7 @@ func jsonTests[TTx any]() []test[TTx] {
 				_, _, err := f.store.Park(f.ctx, run.Fence, map[string]mcptasks.Question{name: question}, within)
 				f.must(err)
 				same(f.T, "the question", name, f.get(run.TaskID).Questions[name].Params, string(question.Params))
-				err = f.store.Update(f.ctx, alice, run.TaskID, map[string]json.RawMessage{name: response})
+				err = f.store.Answer(f.ctx, alice, run.TaskID, map[string]json.RawMessage{name: response})
 				if question.Check(response) != nil { // Go has no such number
 					f.wantError(err, mcptasks.ErrInvalid)
 					continue

@@ -138,9 +138,9 @@ func parkTests[TTx any]() []test[TTx] {
 			_, _, err := s.Park(f.ctx, run.Fence, map[string]mcptasks.Question{"a": confirm}, within)
 			f.must(err)
 			equal(f.T, "how often a park is announced", changed, 1)
-			f.must(s.Update(f.ctx, alice, run.TaskID, answers("b")))
+			f.must(s.Answer(f.ctx, alice, run.TaskID, answers("b")))
 			equal(f.T, "how often it is, and no answer", changed, 1)
-			f.must(s.Update(f.ctx, alice, run.TaskID, answers("a")))
+			f.must(s.Answer(f.ctx, alice, run.TaskID, answers("a")))
 			equal(f.T, "how often it is, and an answer", changed, 2)
 		}},
 		{"against cancel", func(f *fixture[TTx]) {

@@ -37,7 +37,7 @@ func movesFrom[TTx any](f *fixture[TTx], from mcptasks.Status) {
 		"Operator.Cancel": {mcptasks.StatusCancelled, false, func(fence store.Fence) error {
 			return f.store.Operator().Cancel(f.ctx, fence.TaskID)
 		}},
-		"Update": {mcptasks.StatusWorking, false, func(fence store.Fence) error {
+		"Answer": {mcptasks.StatusWorking, false, func(fence store.Fence) error {
 			return f.answer(fence.TaskID, "a")
 		}},
 		"Operator.Answer": {mcptasks.StatusWorking, false, func(fence store.Fence) error {

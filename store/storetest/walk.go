@@ -148,7 +148,7 @@ func (w *walk[TTx]) answer(t *rapid.T) {
 	}
 	q := task.questions["a"]
 	malformed = malformed && q != nil && q.open() && !task.status.Terminal()
-	committed, err := w.tx(t, func(tx TTx) error { return w.store.UpdateTx(w.ctx, tx, alice, task.id, responses) })
+	committed, err := w.tx(t, func(tx TTx) error { return w.store.AnswerTx(w.ctx, tx, alice, task.id, responses) })
 	switch {
 	case !w.visible(task):
 		w.wantErr(err, mcptasks.ErrNotFound)

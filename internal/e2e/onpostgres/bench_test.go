@@ -152,7 +152,7 @@ func BenchmarkParked(b *testing.B) {
 			arrived[id] = ch
 			mu.Unlock()
 			start := time.Now()
-			err := worker.Update(b.Context(), "", id, map[string]json.RawMessage{"q": json.RawMessage(`{"action":"accept","content":{}}`)})
+			err := worker.Answer(b.Context(), "", id, map[string]json.RawMessage{"q": json.RawMessage(`{"action":"accept","content":{}}`)})
 			if err != nil {
 				b.Fatal(err)
 			}

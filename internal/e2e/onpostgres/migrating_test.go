@@ -96,7 +96,7 @@ func TestMigrateUnderLoad(t *testing.T) {
 		close(goOn) // the old ones end as new ones do
 		for _, was := range old {
 			if was.Status == mcptasks.StatusInputRequired {
-				if err := other.Update(ctx, "", was.ID, accepted); err != nil {
+				if err := other.Answer(ctx, "", was.ID, accepted); err != nil {
 					t.Error(err)
 				}
 			}
@@ -210,7 +210,7 @@ func livesOf(ctx context.Context, one, other *runner.Node, made *atomic.Int64, s
 			switch what {
 			case "ask":
 				if _, err = is(ctx, other, id, mcptasks.StatusInputRequired); err == nil {
-					err = other.Update(ctx, "", id, accepted)
+					err = other.Answer(ctx, "", id, accepted)
 				}
 			case "wait":
 				_, err = other.Cancel(ctx, "", id)

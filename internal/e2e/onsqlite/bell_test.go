@@ -40,7 +40,7 @@ func TestOwnBell(t *testing.T) {
 			}
 			for task, err := range node.Watch(ctx, "", task.ID) {
 				if err == nil && task.Status == mcptasks.StatusInputRequired {
-					err = node.Update(ctx, "", task.ID, map[string]json.RawMessage{"sure": json.RawMessage(`{"action":"decline"}`)})
+					err = node.Answer(ctx, "", task.ID, map[string]json.RawMessage{"sure": json.RawMessage(`{"action":"decline"}`)})
 				}
 				if err != nil {
 					t.Fatalf("task %d: %v", n+1, err)
