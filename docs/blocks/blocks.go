@@ -17,14 +17,18 @@ type Block struct {
 
 var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
-// Documents returns the Markdown files of the module at root that are for its users.
+// Documents returns the Markdown files of the module at root.
 func Documents(t *testing.T, root string) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil || len(files) == 0 {
-		t.Fatal("no documents", err)
+	var files []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no documents %s: %v", pattern, err)
+		}
+		files = append(files, found...)
 	}
-	return append(files, filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md"))
+	return files
 }
 
 // All returns the code of the documents.
