@@ -7,12 +7,13 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcptasks/mcptasks/internal/names"
 )
 
 // Handler does a tool's work. It is a go-sdk tool handler with a [Run] in the
@@ -100,7 +101,8 @@ type ToolOptions struct {
 	// at most 5 minutes, with a tenth of jitter either way.
 	Backoff func(errors int) time.Duration
 
-	// Queue is the River queue the tool's jobs go to: letters, digits, _ and -.
+	// Queue is the River queue the tool's jobs go to: lower-case letters and digits,
+	// in parts that are joined by one _ or -.
 	// Defaults to "default".
 	Queue string
 
@@ -233,8 +235,6 @@ func (t *Tools) All() []*Tool {
 	})
 }
 
-var queueName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$`)
-
 func (o *ToolOptions) withDefaults() (ToolOptions, error) {
 	var out ToolOptions
 	if o != nil {
@@ -262,8 +262,8 @@ func (o *ToolOptions) withDefaults() (ToolOptions, error) {
 		return out, fmt.Errorf("a Deadline must not be negative (%s) and a QuestionDeadline at least a millisecond (%s)", out.Deadline, out.QuestionDeadline)
 	case out.MaxAttempts < 1 || out.MaxAttempts > math.MaxInt16:
 		return out, fmt.Errorf("MaxAttempts %d is not between 1 and %d", out.MaxAttempts, math.MaxInt16)
-	case !queueName.MatchString(out.Queue):
-		return out, fmt.Errorf("the Queue %q is not a River queue name: letters, digits, _ and -, at most 64", out.Queue)
+	case !names.IsQueue(out.Queue):
+		return out, fmt.Errorf("the Queue %q is not a River queue name: %s", out.Queue, names.QueueRule)
 	case out.Priority < 1 || out.Priority > 4:
 		return out, fmt.Errorf("the Priority %d is not one of River's, 1 to 4", out.Priority)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/runner"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -58,7 +59,11 @@ func (p *program) withOperator(cmd *cobra.Command, fn func(context.Context, *run
 
 // withBackend runs fn on the database, whatever its schema is.
 func (p *program) withBackend(cmd *cobra.Command, url string, fn func(context.Context, store.Backend) error) error {
-	backend, err := store.Open(cmd.Context(), url, p.storeConfig(cmd))
+	cfg, err := p.storeConfig(cmd)
+	if err != nil {
+		return err
+	}
+	backend, err := store.Open(cmd.Context(), url, cfg, store.Hooks{})
 	if err != nil {
 		return err
 	}
@@ -66,6 +71,6 @@ func (p *program) withBackend(cmd *cobra.Command, url string, fn func(context.Co
 	return fn(cmd.Context(), backend)
 }
 
-func (p *program) storeConfig(cmd *cobra.Command) *store.Config {
-	return &store.Config{Logger: warnings(cmd), Schema: p.schema, PollOnly: p.pollOnly, AsIs: true}
+func (p *program) storeConfig(cmd *cobra.Command) (*config.Config, error) {
+	return config.Resolve(config.Config{Logger: warnings(cmd), Schema: p.schema, PollOnly: p.pollOnly})
 }

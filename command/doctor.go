@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcptasks/mcptasks/command/doctor"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -28,22 +30,25 @@ func (p *program) doctor() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	out := printerOf(cmd)
-	config := doctor.Config{}
+	examined := doctor.Config{}
 	flags := cmd.Flags()
-	flags.DurationVar(&config.Timeout, "timeout", 10*time.Second, "for the database to answer")
-	flags.DurationVar(&config.MaxSkew, "max-skew", time.Second, "of this machine's clock from the database's")
-	flags.IntVar(&config.MaxConnections, "max-connections-percent", 80, "of the server's connections in use")
-	flags.DurationVar(&config.Lease, "lease", 15*time.Second, "silence after which a node is dead: three of its beats")
-	flags.IntVar(&config.MaxBacklog, "max-backlog", 10_000, "jobs that wait in one queue")
-	flags.DurationVar(&config.MaxWait, "max-wait", time.Minute, "of the oldest job for a worker")
+	flags.DurationVar(&examined.Timeout, "timeout", 10*time.Second, "for the database to answer")
+	flags.DurationVar(&examined.MaxSkew, "max-skew", time.Second, "of this machine's clock from the database's")
+	flags.IntVar(&examined.MaxConnections, "max-connections-percent", 80, "of the server's connections in use")
+	flags.DurationVar(&examined.Lease, "lease", p.lease(), "silence after which a node counts as dead: three of its heartbeat intervals")
+	flags.IntVar(&examined.MaxBacklog, "max-backlog", 10_000, "jobs that wait in one queue")
+	flags.DurationVar(&examined.MaxWait, "max-wait", time.Minute, "of the oldest job for a worker")
 	fromEnvironment(flags)
 	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error {
 		url, err := p.existing()
 		if err != nil {
 			return err
 		}
-		config.URL, config.Store, config.Program = url, p.storeConfig(cmd), p.options.Name
-		findings := doctor.Examine(cmd.Context(), config)
+		examined.URL, examined.Program = url, p.options.Name
+		if examined.Store, err = p.storeConfig(cmd); err != nil {
+			return err
+		}
+		findings := doctor.Examine(cmd.Context(), examined)
 		if err := cmd.Context().Err(); err != nil {
 			return err
 		}
@@ -58,6 +63,13 @@ func (p *program) doctor() *cobra.Command {
 		return err
 	})
 	return cmd
+}
+
+// lease is the lease of the nodes that this program makes.
+func (p *program) lease() time.Duration {
+	cfg := config.Default()
+	cfg.HeartbeatInterval = cmp.Or(p.config.HeartbeatInterval, cfg.HeartbeatInterval)
+	return cfg.Lease()
 }
 
 // findingJSON is a finding as doctor -o json tells of it.

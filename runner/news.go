@@ -32,9 +32,6 @@ type news struct {
 }
 
 func newNews(logger *slog.Logger) *news {
-	if logger == nil {
-		logger = slog.Default()
-	}
 	n := &news{
 		log:      logger,
 		watchers: make(map[string]map[chan struct{}]struct{}),
@@ -45,6 +42,9 @@ func newNews(logger *slog.Logger) *news {
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n
 }
+
+// hooks are what a store calls of it.
+func (n *news) hooks() store.Hooks { return store.Hooks{Changed: n.announce, Queued: n.queued} }
 
 // open begins to tell other processes. With pollOnly it does not listen to them.
 func (n *news) open(backend store.Backend, pollOnly bool) {

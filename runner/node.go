@@ -8,110 +8,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
+	"github.com/pressly/goose/v3"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/workers"
 )
-
-// Config is how a node is made. The zero value, and nil, work.
-type Config struct {
-	// Migrate brings the schema up when the node is opened. Any number of nodes
-	// may do so at once. An SQLite file is brought up by Open in any case.
-	Migrate bool
-
-	// Schema is the Postgres schema for River's tables and ours: lower-case
-	// letters, digits and _. Used by Open; with New it is the driver's. Defaults
-	// to "mcptasks".
-	Schema string
-
-	// Logger is where the node logs. Defaults to slog.Default().
-	Logger *slog.Logger
-
-	// MaxWorkers is how many runs go on at once in this process, in each queue.
-	// Defaults to 100.
-	MaxWorkers int
-
-	// Queues are the queues that this node works when it is started: only their
-	// tools' tasks are run here. It serves all tools in any case. Defaults to the
-	// queues of all tools.
-	Queues []string
-
-	// Grace is how long Stop and Close let runs go on. Defaults to 30 seconds.
-	Grace time.Duration
-
-	// MaxResultBytes bounds the JSON of a result; a longer one fails the task.
-	// Defaults to 8 MiB.
-	MaxResultBytes int
-
-	// MinRetention is how long a task that ended is kept at least, whatever its
-	// TTL. Defaults to 10 minutes.
-	MinRetention time.Duration
-
-	// Beat is how often a working node says that it lives; one that has not said
-	// so for three beats is dead to the others, and its tasks are recovered.
-	// All nodes of a database should have the same. Defaults to 5 seconds.
-	Beat time.Duration
-
-	// SweepInterval is how often a working node looks for tasks that no request
-	// meets: past their deadline, expired, or lost to their run. Defaults to 5
-	// seconds.
-	SweepInterval time.Duration
-
-	// JobRetention is how long River keeps jobs that ended. Defaults to 1 hour.
-	JobRetention time.Duration
-
-	// MaxRecoveries is how many times in a row the nodes that run a task may die
-	// before the task fails. Defaults to 3.
-	MaxRecoveries int
-
-	// MaxArgumentBytes bounds the JSON of a call's arguments. Defaults to 4 MiB.
-	MaxArgumentBytes int
-
-	// MaxSteps and MaxQuestions bound what one task may record and ask. They
-	// default to 10,000 and 1,000.
-	MaxSteps, MaxQuestions int
-
-	// MaxLiveTasks bounds an owner's tasks that have not ended, MaxBacklog the
-	// tasks of a queue that wait to be run; Create returns ErrLimit beyond them.
-	// They default to no limit.
-	MaxLiveTasks, MaxBacklog int
-
-	// PollOnly is for a Postgres behind PgBouncer in transaction mode: the node
-	// listens for nothing, but looks. A task waits up to FetchPollInterval for its
-	// run, a change that another process made is seen by a watcher within a second,
-	// and a cancel that another process made by the run within three. Open then
-	// sends no limits of the sessions and prepares no statements; see
-	// store/postgres. With New the program's pool must be made so:
-	// default_query_exec_mode=exec, or simple_protocol. Migrations need a
-	// connection to the server itself.
-	PollOnly bool
-
-	// TracerProvider and MeterProvider are where spans and metrics go. They default
-	// to OpenTelemetry's global ones, which drop all until the program sets them.
-	TracerProvider trace.TracerProvider
-	MeterProvider  metric.MeterProvider
-
-	// Audit gets a line, "mcptasks: audit", for each task that is created, answered,
-	// cancelled, or whose outcome is read, with action, owner, task_id and tool; with
-	// operator=true for what comes through [Node.Operator], whose deletes have one,
-	// too; with tx=true for what was done in the program's own transaction, which may
-	// still have been rolled back. Defaults to none.
-	Audit *slog.Logger
-
-	// FetchCooldown and FetchPollInterval are River's, for the queues this node
-	// works. They default to 1 ms and to 200 ms, 100 ms with PollOnly. On SQLite a
-	// node hears at once of what was created or answered on it, and River looks every 50
-	// ms for notifications of other jobs.
-	FetchCooldown, FetchPollInterval time.Duration
-}
 
 // Node is a process's share in the tasks of a database: it serves them, works
 // them, or both. It implements [mcptasks.Runner]. Start, Stop and Close must not
@@ -135,95 +42,72 @@ var _ mcptasks.Runner = (*Node)(nil)
 // imported. It fails, saying what to do, if the database cannot be reached or its
 // schema is older or newer than this release's. Close the node when done.
 func Open(ctx context.Context, url string, tools *mcptasks.Tools, config *Config) (*Node, error) {
-	backend, news, err := open(ctx, url, config)
+	if err := checkTools(tools); err != nil {
+		return nil, err
+	}
+	cfg, err := config.resolve()
 	if err != nil {
 		return nil, err
 	}
-	node := newNode(backend, tools, config, news)
+	backend, news, err := open(ctx, url, cfg)
+	if err != nil {
+		return nil, err
+	}
+	node := newNode(backend, tools, cfg, news)
 	node.owned = true
 	return node, nil
 }
 
 // open opens the database at url, and the news of its tasks.
-func open(ctx context.Context, url string, config *Config) (store.Backend, *news, error) {
-	news := newNews(config.logger())
-	backend, err := store.Open(ctx, url, config.storeConfig(news))
+func open(ctx context.Context, url string, cfg *config.Config) (store.Backend, *news, error) {
+	news := newNews(cfg.Logger)
+	backend, err := store.Open(ctx, url, cfg, news.hooks())
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := config.prepare(ctx, backend); err != nil {
+	// A SQLite file has no administrator: whoever opens it brings it up.
+	migrate := cfg.Migrate || backend.Migrations().Dialect() == goose.DialectSQLite3
+	if err := prepare(ctx, backend, migrate); err != nil {
 		_ = backend.Close()
 		return nil, nil, err
 	}
-	news.open(backend, config.pollOnly())
+	news.open(backend, cfg.PollOnly)
 	return backend, news, nil
 }
 
-// prepare brings the schema up, or checks it.
-func (c *Config) prepare(ctx context.Context, backend store.Backend) error {
-	if c != nil && c.Migrate {
+// prepare checks the schema, and brings an older one up if migrate is set.
+func prepare(ctx context.Context, backend store.Backend, migrate bool) error {
+	err := migrations.Check(ctx, backend.Migrations())
+	if migrate && errors.Is(err, migrations.ErrOldSchema) {
 		return migrations.Up(ctx, backend.Migrations())
 	}
-	return migrations.Check(ctx, backend.Migrations())
+	return err
 }
 
-func newNode(backend store.Backend, tools *mcptasks.Tools, config *Config, news *news) *Node {
-	if config == nil {
-		config = &Config{}
-	}
+func newNode(backend store.Backend, tools *mcptasks.Tools, cfg *config.Config, news *news) *Node {
 	id := rand.Text()
 	node := &Node{
-		id:    id,
-		tools: tools,
-		store: backend,
-		news:  news,
-		audit: telemetry.NewAudit(config.Audit),
-		ready: readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
-		workers: workers.New(backend, tools, workers.Config{
-			NodeID:            id,
-			Logger:            config.Logger,
-			MaxWorkers:        config.MaxWorkers,
-			Queues:            config.Queues,
-			PollOnly:          config.PollOnly,
-			FetchCooldown:     config.FetchCooldown,
-			FetchPollInterval: config.FetchPollInterval,
-			SweepInterval:     config.SweepInterval,
-			Beat:              config.Beat,
-			JobRetention:      config.JobRetention,
-			Grace:             config.Grace,
-			TracerProvider:    config.TracerProvider,
-			MeterProvider:     config.MeterProvider,
-		}),
+		id:      id,
+		tools:   tools,
+		store:   backend,
+		news:    news,
+		audit:   telemetry.NewAudit(cfg.Audit),
+		ready:   readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
+		workers: workers.New(backend, tools, cfg, id),
 	}
-	node.unwatch = telemetry.NewMetrics(config.MeterProvider).Observe(config.figures(backend.Operator()))
+	node.unwatch = telemetry.NewMetrics(cfg.MeterProvider).Observe(figures(cfg, backend.Operator()))
 	return node
 }
 
-func (c *Config) logger() *slog.Logger {
-	if c == nil {
-		return nil
+// checkTools rejects nil tools, which would otherwise fail at the first call.
+func checkTools(tools *mcptasks.Tools) error {
+	if tools == nil {
+		return &mcptasks.Error{
+			Op: "open", Err: fmt.Errorf("%w: the tools are nil", mcptasks.ErrInvalid),
+			Hint: "pass mcptasks.NewTools(), which may be empty",
+		}
 	}
-	return c.Logger
-}
-
-func (c *Config) pollOnly() bool { return c != nil && c.PollOnly }
-
-func (c *Config) storeConfig(news *news) *store.Config {
-	out := &store.Config{Changed: news.announce, Queued: news.queued}
-	if c != nil {
-		out.Schema = c.Schema
-		out.PollOnly = c.PollOnly
-		out.Logger = c.Logger
-		out.MaxResultBytes = c.MaxResultBytes
-		out.MinRetention = c.MinRetention
-		out.MaxRecoveries = c.MaxRecoveries
-		out.Settled = 3 * c.Beat
-		out.MaxArgumentBytes = c.MaxArgumentBytes
-		out.MaxSteps, out.MaxQuestions = c.MaxSteps, c.MaxQuestions
-		out.MaxLiveTasks, out.MaxBacklog = c.MaxLiveTasks, c.MaxBacklog
-		out.TracerProvider, out.MeterProvider, out.Audit = c.TracerProvider, c.MeterProvider, c.Audit
-	}
-	return out
+	return nil
 }
 
 // ID returns the node's id, drawn at random when it was opened. River knows the

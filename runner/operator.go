@@ -25,7 +25,11 @@ type Operator struct {
 // works nothing and starts nothing. Of config, nil too, it heeds what concerns the
 // database and the tasks. It fails as [Open] does. Close the operator when done.
 func OpenOperator(ctx context.Context, url string, config *Config) (*Operator, error) {
-	backend, news, err := open(ctx, url, config)
+	cfg, err := config.resolve()
+	if err != nil {
+		return nil, err
+	}
+	backend, news, err := open(ctx, url, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +41,7 @@ func OpenOperator(ctx context.Context, url string, config *Config) (*Operator, e
 			news.close()
 			return backend.Close()
 		},
-		audit: config.auditLog(),
+		audit: telemetry.NewAudit(cfg.Audit),
 	}, nil
 }
 

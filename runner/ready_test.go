@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/workers"
@@ -29,7 +30,7 @@ func TestReadyChecksTheSchemaNowAndThen(t *testing.T) {
 		var checks int
 		var wrong error
 		db := &database{ping: func(context.Context) error { return nil }}
-		node := &Node{store: db, workers: workers.New(db, mcptasks.NewTools(), workers.Config{}), ready: readiness{
+		node := &Node{store: db, workers: workers.New(db, mcptasks.NewTools(), config.Default(), ""), ready: readiness{
 			check:     func(context.Context) error { checks++; return wrong },
 			checkedAt: time.Now(),
 		}}
@@ -66,7 +67,7 @@ func TestReadyOfASilentDatabase(t *testing.T) {
 			<-ctx.Done()
 			return errors.New("host=secret user=secret")
 		}}
-		node := &Node{store: db, workers: workers.New(db, mcptasks.NewTools(), workers.Config{}), ready: readiness{checkedAt: time.Now()}}
+		node := &Node{store: db, workers: workers.New(db, mcptasks.NewTools(), config.Default(), ""), ready: readiness{checkedAt: time.Now()}}
 		began := time.Now()
 		err := node.Ready(t.Context())
 		if err == nil || strings.Contains(err.Error(), "secret") || time.Since(began) != 5*time.Second {

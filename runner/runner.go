@@ -19,16 +19,23 @@ type Runner[TTx any] struct {
 // instance, for the tools. The pool stays the program's to close. It fails, saying
 // what to do, if the schema is older or newer than this release's.
 func New[TTx any](ctx context.Context, driver store.Driver[TTx], tools *mcptasks.Tools, config *Config) (*Runner[TTx], error) {
-	news := newNews(config.logger())
-	tasks, err := store.New(driver, config.storeConfig(news))
+	if err := checkTools(tools); err != nil {
+		return nil, err
+	}
+	cfg, err := config.resolve()
 	if err != nil {
 		return nil, err
 	}
-	if err := config.prepare(ctx, tasks); err != nil {
+	news := newNews(cfg.Logger)
+	tasks, err := store.New(driver, cfg, news.hooks())
+	if err != nil {
 		return nil, err
 	}
-	news.open(tasks, config.pollOnly())
-	return &Runner[TTx]{Node: newNode(tasks, tools, config, news), store: tasks}, nil
+	if err := prepare(ctx, tasks, cfg.Migrate); err != nil {
+		return nil, err
+	}
+	news.open(tasks, cfg.PollOnly)
+	return &Runner[TTx]{Node: newNode(tasks, tools, cfg, news), store: tasks}, nil
 }
 
 // CreateTx is Create in the caller's transaction: the task and its job exist when

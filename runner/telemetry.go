@@ -1,22 +1,13 @@
 package runner
 
 import (
-	"cmp"
 	"context"
-	"log/slog"
-	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
-
-func (c *Config) auditLog() telemetry.Audit {
-	if c == nil {
-		return telemetry.Audit{}
-	}
-	return telemetry.NewAudit(c.Audit)
-}
 
 // auditRead audits that a task's outcome is handed out, if it has one.
 func auditRead(ctx context.Context, audit telemetry.Audit, task *mcptasks.Task, operator bool) {
@@ -28,12 +19,11 @@ func auditRead(ctx context.Context, audit telemetry.Audit, task *mcptasks.Task, 
 }
 
 // figures returns what reads the figures of the whole database for metrics.
-func (c *Config) figures(operator store.Operator) func(context.Context) *telemetry.Figures {
-	log, lease := cmp.Or(c.Logger, slog.Default()), 3*cmp.Or(c.Beat, 5*time.Second)
+func figures(cfg *config.Config, operator store.Operator) func(context.Context) *telemetry.Figures {
 	return func(ctx context.Context) *telemetry.Figures {
 		survey, err := operator.Survey(ctx)
 		if err != nil {
-			log.WarnContext(ctx, "mcptasks: the database could not be surveyed for metrics", "error", err)
+			cfg.Logger.WarnContext(ctx, "mcptasks: the database could not be surveyed for metrics", "error", err)
 			return nil
 		}
 		figures := &telemetry.Figures{
@@ -41,7 +31,7 @@ func (c *Config) figures(operator store.Operator) func(context.Context) *telemet
 			InputRequired: survey.Tasks[mcptasks.StatusInputRequired],
 		}
 		for _, node := range survey.Nodes {
-			if node.Silent <= lease {
+			if node.Silent <= cfg.Lease() {
 				figures.Nodes++
 			}
 		}

@@ -79,7 +79,7 @@ func open(t *testing.T, start bool) *watched {
 		MeterProvider:  metric.NewMeterProvider(metric.WithReader(w.reader)),
 		Audit:          slog.New(slog.NewTextHandler(w.audit, nil)),
 		SweepInterval:  20 * time.Millisecond,
-		MinRetention:   time.Nanosecond,
+		MinRetention:   time.Millisecond,
 		Grace:          5 * time.Second,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
@@ -66,7 +67,7 @@ type WorkClient interface {
 }
 
 // OpenFunc opens the database at url, which has the scheme it was registered for.
-type OpenFunc func(ctx context.Context, url string, config *Config) (Backend, error)
+type OpenFunc func(ctx context.Context, url string, cfg *config.Config, hooks Hooks) (Backend, error)
 
 var (
 	schemesMu sync.RWMutex
@@ -94,15 +95,16 @@ var known = map[string]string{
 // Open opens the database at url: postgres://…, sqlite:path or sqlite::memory:,
 // as far as their drivers are imported. The error for any other names the import
 // or the schemes there are; it never quotes more of the URL than its scheme.
-func Open(ctx context.Context, url string, config *Config) (Backend, error) {
+//
+// The config is a resolved one. Open leaves the database's schema as it is.
+func Open(ctx context.Context, url string, cfg *config.Config, hooks Hooks) (Backend, error) {
 	scheme, rest, _ := strings.Cut(url, ":")
 	schemesMu.RLock()
 	open := schemes[scheme]
 	names := slices.Sorted(maps.Keys(schemes))
 	schemesMu.RUnlock()
 	if open != nil {
-		defaults := config.withDefaults()
-		return open(ctx, url, &defaults)
+		return open(ctx, url, cfg, hooks)
 	}
 	hint := "imported drivers serve: " + strings.Join(names, ", ")
 	switch path := known[scheme]; {

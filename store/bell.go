@@ -21,7 +21,7 @@ const insertTopic = "river_insert"
 // create has rung itself at once those of this process.
 func (s *Store[TTx]) ringLater(queue string) {
 	if s.ringsAfter {
-		s.config.Queued(queue)
+		s.hooks.Queued(queue)
 	} else {
 		s.listeners.ring(queue)
 	}

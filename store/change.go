@@ -100,7 +100,7 @@ func (s *Store[TTx]) change(ctx context.Context, id string, fn func(tx TTx, task
 		return false, wrap("sweep", id, err)
 	}
 	if changed {
-		s.config.Changed(id)
+		s.hooks.Changed(id)
 		s.tell(ctx, task, telemetry.Audited{})
 	}
 	return changed, nil

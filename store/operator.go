@@ -255,7 +255,7 @@ func (o operator[TTx]) locked(ctx context.Context, op, id string, fn func(tx TTx
 		return wrap(op, id, err)
 	}
 	if changed {
-		o.s.config.Changed(id)
+		o.s.hooks.Changed(id)
 		o.s.tell(ctx, task, telemetry.Audited{Operator: true})
 	}
 	return nil

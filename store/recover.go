@@ -197,7 +197,7 @@ func (s *Store[TTx]) giveFreshJob(ctx context.Context, dead Job, see func(tx TTx
 		return false, nil
 	}
 	if err == nil && done {
-		s.config.Changed(dead.TaskID)
+		s.hooks.Changed(dead.TaskID)
 		s.tell(ctx, task, telemetry.Audited{})
 	}
 	return done && err == nil, err
@@ -249,7 +249,7 @@ func (s *Store[TTx]) repairWorkingTx(ctx context.Context, tx TTx, task *Locked) 
 	if err != nil {
 		return false, err
 	}
-	if repairs >= s.config.MaxRepairs {
+	if repairs >= MaxRepairs {
 		return end(failed(task.ID, "The task could not be run.", Event{Kind: EventFailed, Detail: fmt.Sprintf("job %d is gone or completed; repaired %d times before", task.JobID, repairs)}))
 	}
 	detail := fmt.Sprintf("job %d is gone or completed", task.JobID)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
@@ -15,16 +14,9 @@ import (
 )
 
 // WorkClient returns a River client that works jobs of this database as config
-// says; a zero FetchPollInterval is set to what suits the database. It does not
-// start it.
+// says. It does not start it.
 func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 	config.Schema = s.driver.Schema()
-	if config.FetchPollInterval == 0 {
-		config.FetchPollInterval = 200 * time.Millisecond // the net below the notifications
-		if config.PollOnly {
-			config.FetchPollInterval = 100 * time.Millisecond
-		}
-	}
 	driver := workDriver[TTx]{Driver: s.driver.River(), completed: &s.completed}
 	if !s.ringsAfter {
 		driver.listeners = &s.listeners
@@ -142,7 +134,7 @@ func (s *Store[TTx]) written(op, taskID string, held bool, err error) (bool, err
 		return false, wrap(op, taskID, err)
 	}
 	if held {
-		s.config.Changed(taskID)
+		s.hooks.Changed(taskID)
 	}
 	return held, nil
 }

@@ -4,78 +4,23 @@
 package store
 
 import (
-	"cmp"
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
-// Config is how a [Store] behaves. The zero value works.
-type Config struct {
-	// Logger is where the store and River log. Defaults to slog.Default().
-	Logger *slog.Logger
+// MaxRepairs is how many fresh jobs a task gets because it did not agree with its job,
+// before it fails.
+const MaxRepairs = 3
 
-	// Schema is the Postgres schema for River's tables and ours; lower-case
-	// letters, digits and _. Not used on SQLite. Defaults to "mcptasks".
-	Schema string
-
-	// AsIs has Open leave the schema of a SQLite file as it is, which it otherwise
-	// brings up: for whoever migrates, or looks what there is.
-	AsIs bool
-
-	// PollOnly says that the database is reached through PgBouncer in transaction
-	// mode: nothing is made to last for longer than a transaction. Used by Open.
-	PollOnly bool
-
-	// MaxResultBytes bounds the JSON of a task's result. A longer one fails the
-	// task. Defaults to 8 MiB.
-	MaxResultBytes int
-
-	// MinRetention is how long a task that ended is kept at least, whatever its
-	// TTL. Defaults to 10 minutes.
-	MinRetention time.Duration
-
-	// MaxRecoveries is how many times in a row a task's worker may die before
-	// the task fails. Defaults to 3.
-	MaxRecoveries int
-
-	// MaxRepairs is how many fresh jobs a task gets because it did not agree with
-	// its job, before it fails. Defaults to 3.
-	MaxRepairs int
-
-	// Settled is how long a task must stand still before a read of it looks
-	// whether it agrees with its job. Defaults to 15 seconds.
-	Settled time.Duration
-
-	// MaxArgumentBytes bounds the JSON of a call's arguments. Defaults to 4 MiB.
-	MaxArgumentBytes int
-
-	// MaxSteps and MaxQuestions bound what one task may record and ask. They
-	// default to 10,000 and 1,000.
-	MaxSteps, MaxQuestions int
-
-	// MaxLiveTasks bounds an owner's tasks that have not ended, MaxBacklog the
-	// tasks of a queue that wait to be run. Both count at each create, and are
-	// approximate while many are made at once. Default to no limit.
-	MaxLiveTasks, MaxBacklog int
-
-	// TracerProvider and MeterProvider are told what the store does. They default
-	// to OpenTelemetry's global ones.
-	TracerProvider trace.TracerProvider
-	MeterProvider  metric.MeterProvider
-
-	// Audit gets a line for each task that is created, answered, cancelled or
-	// deleted. Defaults to none.
-	Audit *slog.Logger
-
+// Hooks are what a [Store] calls. The zero value works.
+type Hooks struct {
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 
@@ -89,40 +34,25 @@ type Config struct {
 	Queued func(queue string)
 }
 
-func (c *Config) withDefaults() Config {
-	var out Config
-	if c != nil {
-		out = *c
+func (h Hooks) withDefaults() Hooks {
+	if h.Now == nil {
+		h.Now = time.Now
 	}
-	if out.Logger == nil {
-		out.Logger = slog.Default()
+	if h.Changed == nil {
+		h.Changed = func(string) {}
 	}
-	out.Schema = cmp.Or(out.Schema, "mcptasks")
-	out.MaxResultBytes = cmp.Or(out.MaxResultBytes, 8<<20)
-	out.MinRetention = cmp.Or(out.MinRetention, 10*time.Minute)
-	out.MaxRecoveries = cmp.Or(out.MaxRecoveries, 3)
-	out.MaxRepairs = cmp.Or(out.MaxRepairs, 3)
-	out.Settled = cmp.Or(out.Settled, 15*time.Second)
-	out.MaxArgumentBytes = cmp.Or(out.MaxArgumentBytes, 4<<20)
-	out.MaxSteps = cmp.Or(out.MaxSteps, 10_000)
-	out.MaxQuestions = cmp.Or(out.MaxQuestions, 1_000)
-	if out.Now == nil {
-		out.Now = time.Now
+	if h.Queued == nil {
+		h.Queued = func(string) {}
 	}
-	if out.Changed == nil {
-		out.Changed = func(string) {}
-	}
-	if out.Queued == nil {
-		out.Queued = func(string) {}
-	}
-	return out
+	return h
 }
 
 // Store is the tasks of one database. Safe for concurrent use.
 type Store[TTx any] struct {
 	driver Driver[TTx]
 	river  *river.Client[TTx] // inserts and cancels; it works nothing
-	config Config
+	config *config.Config
+	hooks  Hooks
 
 	ringsAfter bool // for the jobs of a create, when it has committed
 
@@ -144,9 +74,8 @@ type Store[TTx any] struct {
 var _ Backend = (*Store[struct{}])(nil)
 
 // New returns a store on the driver, which stays the caller's to close unless the
-// store is. It reads and writes nothing yet.
-func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
-	cfg := config.withDefaults()
+// store is. The config is a resolved one. It reads and writes nothing yet.
+func New[TTx any](driver Driver[TTx], cfg *config.Config, hooks Hooks) (*Store[TTx], error) {
 	const never = 100 * 365 * 24 * time.Hour
 	client, err := river.NewClient(driver.River(), &river.Config{
 		Logger: cfg.Logger,
@@ -160,7 +89,7 @@ func New[TTx any](driver Driver[TTx], config *Config) (*Store[TTx], error) {
 		return nil, &mcptasks.Error{Op: "open", Err: err}
 	}
 	s := &Store[TTx]{
-		driver: driver, river: client, config: cfg,
+		driver: driver, river: client, config: cfg, hooks: hooks.withDefaults(),
 		tracer: telemetry.NewTracer(cfg.TracerProvider), metrics: telemetry.NewMetrics(cfg.MeterProvider), audit: telemetry.NewAudit(cfg.Audit),
 	}
 	_, oneWriter := driver.(Exclusive)
@@ -218,7 +147,7 @@ func (s *Store[TTx]) suspect(task *mcptasks.Task) bool {
 	if task.Status == mcptasks.StatusInputRequired {
 		return len(task.Questions) == 0
 	}
-	return task.Status == mcptasks.StatusWorking && s.now().Sub(task.UpdatedAt) > s.config.Settled
+	return task.Status == mcptasks.StatusWorking && s.now().Sub(task.UpdatedAt) > s.config.Lease()
 }
 
 func (s *Store[TTx]) repaired(ctx context.Context, task *mcptasks.Task) (*mcptasks.Task, error) {
@@ -243,4 +172,4 @@ func reportTTL(task *mcptasks.Task) {
 }
 
 // now is the one clock reading of a write, at the precision every database keeps.
-func (s *Store[TTx]) now() time.Time { return s.config.Now().UTC().Truncate(time.Microsecond) }
+func (s *Store[TTx]) now() time.Time { return s.hooks.Now().UTC().Truncate(time.Microsecond) }

@@ -35,7 +35,7 @@ type Survey struct {
 	// Waiting are the jobs that wait for a worker, by queue and tool.
 	Waiting []Waiting
 
-	// Jobless are tasks that have stood still for Config.Settled without a job that
+	// Jobless are tasks that have stood still for a lease without a job that
 	// could run them, though nothing else would: working ones, and ones that wait
 	// for input when no question is open. A sweep gives them a fresh job. At most
 	// 100.
@@ -104,7 +104,7 @@ func (o operator[TTx]) survey(ctx context.Context) (_ *Survey, err error) {
 		return nil, err
 	}
 	now := o.s.now()
-	if s.Jobless, err = o.s.driver.Broken(ctx, now.Add(-o.s.config.Settled), surveyed); err != nil {
+	if s.Jobless, err = o.s.driver.Broken(ctx, now.Add(-o.s.config.Lease()), surveyed); err != nil {
 		return nil, err
 	}
 	s.Taskless, err = o.s.driver.Taskless(ctx, stray, now.Add(-stray), surveyed)

@@ -6,19 +6,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
-
-// leaseBeats is how many beats a node may miss before it is dead to the others.
-const leaseBeats = 3
 
 // heart beats for a node, and knows how well it does: a node that cannot reach the
 // database must neither hold others for dead nor go on for long as if it were alive.
 type heart struct {
-	store store.Backend
-	node  store.Node
-	every time.Duration
-	log   *slog.Logger
+	store  store.Backend
+	node   store.Node
+	config *config.Config
+	log    *slog.Logger
 
 	beating sync.Mutex // one beat at a time
 
@@ -29,13 +27,11 @@ type heart struct {
 	apart bool // the database's clock and ours have been told to differ
 }
 
-func (h *heart) lease() time.Duration { return leaseBeats * h.every }
-
 // beat beats once. A jump of the database's clock is a gap.
 func (h *heart) beat(ctx context.Context) error {
 	h.beating.Lock()
 	defer h.beating.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, h.every)
+	ctx, cancel := context.WithTimeout(ctx, h.config.HeartbeatInterval)
 	defer cancel()
 	sent := time.Now()
 	at, err := h.store.Beat(ctx, h.node)
@@ -45,11 +41,11 @@ func (h *heart) beat(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	jump := h.clock.tick(sent, time.Now(), at)
-	if jump.Abs() > h.every/2 {
+	if jump.Abs() > h.config.HeartbeatInterval/2 {
 		h.log.WarnContext(ctx, "mcptasks: the database's clock jumped; this node holds no other for dead until it has beaten for a lease",
 			"node", h.node.ID, "jump", jump)
 	}
-	if sent.Sub(h.last) > h.gap() || jump.Abs() > h.every/2 {
+	if sent.Sub(h.last) > h.gap() || jump.Abs() > h.config.HeartbeatInterval/2 {
 		h.since = sent
 	}
 	h.last = sent
@@ -61,14 +57,14 @@ func (h *heart) beat(ctx context.Context) error {
 // more than a lease, and when they agree again.
 func (h *heart) compareClocks(ctx context.Context) {
 	ahead := h.clock.ahead()
-	switch apart := ahead.Abs() > h.lease(); {
+	switch apart := ahead.Abs() > h.config.Lease(); {
 	case apart && !h.apart:
 		h.log.ErrorContext(ctx, "mcptasks: this machine's clock and the database's differ; until they agree this node ends no tasks by time. Set both by NTP",
 			"node", h.node.ID, "database_ahead", ahead)
 	case !apart && h.apart:
 		h.log.InfoContext(ctx, "mcptasks: this machine's clock and the database's agree again", "node", h.node.ID)
 	}
-	h.apart = ahead.Abs() > h.lease()
+	h.apart = ahead.Abs() > h.config.Lease()
 }
 
 // ahead returns by how much the database's clock is ahead of ours, and whether that is
@@ -80,12 +76,12 @@ func (h *heart) ahead() (d time.Duration, tooFar bool) {
 }
 
 // gap is the time between two beats from which on they do not follow each other.
-func (h *heart) gap() time.Duration { return h.every + h.every/2 }
+func (h *heart) gap() time.Duration { return h.config.HeartbeatInterval + h.config.HeartbeatInterval/2 }
 
 // run beats until ctx ends, and calls cutOff each time while the node is dead to the
 // others.
 func (h *heart) run(ctx context.Context, cutOff func()) {
-	ticker := time.NewTicker(h.every)
+	ticker := time.NewTicker(h.config.HeartbeatInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -107,7 +103,7 @@ func (h *heart) run(ctx context.Context, cutOff func()) {
 func (h *heart) dead() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return time.Since(h.last) > h.lease()
+	return time.Since(h.last) > h.config.Lease()
 }
 
 // steady says whether the node's beats have succeeded without a gap for a whole
@@ -116,7 +112,7 @@ func (h *heart) dead() bool {
 func (h *heart) steady() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return time.Since(h.last) <= h.gap() && h.last.Sub(h.since) >= h.lease()
+	return time.Since(h.last) <= h.gap() && h.last.Sub(h.since) >= h.config.Lease()
 }
 
 // confirm beats, and says whether the node is steady then: what was read of the nodes

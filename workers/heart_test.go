@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -31,7 +32,7 @@ func (d *database) Beat(context.Context, store.Node) (time.Time, error) {
 func beating(t *testing.T, fn func(h *heart, db *database, cutOffs *atomic.Int32)) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &database{}
-		h := &heart{store: db, every: time.Second, log: slog.New(slog.DiscardHandler)}
+		h := &heart{store: db, config: &config.Config{HeartbeatInterval: time.Second}, log: slog.New(slog.DiscardHandler)}
 		if err := h.beat(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -23,16 +23,17 @@ func (w *Workers) startRounds() *rounds {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &rounds{cancel: cancel}
 	r.done.Go(func() { w.heart.run(ctx, w.cutOff) })
+	lease := w.config.Lease()
 	lost := lostFetches{workers: w, missing: make(map[int64]time.Time)}
 	for _, round := range []struct {
 		every time.Duration
 		do    func(context.Context)
 	}{
-		{w.heart.lease() / 10, w.reap},
+		{lease / 10, w.reap},
 		{w.lostInterval(), w.endLost},
 		{w.config.SweepInterval, w.sweep},
 		{burstInterval, w.analyze},
-		{w.heart.lease() / 3, lost.look},
+		{lease / 3, lost.look},
 	} {
 		r.done.Go(func() { repeat(ctx, round.every, roundLimit, round.do) })
 	}
@@ -68,7 +69,7 @@ func repeat(ctx context.Context, interval, limit time.Duration, fn func(context.
 func (w *Workers) cutOff() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.log.Error("mcptasks: this node could not beat for its lease; its runs are ended", "node", w.config.NodeID, "runs", len(w.runs))
+	w.log.Error("mcptasks: this node could not beat for its lease; its runs are ended", "node", w.nodeID, "runs", len(w.runs))
 	for r := range w.runs {
 		r.cancel(mcptasks.ErrSuperseded)
 	}
@@ -79,7 +80,7 @@ func (w *Workers) reap(ctx context.Context) {
 	if !w.heart.steady() {
 		return
 	}
-	n, err := w.store.Reap(ctx, w.config.NodeID, w.heart.lease(), func() bool { return w.heart.confirm(ctx) })
+	n, err := w.store.Reap(ctx, w.nodeID, w.config.Lease(), func() bool { return w.heart.confirm(ctx) })
 	if n > 0 {
 		w.log.InfoContext(ctx, "mcptasks: jobs of dead nodes were recovered", "jobs", n)
 	}
@@ -90,11 +91,11 @@ func (w *Workers) reap(ctx context.Context) {
 // this machine's cannot be right.
 func (w *Workers) sweep(ctx context.Context) {
 	if ahead, tooFar := w.heart.ahead(); tooFar {
-		w.report(ctx, w.store.Repair(ctx, w.heart.lease()+ahead.Abs()))
+		w.report(ctx, w.store.Repair(ctx, w.config.Lease()+ahead.Abs()))
 	} else {
-		w.report(ctx, w.store.Sweep(ctx, w.heart.lease()))
+		w.report(ctx, w.store.Sweep(ctx, w.config.Lease()))
 	}
-	w.report(ctx, w.store.Prune(ctx, 10*w.heart.lease()))
+	w.report(ctx, w.store.Prune(ctx, 10*w.config.Lease()))
 }
 
 // burst is how many jobs within burstInterval make it worth to ask whether their table
@@ -176,10 +177,10 @@ type lostFetches struct {
 // that has just ended is missing until River's completer settles it; time in which
 // this process was frozen, or the database away, does not count.
 func (l *lostFetches) look(ctx context.Context) {
-	w, now, lease := l.workers, time.Now(), l.workers.heart.lease()
+	w, now, lease := l.workers, time.Now(), l.workers.config.Lease()
 	late := now.Sub(l.looked) > lease
 	l.looked = now
-	jobs, err := w.store.RunningOn(ctx, w.config.NodeID)
+	jobs, err := w.store.RunningOn(ctx, w.nodeID)
 	if err != nil || late || !w.heart.steady() {
 		clear(l.missing)
 		w.report(ctx, err)
@@ -206,7 +207,7 @@ func (l *lostFetches) look(ctx context.Context) {
 // the job if it is old.
 func (l *lostFetches) recover(ctx context.Context, job store.Job, old bool) {
 	w := l.workers
-	done, err := w.store.RecoverLost(ctx, job, w.config.NodeID)
+	done, err := w.store.RecoverLost(ctx, job, w.nodeID)
 	if done {
 		w.log.WarnContext(ctx, "mcptasks: the fetch of a job was lost", "job_id", job.ID, "task_id", job.TaskID)
 	}

@@ -28,7 +28,7 @@ func (w *Workers) watch(ctx context.Context, job *river.Job[store.JobArgs], clai
 	w.metrics.QueueWait.Took(ctx, run.began.Sub(job.ScheduledAt), claimed.Tool, job.Queue)
 	w.metrics.Active.Add(ctx, 1, claimed.Tool)
 	ctx, run.span = w.tracer.Run(ctx, telemetry.ParseOrigin(claimed.TraceContext), telemetry.Run{
-		TaskID: claimed.TaskID, Tool: claimed.Tool, Queue: job.Queue, Node: w.config.NodeID,
+		TaskID: claimed.TaskID, Tool: claimed.Tool, Queue: job.Queue, Node: w.nodeID,
 		JobID: claimed.JobID, RunSeq: claimed.RunSeq, Attempt: claimed.Attempts + 1,
 	})
 	return ctx, run

@@ -82,7 +82,7 @@ func (w *Workers) work(ctx context.Context, job *river.Job[store.JobArgs]) error
 	if w.heart.dead() { // the others would take the run's task from it at once
 		return river.JobSnooze(elsewhere + rand.N(elsewhere/4))
 	}
-	claimed, err := w.store.Claim(ctx, job.Args.TaskID, job.ID, w.names, w.config.NodeID)
+	claimed, err := w.store.Claim(ctx, job.Args.TaskID, job.ID, w.names, w.nodeID)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -151,7 +151,7 @@ func (w *Workers) retry(ctx context.Context, r *run, cause error) (string, error
 			Fence:        r.Fence,
 			Message:      fmt.Sprintf("Attempt %d of %d failed; the next follows in %s.", errs, r.MaxAttempts, wait.Round(100*time.Millisecond)),
 			TraceContext: telemetry.After(ctx, r.TraceContext),
-			Event:        store.Event{Kind: store.EventError, Node: w.config.NodeID, Detail: cause.Error()},
+			Event:        store.Event{Kind: store.EventError, Node: w.nodeID, Detail: cause.Error()},
 		})
 	})
 	if !held || err != nil {
@@ -162,7 +162,7 @@ func (w *Workers) retry(ctx context.Context, r *run, cause error) (string, error
 }
 
 func (w *Workers) finish(ctx context.Context, r *run, outcome *mcptasks.Outcome, cause error) (string, error) {
-	event := store.Event{Node: w.config.NodeID}
+	event := store.Event{Node: w.nodeID}
 	switch {
 	case cause == nil: // the quiet path writes no event
 	case outcome.Error != nil:

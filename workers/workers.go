@@ -3,7 +3,6 @@
 package workers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -14,63 +13,12 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
-
-// Config is how a node works. The zero value works, but for NodeID.
-type Config struct {
-	// NodeID is the node's id, drawn at random at each start.
-	NodeID string
-	// Logger is where runs and River log. Defaults to slog.Default().
-	Logger *slog.Logger
-	// MaxWorkers is how many runs go on at once, in each queue the node works.
-	// Defaults to 100.
-	MaxWorkers int
-	// Queues are the queues worked here. Defaults to those of all tools.
-	Queues []string
-	// FetchCooldown is the least time between two fetches of a queue. Defaults
-	// to 1 ms.
-	FetchCooldown time.Duration
-	// FetchPollInterval is how often a queue is looked at without having been
-	// notified. Defaults to 200 ms, or 100 ms with PollOnly.
-	FetchPollInterval time.Duration
-	// PollOnly makes River and the node look for changes instead of listening for
-	// them.
-	PollOnly bool
-	// SweepInterval is how often runs are looked for whose task has gone
-	// without their having been told. Defaults to 5 seconds.
-	SweepInterval time.Duration
-	// Beat is how often the node says that it lives. A node that has not said so
-	// for three beats is dead to the others. Defaults to 5 seconds.
-	Beat time.Duration
-	// JobRetention is how long River keeps jobs that ended, for its UI. Defaults
-	// to 1 hour.
-	JobRetention time.Duration
-	// Grace is how long Stop lets runs go on. Defaults to 30 seconds.
-	Grace time.Duration
-	// TracerProvider and MeterProvider are told of runs. They default to
-	// OpenTelemetry's global ones.
-	TracerProvider trace.TracerProvider
-	MeterProvider  metric.MeterProvider
-}
-
-func (c Config) withDefaults() Config {
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	c.MaxWorkers = cmp.Or(c.MaxWorkers, 100)
-	c.FetchCooldown = cmp.Or(c.FetchCooldown, time.Millisecond)
-	c.SweepInterval = cmp.Or(c.SweepInterval, 5*time.Second)
-	c.Beat = cmp.Or(c.Beat, 5*time.Second)
-	c.JobRetention = cmp.Or(c.JobRetention, time.Hour)
-	c.Grace = cmp.Or(c.Grace, 30*time.Second)
-	return c
-}
 
 // stopWait is how long Stop waits after it has ended the contexts of the runs
 // that outlasted the grace.
@@ -81,7 +29,8 @@ const stopWait = 10 * time.Second
 type Workers struct {
 	store  store.Backend
 	tools  *mcptasks.Tools
-	config Config
+	config *config.Config
+	nodeID string
 	log    *slog.Logger
 
 	tracer  *telemetry.Tracer
@@ -104,16 +53,16 @@ type Workers struct {
 }
 
 // New returns workers for those of the tools that have a handler, do not forbid
-// tasks, and are of a queue worked here. They are idle until Start.
-func New(backend store.Backend, tools *mcptasks.Tools, config Config) *Workers {
-	config = config.withDefaults()
+// tasks, and are of a queue worked here. The config is a resolved one; the node's id is
+// drawn at random when it is opened. The workers are idle until Start.
+func New(backend store.Backend, tools *mcptasks.Tools, cfg *config.Config, nodeID string) *Workers {
 	w := &Workers{
-		store: backend, tools: tools, config: config, log: config.Logger,
-		tracer: telemetry.NewTracer(config.TracerProvider), metrics: telemetry.NewMetrics(config.MeterProvider),
+		store: backend, tools: tools, config: cfg, nodeID: nodeID, log: cfg.Logger,
+		tracer: telemetry.NewTracer(cfg.TracerProvider), metrics: telemetry.NewMetrics(cfg.MeterProvider),
 		runs: make(map[*run]struct{}), jobs: make(map[int64]struct{}),
 	}
 	for _, tool := range workable(tools) {
-		if len(config.Queues) == 0 || slices.Contains(config.Queues, tool.Options.Queue) {
+		if len(cfg.Queues) == 0 || slices.Contains(cfg.Queues, tool.Options.Queue) {
 			w.names = append(w.names, tool.Name)
 		}
 	}
@@ -150,8 +99,8 @@ func (w *Workers) Start(ctx context.Context) (err error) {
 func (w *Workers) begin(ctx context.Context) error {
 	config := w.riverConfig()
 	host, _ := os.Hostname()
-	node := store.Node{ID: w.config.NodeID, Host: host, Tools: w.names, Queues: w.queues()}
-	w.heart = &heart{store: w.store, node: node, every: w.config.Beat, log: w.log}
+	node := store.Node{ID: w.nodeID, Host: host, Tools: w.names, Queues: w.queues()}
+	w.heart = &heart{store: w.store, node: node, config: w.config, log: w.log}
 	if err := w.heart.beat(ctx); err != nil {
 		return err
 	}
@@ -160,7 +109,7 @@ func (w *Workers) begin(ctx context.Context) error {
 		err = client.Start(context.WithoutCancel(ctx))
 	}
 	if err != nil {
-		_ = w.store.Forget(context.WithoutCancel(ctx), w.config.NodeID)
+		_ = w.store.Forget(context.WithoutCancel(ctx), w.nodeID)
 		return err
 	}
 	w.client = client
@@ -177,7 +126,7 @@ func (w *Workers) riverConfig() *river.Config {
 		queues[queue] = river.QueueConfig{MaxWorkers: w.config.MaxWorkers}
 	}
 	return &river.Config{
-		ID:                w.config.NodeID,
+		ID:                w.nodeID,
 		Logger:            w.log,
 		Queues:            queues,
 		Workers:           bundle,
@@ -239,7 +188,7 @@ func (w *Workers) Stop(ctx context.Context) error {
 	w.callbacks.Wait()
 	forget, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
 	defer cancel()
-	return errors.Join(w.store.Forget(forget, w.config.NodeID), w.end(), w.caller.Close())
+	return errors.Join(w.store.Forget(forget, w.nodeID), w.end(), w.caller.Close())
 }
 
 // Cancelled ends the context of the task's run with ErrCancelled, if it is going on

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -17,7 +18,7 @@ import (
 // Config is what is examined, and from where on it is a fault.
 type Config struct {
 	URL     string
-	Store   *store.Config
+	Store   *config.Config
 	Program string // the command that the remedies name
 
 	Timeout        time.Duration // for the database to answer each question
@@ -91,7 +92,7 @@ func (e *examination) examine(ctx context.Context) {
 	began := time.Now()
 	var backend store.Backend
 	err := e.within(ctx, func(ctx context.Context) (err error) {
-		backend, err = store.Open(ctx, e.URL, e.Store)
+		backend, err = store.Open(ctx, e.URL, e.Store, store.Hooks{})
 		return err
 	})
 	if err != nil {

@@ -32,6 +32,8 @@ var (
 var never = map[string][]string{
 	"":                    slices.Concat(database, otelSDK),
 	"/command":            slices.Concat(sqlite, postgres),
+	"/internal/config":    slices.Concat(database, otelSDK),
+	"/internal/names":     slices.Concat(database, otelSDK),
 	"/internal/telemetry": slices.Concat(database, otelSDK, []string{module}),
 	"/internal/wire":      slices.Concat(database, otelSDK),
 	"/mcpclient":          slices.Concat(database, otelSDK),

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -175,12 +176,12 @@ const (
 	protocolViolation    = "08P01"
 )
 
-func openBackend(ctx context.Context, url string, config *store.Config) (store.Backend, error) {
-	driver, err := OpenWith(ctx, url, &Options{Schema: config.Schema, PollOnly: config.PollOnly})
+func openBackend(ctx context.Context, url string, cfg *config.Config, hooks store.Hooks) (store.Backend, error) {
+	driver, err := OpenWith(ctx, url, &Options{Schema: cfg.Schema, PollOnly: cfg.PollOnly})
 	if err != nil {
 		return nil, err
 	}
-	backend, err := store.New(driver, config)
+	backend, err := store.New(driver, cfg, hooks)
 	if err != nil {
 		_ = driver.Close()
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 
@@ -17,6 +16,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/names"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -42,7 +43,7 @@ type Driver struct {
 }
 
 // DefaultSchema is where River's tables and ours are unless the user names another.
-const DefaultSchema = "mcptasks"
+const DefaultSchema = config.DefaultSchema
 
 // New returns a driver on the pool, which stays the caller's to close. The schema
 // holds River's tables and ours; "" means DefaultSchema. It reads and writes
@@ -51,18 +52,15 @@ func New(pool *pgxpool.Pool, schema string) (*Driver, error) {
 	if schema == "" {
 		schema = DefaultSchema
 	}
-	if !schemaName.MatchString(schema) {
+	if !names.IsSchema(schema) {
 		return nil, &mcptasks.Error{
 			Op:   "open",
 			Err:  fmt.Errorf("%w: %q cannot be the schema", mcptasks.ErrInvalid, schema),
-			Hint: "use lower-case letters, digits and _, at most 40, beginning with a letter",
+			Hint: "use " + names.SchemaRule,
 		}
 	}
 	return &Driver{pool: pool, schema: schema, river: riverpgxv5.New(pool)}, nil
 }
-
-// goose does not quote the names it is given, and River derives longer ones.
-var schemaName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
 // Ping implements store.Driver with the pool: it waits for a connection as everybody.
 func (d *Driver) Ping(ctx context.Context) error { return d.pool.Ping(ctx) }

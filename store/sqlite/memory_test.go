@@ -11,6 +11,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -33,8 +34,11 @@ func testOneConnection(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	backend, err := store.Open(ctx, "sqlite::memory:", &store.Config{MaxLiveTasks: 100, Settled: time.Nanosecond})
+	cfg := config.Default()
+	cfg.MaxLiveTasks, cfg.HeartbeatInterval = 100, time.Nanosecond
+	backend, err := store.Open(ctx, "sqlite::memory:", cfg, store.Hooks{})
 	must(err)
+	must(migrations.Up(ctx, backend.Migrations()))
 	defer func() { must(backend.Close()) }()
 	end, err := backend.BeginWork(ctx)
 	must(err)

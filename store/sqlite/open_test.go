@@ -10,7 +10,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/runner"
 	"github.com/mcptasks/mcptasks/store/sqlite"
 )
 
@@ -93,14 +93,14 @@ func testURLs(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	for _, url := range []string{"sqlite:tasks 1.db", "sqlite:" + filepath.Join(dir, "tasks#2.db"), "sqlite::memory:"} {
-		backend, err := store.Open(t.Context(), url, nil)
+		operator, err := runner.OpenOperator(t.Context(), url, nil)
 		if err != nil {
 			t.Fatalf("%s: %v", url, err)
 		}
-		if err := migrations.Check(t.Context(), backend.Migrations()); err != nil {
+		if _, err := operator.Survey(t.Context()); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
-		if err := backend.Close(); err != nil {
+		if err := operator.Close(); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -126,9 +126,9 @@ func testRefused(t *testing.T) {
 		{"below a file", "sqlite:" + filepath.Join(text, "tasks.db"), "may this process"},
 		{"not a database", "sqlite:" + text, "not a database"},
 	} {
-		backend, err := store.Open(t.Context(), tc.url, nil)
+		operator, err := runner.OpenOperator(t.Context(), tc.url, nil)
 		if err == nil {
-			_ = backend.Close()
+			_ = operator.Close()
 		}
 		var ours *mcptasks.Error
 		if !errors.As(err, &ours) || (ours.Hint == "" && tc.name != "a NUL") || !strings.Contains(err.Error(), tc.want) {
@@ -174,9 +174,10 @@ func testOpenedAtOnce(t *testing.T) {
 	errs := make(chan error, nodes)
 	for range nodes {
 		go func() {
-			backend, err := store.Open(t.Context(), url, nil)
+			operator, err := runner.OpenOperator(t.Context(), url, nil)
 			if err == nil {
-				err = errors.Join(migrations.Check(t.Context(), backend.Migrations()), backend.Close())
+				_, err = operator.Survey(t.Context())
+				err = errors.Join(err, operator.Close())
 			}
 			errs <- err
 		}()
@@ -204,11 +205,11 @@ func testSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unlock() }()
-	backend, err := store.Open(t.Context(), "sqlite:"+path, nil)
+	operator, err := runner.OpenOperator(t.Context(), "sqlite:"+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := backend.Close(); err != nil {
+	if err := operator.Close(); err != nil {
 		t.Error(err)
 	}
 
@@ -219,7 +220,7 @@ func testSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Open(t.Context(), "sqlite:"+path, nil); !errors.Is(err, migrations.ErrNewSchema) {
+	if _, err := runner.OpenOperator(t.Context(), "sqlite:"+path, nil); !errors.Is(err, migrations.ErrNewSchema) {
 		t.Errorf("the error is %v, want %v", err, migrations.ErrNewSchema)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -45,7 +46,7 @@ type Driver struct {
 	memory struct{ worker, migration sync.Mutex } // the locks of a database in memory
 }
 
-func openBackend(ctx context.Context, url string, config *store.Config) (store.Backend, error) {
+func openBackend(ctx context.Context, url string, cfg *config.Config, hooks store.Hooks) (store.Backend, error) {
 	path, err := pathOf(url)
 	if err != nil {
 		return nil, err
@@ -54,16 +55,7 @@ func openBackend(ctx context.Context, url string, config *store.Config) (store.B
 	if err != nil {
 		return nil, err
 	}
-	if !config.AsIs {
-		err = migrations.Check(ctx, driver)
-	}
-	if errors.Is(err, migrations.ErrOldSchema) {
-		err = migrations.Up(ctx, driver)
-	}
-	var backend store.Backend
-	if err == nil {
-		backend, err = store.New(driver, config)
-	}
+	backend, err := store.New(driver, cfg, hooks)
 	if err != nil {
 		_ = driver.Close()
 		return nil, err

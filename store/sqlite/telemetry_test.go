@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/runner"
 	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/sqlite"
@@ -44,13 +45,13 @@ func newCounted(t *testing.T, options *mcptasks.ToolOptions) *counted {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool[map[string]any, any](tools, &mcp.Tool{Name: "report"}, nil, options)
 	c.tool, _ = tools.Get("report")
-	var err error
-	c.store, err = store.New(c.driver, &store.Config{
+	cfg, err := config.Resolve(config.Config{
 		MeterProvider: metric.NewMeterProvider(metric.WithReader(c.reader)),
 		Audit:         slog.New(slog.NewTextHandler(&c.audit, nil)),
-		Now:           func() time.Time { return c.now },
 		MaxRecoveries: 1, MinRetention: time.Second,
 	})
+	c.must(err)
+	c.store, err = store.New(c.driver, cfg, store.Hooks{Now: func() time.Time { return c.now }})
 	c.must(err)
 	return c
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/config"
 )
 
 var (
@@ -146,7 +146,7 @@ func answerTests[TTx any]() []test[TTx] {
 			equal(f.T, "expired", questions["gone"].Expired, true)
 		}},
 		{"two at once", func(f *fixture[TTx]) {
-			other := f.storeOn(f.again(), &store.Config{})
+			other := f.storeOn(f.again(), config.Config{})
 			for _, run := range f.parkedAll(100, "a", "b") {
 				f.atOnce(
 					func() error { return f.store.Answer(f.ctx, alice, run.TaskID, answers("a")) },
@@ -157,7 +157,7 @@ func answerTests[TTx any]() []test[TTx] {
 			equal(f.T, "the number of jobs", f.value("SELECT count(*) FROM {s}river_job"), "200")
 		}},
 		{"the same twice at once", func(f *fixture[TTx]) {
-			other := f.storeOn(f.again(), &store.Config{})
+			other := f.storeOn(f.again(), config.Config{})
 			for _, run := range f.parkedAll(50, "a") {
 				f.atOnce(
 					func() error { return f.store.Answer(f.ctx, alice, run.TaskID, map[string]json.RawMessage{"a": yes}) },

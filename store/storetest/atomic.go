@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -155,7 +156,7 @@ func atomicTests[TTx any]() []test[TTx] {
 				broken := &faulty[TTx]{Driver: f.driver}
 				tc.fault(broken, func() error { return fault })
 				announce := func(string) { changed++ }
-				s := f.storeOn(broken, &store.Config{Changed: announce, Queued: announce})
+				s := f.storeWith(broken, config.Config{}, store.Hooks{Changed: announce, Queued: announce})
 				write := func() { f.wantError(tc.write(f, s, run), fault) }
 				if fault == nil {
 					write()

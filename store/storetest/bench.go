@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
 // Bench runs what a task costs at least on the driver: its creation, its run's
 // beginning and end, polls, and a page of the list. The database is a fresh one.
 func Bench[TTx any](b *testing.B, driver store.Driver[TTx]) {
-	s, err := store.New(driver, nil)
+	s, err := store.New(driver, config.Default(), store.Hooks{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -78,7 +79,7 @@ func createTests[TTx any]() []test[TTx] {
 		}},
 		{"announced after the commit", func(f *fixture[TTx]) {
 			var queued []string
-			s := f.newStore(&store.Config{Queued: func(queue string) { queued = append(queued, queue) }})
+			s := f.storeWith(f.driver, config.Config{}, store.Hooks{Queued: func(queue string) { queued = append(queued, queue) }})
 			_, err := s.Create(f.ctx, []store.NewTask{f.call()})
 			f.must(err)
 			if want := f.rungLater(f.call().Tool.Options.Queue); !reflect.DeepEqual(queued, want) {

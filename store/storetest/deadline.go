@@ -7,6 +7,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -144,7 +145,7 @@ func deadlineTests[TTx any]() []test[TTx] {
 		}},
 		{"announced", func(f *fixture[TTx]) {
 			var changed []string
-			f.store = f.newStore(&store.Config{Changed: func(id string) { changed = append(changed, id) }})
+			f.store = f.storeWith(f.driver, config.Config{}, store.Hooks{Changed: func(id string) { changed = append(changed, id) }})
 			run := f.parked("a")
 			f.clock.advance(within + time.Second)
 			changed = nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -113,7 +114,7 @@ func expireTests[TTx any]() []test[TTx] {
 			equal(f.T, "Create's", f.make(call).TTL, want)
 		}},
 		{"the minimum retention", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MinRetention: 2 * ttl})
+			f.store = f.newStore(config.Config{MinRetention: 2 * ttl})
 			for name, end := range map[string]func(*store.Claimed){
 				"finish": func(run *store.Claimed) { f.finish(run.Fence, result(`{}`)) },
 				"cancel": func(run *store.Claimed) { f.cancel(run.TaskID) },

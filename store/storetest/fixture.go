@@ -15,6 +15,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -58,7 +59,7 @@ func open[TTx any](t *testing.T, harness Harness[TTx]) *fixture[TTx] {
 		tools: []string{"other", "report"},
 		sql:   harness.Query,
 	}
-	f.store = f.newStore(&store.Config{})
+	f.store = f.newStore(config.Config{})
 	var err error
 	f.river, err = river.NewClient(f.driver.River(), &river.Config{Schema: f.driver.Schema()})
 	f.must(err)
@@ -66,15 +67,22 @@ func open[TTx any](t *testing.T, harness Harness[TTx]) *fixture[TTx] {
 }
 
 // newStore returns another store on the same driver with the fixture's clock.
-func (f *fixture[TTx]) newStore(config *store.Config) *store.Store[TTx] {
+func (f *fixture[TTx]) newStore(cfg config.Config) *store.Store[TTx] {
 	f.Helper()
-	return f.storeOn(f.driver, config)
+	return f.storeOn(f.driver, cfg)
 }
 
-func (f *fixture[TTx]) storeOn(driver store.Driver[TTx], config *store.Config) *store.Store[TTx] {
+func (f *fixture[TTx]) storeOn(driver store.Driver[TTx], cfg config.Config) *store.Store[TTx] {
 	f.Helper()
-	config.Now = f.clock.now
-	s, err := store.New(driver, config)
+	return f.storeWith(driver, cfg, store.Hooks{})
+}
+
+func (f *fixture[TTx]) storeWith(driver store.Driver[TTx], cfg config.Config, hooks store.Hooks) *store.Store[TTx] {
+	f.Helper()
+	resolved, err := config.Resolve(cfg)
+	f.must(err)
+	hooks.Now = f.clock.now
+	s, err := store.New(driver, resolved, hooks)
 	f.must(err)
 	return s
 }

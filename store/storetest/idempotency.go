@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -114,7 +115,7 @@ func idempotencyTests[TTx any]() []test[TTx] {
 			f.claim(tasks[1].ID)
 		}},
 		{"two at once", func(f *fixture[TTx]) {
-			other := f.storeOn(f.again(), &store.Config{})
+			other := f.storeOn(f.again(), config.Config{})
 			for n := range 50 {
 				call := f.keyed(strings.Repeat("k", n+1))
 				var ids [2]string

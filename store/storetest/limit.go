@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
 func limitTests[TTx any]() []test[TTx] {
 	return []test[TTx]{
 		{"steps", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxSteps: 2})
+			f.store = f.newStore(config.Config{MaxSteps: 2})
 			run := f.begin()
 			f.saveStep(run.Fence, "a", `1`)
 			f.saveStep(run.Fence, "b", `2`)
@@ -25,7 +26,7 @@ func limitTests[TTx any]() []test[TTx] {
 			f.finish(run.Fence, result(`{}`))
 		}},
 		{"live tasks", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxLiveTasks: 3})
+			f.store = f.newStore(config.Config{MaxLiveTasks: 3})
 			parked, run := f.parked("a"), f.begin()
 			f.create(1)
 			over := func() {
@@ -48,7 +49,7 @@ func limitTests[TTx any]() []test[TTx] {
 			over()
 		}},
 		{"backlog", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxBacklog: 2})
+			f.store = f.newStore(config.Config{MaxBacklog: 2})
 			run := f.begin()
 			parked := f.parked("a")
 			waiting := f.create(1)[0].ID
@@ -72,7 +73,7 @@ func limitTests[TTx any]() []test[TTx] {
 			over()
 		}},
 		{"arguments", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxArgumentBytes: 100})
+			f.store = f.newStore(config.Config{MaxArgumentBytes: 100})
 			call := f.call()
 			call.Params.Arguments = json.RawMessage(fmt.Sprintf(`{"a":"%s"}`, strings.Repeat("x", 92)))
 			_, err := f.store.Create(f.ctx, []store.NewTask{call})
@@ -90,10 +91,10 @@ func limitTests[TTx any]() []test[TTx] {
 		}},
 		{"a call that was made before", func(f *fixture[TTx]) {
 			// Its task may be the very one that fills the limit.
-			for _, config := range []*store.Config{{MaxLiveTasks: 1}, {MaxBacklog: 1}} {
-				f.store = f.newStore(config)
-				call := f.keyed(fmt.Sprint(config.MaxLiveTasks))
-				call.Owner = mcptasks.Owner(fmt.Sprint("owner", config.MaxLiveTasks))
+			for _, cfg := range []config.Config{{MaxLiveTasks: 1}, {MaxBacklog: 1}} {
+				f.store = f.newStore(cfg)
+				call := f.keyed(fmt.Sprint(cfg.MaxLiveTasks))
+				call.Owner = mcptasks.Owner(fmt.Sprint("owner", cfg.MaxLiveTasks))
 				first := f.make(call)
 				equal(f.T, "the second's task", f.make(call).ID, first.ID)
 				call.Params.IdempotencyKey = "another"

@@ -6,6 +6,7 @@ import (
 
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -33,7 +34,7 @@ func lostTests[TTx any]() []test[TTx] {
 			equal(f.T, "the old job's state", f.job(job).State, rivertype.JobStateDiscarded)
 		}},
 		{"a lost fetch counts no death", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxRecoveries: 1})
+			f.store = f.newStore(config.Config{MaxRecoveries: 1})
 			id := f.create(1)[0].ID
 			f.die(id)
 			for range 3 {

@@ -13,7 +13,6 @@ import (
 
 const (
 	modelRecoveries = 2
-	modelRepairs    = 2
 )
 
 // model is what a store must hold after each action, by the rules alone and
@@ -241,7 +240,7 @@ func (m *model) repair(task *modelTask) {
 				repairs++
 			}
 		}
-		if repairs >= modelRepairs {
+		if repairs >= store.MaxRepairs {
 			m.end(task, mcptasks.StatusFailed, store.EventFailed)
 		} else {
 			m.requeue(task, task.recoveries, store.EventRepaired)

@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -168,7 +169,7 @@ func operatorTests[TTx any]() []test[TTx] {
 			equal(f.T, "the limit of attempts", run.MaxAttempts, 3)
 			equal(f.T, "the limit of time", run.RunTimeout, 90*time.Second)
 			equal(f.T, "the deadline", run.DeadlineAt, created.Add(2*time.Hour))
-			f.store = f.newStore(&store.Config{MaxLiveTasks: 1})
+			f.store = f.newStore(config.Config{MaxLiveTasks: 1})
 			_, err = f.store.Operator().Retry(f.ctx, first.ID)
 			f.wantError(err, mcptasks.ErrLimit)
 			equal(f.T, "the number of tasks", f.value("SELECT count(*) FROM {s}mcp_task"), "2")
@@ -213,7 +214,7 @@ func operatorTests[TTx any]() []test[TTx] {
 		{"announced", func(f *fixture[TTx]) {
 			var changed []string
 			announce := func(name string) { changed = append(changed, name) }
-			f.store = f.newStore(&store.Config{Changed: announce, Queued: announce})
+			f.store = f.storeWith(f.driver, config.Config{}, store.Hooks{Changed: announce, Queued: announce})
 			operator, run := f.store.Operator(), f.parked("a")
 			changed = nil
 			_, err := operator.Show(f.ctx, run.TaskID)

@@ -12,6 +12,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -99,7 +100,7 @@ func parkTests[TTx any]() []test[TTx] {
 			equal(f.T, "the question", string(f.get(run.TaskID).Questions["b"].Params), string(confirm.Params))
 		}},
 		{"too many questions", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxQuestions: 2})
+			f.store = f.newStore(config.Config{MaxQuestions: 2})
 			run := f.parked("a")
 			f.must(f.answer(run.TaskID, "a"))
 			again := f.claim(run.TaskID)
@@ -133,7 +134,7 @@ func parkTests[TTx any]() []test[TTx] {
 		}},
 		{"announced", func(f *fixture[TTx]) {
 			changed := 0
-			s := f.newStore(&store.Config{Changed: func(string) { changed++ }})
+			s := f.storeWith(f.driver, config.Config{}, store.Hooks{Changed: func(string) { changed++ }})
 			run := f.begin()
 			_, _, err := s.Park(f.ctx, run.Fence, map[string]mcptasks.Question{"a": confirm}, within)
 			f.must(err)

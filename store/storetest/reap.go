@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -157,7 +158,7 @@ func reapTests[TTx any]() []test[TTx] {
 					kept = f.job(run.JobID).State
 					return err
 				}}
-				_, err := f.storeOn(broken, &store.Config{}).Reap(f.ctx, "reaper", lease, always)
+				_, err := f.storeOn(broken, config.Config{}).Reap(f.ctx, "reaper", lease, always)
 				f.must(err)
 				equal(f.T, name+": the task", f.rows(run.TaskID), before)
 				equal(f.T, name+": the job's state", f.job(run.JobID).State, kept)
@@ -184,7 +185,7 @@ func reapTests[TTx any]() []test[TTx] {
 			f.fresh(run.TaskID, run.JobID)
 		}},
 		{"not claimed", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxRecoveries: 1})
+			f.store = f.newStore(config.Config{MaxRecoveries: 1})
 			id := f.create(1)[0].ID
 			for range 3 { // nothing of ours ran
 				job := f.jobOf(id)
@@ -203,7 +204,7 @@ func reapTests[TTx any]() []test[TTx] {
 			f.reap(0)
 		}},
 		{"by two at once", func(f *fixture[TTx]) {
-			other := f.storeOn(f.again(), &store.Config{})
+			other := f.storeOn(f.again(), config.Config{})
 			runs := f.beginAll(30)
 			for _, run := range runs {
 				f.startJob(run.JobID, "n")
@@ -246,7 +247,7 @@ func reapTests[TTx any]() []test[TTx] {
 		}},
 		{"over the limit", func(f *fixture[TTx]) {
 			const limit = 2
-			f.store = f.newStore(&store.Config{MaxRecoveries: limit})
+			f.store = f.newStore(config.Config{MaxRecoveries: limit})
 			poison, other := f.create(1)[0].ID, f.create(1)[0].ID
 			for range limit {
 				f.die(poison)
@@ -268,7 +269,7 @@ func reapTests[TTx any]() []test[TTx] {
 			equal(f.T, "the other's status", f.get(other).Status, mcptasks.StatusWorking)
 		}},
 		{"a step shows progress", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxRecoveries: 1})
+			f.store = f.newStore(config.Config{MaxRecoveries: 1})
 			id := f.create(1)[0].ID
 			for _, key := range []string{"a", "b", "c"} {
 				f.die(id)
@@ -287,7 +288,7 @@ func reapTests[TTx any]() []test[TTx] {
 			equal(f.T, "the status in the end", f.get(id).Status, mcptasks.StatusFailed)
 		}},
 		{"an answer shows progress", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxRecoveries: 1})
+			f.store = f.newStore(config.Config{MaxRecoveries: 1})
 			id := f.create(1)[0].ID
 			for _, key := range []string{"a", "b", "c"} {
 				f.die(id)
@@ -305,7 +306,7 @@ func reapTests[TTx any]() []test[TTx] {
 			equal(f.T, "the status in the end", f.get(id).Status, mcptasks.StatusFailed)
 		}},
 		{"what shows none", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxRecoveries: 2})
+			f.store = f.newStore(config.Config{MaxRecoveries: 2})
 			id := f.create(1)[0].ID
 			f.die(id)
 			f.report(f.claim(id), mcptasks.Progress{Done: 1})
@@ -330,7 +331,7 @@ func reapTests[TTx any]() []test[TTx] {
 			f.startJob(ended.JobID, "n")
 			f.finish(ended.Fence, result(`{}`))
 			var changed []string
-			f.store = f.newStore(&store.Config{Changed: func(id string) { changed = append(changed, id) }})
+			f.store = f.storeWith(f.driver, config.Config{}, store.Hooks{Changed: func(id string) { changed = append(changed, id) }})
 			f.reap(1)
 			if !slices.Equal(changed, []string{run.TaskID}) {
 				f.Errorf("announced %v, want %s", changed, run.TaskID)

@@ -6,6 +6,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -68,7 +69,7 @@ func recoverTests[TTx any]() []test[TTx] {
 			f.beat("n")
 			for _, driver := range []store.Driver[TTx]{f.driver, f.again()} {
 				f.unchanged(run.TaskID, "a second BeginWork", func() {
-					_, err = f.storeOn(driver, &store.Config{}).BeginWork(f.ctx)
+					_, err = f.storeOn(driver, config.Config{}).BeginWork(f.ctx)
 					var ours *mcptasks.Error
 					if !errors.As(err, &ours) || ours.Hint == "" {
 						f.Errorf("the error is %v, want one that says what to do", err)
@@ -91,7 +92,7 @@ func recoverTests[TTx any]() []test[TTx] {
 				"Orphans": {orphans: func([]store.Job) error { return errFault }},
 			} {
 				broken.Driver = f.driver
-				_, err := f.storeOn(exclusiveFaulty[TTx]{broken, f.driver.(store.Exclusive)}, &store.Config{}).BeginWork(f.ctx)
+				_, err := f.storeOn(exclusiveFaulty[TTx]{broken, f.driver.(store.Exclusive)}, config.Config{}).BeginWork(f.ctx)
 				if !errors.Is(err, errFault) {
 					f.Errorf("when %s fails, the error is %v", method, err)
 				}

@@ -9,21 +9,21 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
 // settled is how long the tests' tasks must stand still to be held to disagree
-// with their jobs: Config.Settled's default.
-const settled = 15 * time.Second
+// with their jobs: a lease.
+var settled = config.Default().Lease()
 
 // repairTests make each pair of the states of a task and its job, and look at what
 // becomes of it on the poll that meets it, and by a sweep.
 func repairTests[TTx any]() []test[TTx] {
 	tests := []test[TTx]{
 		{"fresh jobs are bounded", func(f *fixture[TTx]) {
-			f.store = f.newStore(&store.Config{MaxRepairs: 2})
 			id := f.create(1)[0].ID
-			for range 2 {
+			for range store.MaxRepairs {
 				job := f.jobOf(id)
 				f.claim(id)
 				f.endJob(job, rivertype.JobStateCompleted)
@@ -34,10 +34,10 @@ func repairTests[TTx any]() []test[TTx] {
 			f.deleteJob(f.jobOf(id))
 			f.clock.advance(settled + time.Second)
 			f.wantFailed(f.get(id), "The task could not be run.")
-			if events := f.events(id); len(events) != 3 || !strings.HasPrefix(events[2], store.EventFailed) {
-				f.Errorf("the timeline is %q, want two repairs and the failure", events)
+			if events := f.events(id); len(events) != store.MaxRepairs+1 || !strings.HasPrefix(events[store.MaxRepairs], store.EventFailed) {
+				f.Errorf("the timeline is %q, want the repairs and the failure", events)
 			}
-			equal(f.T, "the number of jobs", len(f.jobsOf(id)), 2)
+			equal(f.T, "the number of jobs", len(f.jobsOf(id)), store.MaxRepairs)
 		}},
 		{"not yet settled", func(f *fixture[TTx]) {
 			run := f.begin()
@@ -53,7 +53,7 @@ func repairTests[TTx any]() []test[TTx] {
 			f.fresh(run.TaskID, run.JobID)
 		}},
 		{"two polls at once", func(f *fixture[TTx]) {
-			other := f.storeOn(f.again(), &store.Config{})
+			other := f.storeOn(f.again(), config.Config{})
 			runs := f.beginAll(30)
 			f.query("DELETE FROM {s}river_job")
 			f.clock.advance(settled + time.Second)

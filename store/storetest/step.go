@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -35,7 +36,7 @@ func stepTests[TTx any]() []test[TTx] {
 		}},
 		{"against the next run", func(f *fixture[TTx]) {
 			// What a run has recorded the next one knows; after that it records nothing.
-			other := f.storeOn(f.again(), &store.Config{})
+			other := f.storeOn(f.again(), config.Config{})
 			rounds := 400
 			if f.exclusive() { // there a transaction is alone
 				rounds = 50

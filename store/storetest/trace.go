@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -85,7 +86,7 @@ func traceTests[TTx any]() []test[TTx] {
 func traced[TTx any](run func(*fixture[TTx], *spans)) func(*fixture[TTx]) {
 	return func(f *fixture[TTx]) {
 		spans := &spans{}
-		f.store = f.newStore(&store.Config{TracerProvider: provider{spans: spans}})
+		f.store = f.newStore(config.Config{TracerProvider: provider{spans: spans}})
 		run(f, spans)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -58,7 +59,7 @@ func newWalk[TTx any](f *fixture[TTx], t *rapid.T) *walk[TTx] {
 	w := &walk[TTx]{fixture: f, t: t, ended: make(map[string]mcptasks.Status)}
 	w.now = time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
 	f.clock.set(w.now)
-	f.store = f.newStore(&store.Config{MaxRecoveries: modelRecoveries, MaxRepairs: modelRepairs, Settled: settled, MinRetention: retention})
+	f.store = f.newStore(config.Config{MaxRecoveries: modelRecoveries, MinRetention: retention})
 	for _, table := range []string{"mcp_task", "mcp_node", "river_job"} {
 		w.query("DELETE FROM {s}%s", table)
 	}

@@ -50,11 +50,11 @@ func TestDatabaseClockJumps(t *testing.T) {
 			}
 			return nil, nil, ctx.Err()
 		}
-		busy := node(t, url, wait, nil, runner.Config{Beat: beat})
+		busy := node(t, url, wait, nil, runner.Config{HeartbeatInterval: beat})
 		id := create(t, busy)
 		<-began
 		var log buffer
-		idle := node(t, url, wait, nil, runner.Config{Beat: beat, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		idle := node(t, url, wait, nil, runner.Config{HeartbeatInterval: beat, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 
 		steady := func() { <-time.After(2 * 3 * beat) } // a lease to be steady again, and one to look for the dead
 		steady()
@@ -91,7 +91,7 @@ func TestClocksApart(t *testing.T) {
 			<-ctx.Done()
 			return nil, nil, ctx.Err()
 		}, &mcptasks.ToolOptions{Deadline: 100 * time.Millisecond}, runner.Config{
-			Beat: 100 * time.Millisecond, SweepInterval: sweep, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			HeartbeatInterval: 100 * time.Millisecond, SweepInterval: sweep, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		id := create(t, node)
 		eventually(t, url, `SELECT count(*) FROM mcptasks.mcp_task WHERE deadline_at < pg_catalog.now() AND status = 'working'`, 1)

@@ -83,7 +83,7 @@ func workUntilKilled(url string) {
 		fmt.Println("running")
 		select {}
 	}, nil)
-	node, err := runner.Open(context.Background(), url, tools, &runner.Config{Beat: beat(), MaxWorkers: 100, Logger: slog.New(slog.DiscardHandler)})
+	node, err := runner.Open(context.Background(), url, tools, &runner.Config{HeartbeatInterval: beat(), MaxWorkers: 100, Logger: slog.New(slog.DiscardHandler)})
 	if err == nil {
 		err = node.Start(context.Background())
 	}
@@ -135,7 +135,7 @@ func TestSIGKILL(t *testing.T) {
 			running <- struct{}{}
 			<-goOn
 			return nil, nil, nil
-		}, nil, runner.Config{Beat: beat(), MaxWorkers: 200})
+		}, nil, runner.Config{HeartbeatInterval: beat(), MaxWorkers: 200})
 		for range 100 {
 			<-running
 		}
@@ -228,7 +228,7 @@ func TestFetchLost(t *testing.T) {
 		count := func(context.Context, *mcptasks.Run, struct{}) (*mcp.CallToolResult, any, error) {
 			return nil, map[string]any{"run": runs.Add(1)}, nil
 		}
-		node := node(t, url, count, nil, runner.Config{Beat: 100 * time.Millisecond})
+		node := node(t, url, count, nil, runner.Config{HeartbeatInterval: 100 * time.Millisecond})
 		if err := node.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ func TestReady(t *testing.T) {
 		pool := poolOf(t, url)
 		node := node(t, url, func(context.Context, *mcptasks.Run, struct{}) (*mcp.CallToolResult, any, error) {
 			return nil, nil, nil
-		}, nil, runner.Config{Beat: 50 * time.Millisecond})
+		}, nil, runner.Config{HeartbeatInterval: 50 * time.Millisecond})
 		until := func(when, want string) {
 			t.Helper()
 			for deadline := time.Now().Add(30 * time.Second); ; <-time.After(10 * time.Millisecond) { // between two probes

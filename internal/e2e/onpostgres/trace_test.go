@@ -123,7 +123,7 @@ func traceUntilKilled(process string) {
 			PollInterval: 100 * time.Millisecond,
 		})
 		node, err := runner.Open(context.Background(), os.Getenv(envTraceURL), tools, &runner.Config{
-			Beat: beat(), Logger: slog.New(slog.DiscardHandler), TracerProvider: provider,
+			HeartbeatInterval: beat(), Logger: slog.New(slog.DiscardHandler), TracerProvider: provider,
 		})
 		if err != nil {
 			return err

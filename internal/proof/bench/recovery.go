@@ -21,7 +21,7 @@ const (
 )
 
 func recovering() runner.Config {
-	return runner.Config{Beat: recoveryBeat, MaxWorkers: 1000} // room for all tasks at once
+	return runner.Config{HeartbeatInterval: recoveryBeat, MaxWorkers: 1000} // room for all tasks at once
 }
 
 // hold is the role of the node that dies: its runs never end.
@@ -48,7 +48,7 @@ func recovery(ctx context.Context, l *lab) (_ []float64, err error) {
 		return nil, err
 	}
 	defer closing(&err, db.drop)
-	node, err := l.open(ctx, db.url, noop(nil), runner.Config{Beat: recoveryBeat})
+	node, err := l.open(ctx, db.url, noop(nil), runner.Config{HeartbeatInterval: recoveryBeat})
 	if err != nil {
 		return nil, err
 	}

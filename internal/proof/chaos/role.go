@@ -86,12 +86,12 @@ func (r *role) run(ctx context.Context, o *options) error {
 func play[TTx any](ctx context.Context, r *role, driver store.Driver[TTx], log *history.Log) error {
 	tools := newTools(log)
 	node, err := runner.New(ctx, driver, tools, &runner.Config{
-		Migrate:       driver.Schema() == "", // SQLite; a Postgres has been brought up already
-		Logger:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Beat:          beat,
-		SweepInterval: beat,
-		Grace:         time.Second,
-		MaxWorkers:    50,
+		Migrate:           driver.Schema() == "", // SQLite; a Postgres has been brought up already
+		Logger:            slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		HeartbeatInterval: beat,
+		SweepInterval:     beat,
+		Grace:             time.Second,
+		MaxWorkers:        50,
 	})
 	if err != nil {
 		return err

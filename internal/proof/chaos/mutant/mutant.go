@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
@@ -143,7 +144,7 @@ func reapHastily(m mutant, node Node) error {
 	if !node.Works {
 		return nil
 	}
-	tasks, err := store.New[pgx.Tx](m, nil)
+	tasks, err := store.New[pgx.Tx](m, config.Default(), store.Hooks{})
 	if err != nil {
 		return err
 	}
