@@ -15,9 +15,9 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
+	"github.com/mcptasks/mcptasks/internal/workers"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
-	"github.com/mcptasks/mcptasks/workers"
 )
 
 // Node is a process's share in the tasks of a database: it serves them, works

@@ -10,9 +10,9 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/workers"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
-	"github.com/mcptasks/mcptasks/workers"
 )
 
 // database is the part of a store that Ready knows.

@@ -43,7 +43,7 @@ var never = map[string][]string{
 	"/runner":             slices.Concat(sqlite, postgres, otelSDK),
 	"/store":              slices.Concat(sqlite, postgres, otelSDK),
 	"/store/storetest":    slices.Concat(sqlite, postgres, otelSDK),
-	"/workers":            slices.Concat(sqlite, postgres, otelSDK),
+	"/internal/workers":   slices.Concat(sqlite, postgres, otelSDK),
 	"/store/postgres":     slices.Concat(sqlite, otelSDK),
 	"/store/sqlite":       slices.Concat(postgres, otelSDK),
 }
