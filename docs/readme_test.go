@@ -1,94 +1,76 @@
 package docs_test
 
 import (
-	"context"
+	"bufio"
+	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
-
-	"github.com/modelcontextprotocol/go-sdk/mcp"
-
-	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/mcpserver"
-	"github.com/mcptasks/mcptasks/runner"
-	_ "github.com/mcptasks/mcptasks/store/sqlite"
-	"github.com/mcptasks/mcptasks/tasktest"
+	"time"
 )
 
-// This file holds what README.md shows.
-
-func serve(ctx context.Context, url string, use func(http.Handler)) error {
-	tools := mcptasks.NewTools()
-	mcptasks.AddTool(tools, &mcp.Tool{Name: "report"}, report, nil)
-
-	node, err := runner.Open(ctx, url, tools, &runner.Config{Migrate: true}) // postgres://… or sqlite:path
-	if err != nil {
-		return err
-	}
-	defer node.Close() // drains, then closes
-
-	server := mcp.NewServer(&mcp.Implementation{Name: "reports", Version: "v1"}, nil)
-	mcpserver.Mount(server, tools, node, nil)
-	if err := node.Start(ctx); err != nil { // work in this process too
-		return err
-	}
-	handler := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil)
-	use(handler)
-	return nil
-}
-
-type (
-	Input struct {
-		Topic string `json:"topic"`
-	}
-	Data   []string
-	Output struct {
-		Summary string `json:"summary"`
-	}
-)
-
-func fetch(_ context.Context, topic string) (Data, error) { return Data{topic}, nil }
-func summarize(data Data) Output                          { return Output{data[0]} }
-
-func report(ctx context.Context, run *mcptasks.Run, in Input) (*mcp.CallToolResult, Output, error) {
-	data, err := mcptasks.Step(ctx, run, "fetch", func(ctx context.Context) (Data, error) {
-		return fetch(ctx, in.Topic) // not run again once its result is recorded
-	})
-	if err != nil {
-		return nil, Output{}, err
-	}
-	run.Progress(1, 2, "fetched")
-	return nil, summarize(data), nil
-}
-
-func asks(ctx context.Context, run *mcptasks.Run, in Input) (*mcp.CallToolResult, Output, error) {
-	schema := map[string]any{"type": "object", "properties": map[string]any{"sure": map[string]any{"type": "boolean"}}}
-	answer, err := run.Elicit(ctx, "confirm", &mcp.ElicitParams{Message: "Delete it?", RequestedSchema: schema})
-	if err != nil {
-		return nil, Output{}, err // ErrParked at first: this run is over
-	}
-	return nil, Output{in.Topic + answer.Action}, nil
-}
-
+// A newcomer saves the program that README.md shows, serves it, calls its tool, and
+// looks at the tasks.
 func TestReadme(t *testing.T) {
-	err := serve(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "tasks.db"), func(handler http.Handler) {
-		if handler == nil {
-			t.Error("no handler")
-		}
-	})
+	dir := t.TempDir()
+	hello := filepath.Join(dir, "hello")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", hello, "./hello").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	env := append(os.Environ(), "DATABASE_URL=sqlite:"+filepath.Join(dir, "tasks.db"))
+
+	server := exec.CommandContext(t.Context(), hello, "serve", "--migrate", "--addr", "127.0.0.1:0")
+	server.Env = env
+	server.Cancel = func() error { return server.Process.Signal(syscall.SIGTERM) }
+	server.WaitDelay = time.Minute
+	stdout, err := server.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools := mcptasks.NewTools()
-	mcptasks.AddTool(tools, &mcp.Tool{Name: "report"}, report, nil)
-	mcptasks.AddTool(tools, &mcp.Tool{Name: "asks"}, asks, nil)
-	worker := tasktest.New(t, tools)
-	task := worker.Task("report", map[string]any{"topic": "tides"})
-	if task.Run(); task.Status() != mcptasks.StatusCompleted {
-		t.Errorf("the report is %s", task.Status())
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
 	}
-	task = worker.Task("asks", map[string]any{"topic": "tides"})
-	if task.Run(); task.Status() != mcptasks.StatusInputRequired {
-		t.Errorf("what asks is %s", task.Status())
+	t.Cleanup(func() { _ = server.Wait() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
+
+	const call = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":{"name":"Ada"}}}`
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(call))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"*/*"}} // as curl
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || !strings.Contains(string(answer), `"structuredContent":{"greeting":"Hello, Ada"}`) {
+		t.Errorf("the answer is %s (%v)", answer, err)
+	}
+
+	list := exec.CommandContext(t.Context(), hello, "tasks", "list")
+	list.Env = env
+	if tasks, err := list.CombinedOutput(); err != nil || !strings.Contains(string(tasks), "completed") {
+		t.Errorf("the tasks are %s (%v)", tasks, err)
+	}
+}
+
+func TestReadmeIsShort(t *testing.T) {
+	const most = 150
+	data, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(string(data), "\n"); lines > most {
+		t.Errorf("README.md has %d lines; it may have %d", lines, most)
 	}
 }
