@@ -79,7 +79,7 @@ func (w *Workers) giveBack(jobID int64) {
 // returns steers River: nil ends the job, JobSnooze runs the same job again, and
 // the context's error at a shutdown makes it available to others at once.
 func (w *Workers) work(ctx context.Context, job *river.Job[store.JobArgs]) error {
-	if w.heart.dead() { // the others would take the run's task from it at once
+	if w.heartbeat.dead() { // the others would take the run's task from it at once
 		return river.JobSnooze(elsewhere + rand.N(elsewhere/4))
 	}
 	claimed, err := w.store.Claim(ctx, job.Args.TaskID, job.ID, w.names, w.nodeID)
@@ -97,8 +97,8 @@ func (w *Workers) work(ctx context.Context, job *river.Job[store.JobArgs]) error
 	}
 	tool, _ := w.tools.Get(claimed.Tool)
 
-	ctx, watched := w.watch(ctx, job, claimed)
-	defer watched.end(ctx)
+	ctx, span := w.startSpan(ctx, job, claimed)
+	defer span.end(ctx)
 	r := w.newRun(ctx, claimed, tool)
 	defer w.finished(r)
 	verdict := w.caller.Call(r.ctx, mcptasks.NewRun(r.TaskID, claimed.Attempts+1, claimed.Recorded, r), mcptasks.CreateParams{
@@ -106,8 +106,8 @@ func (w *Workers) work(ctx context.Context, job *river.Job[store.JobArgs]) error
 		Arguments: claimed.Arguments,
 		Meta:      claimed.RequestMeta,
 	})
-	watched.cause = verdict.Cause
-	watched.outcome, err = w.settle(ctx, r, verdict)
+	span.cause = verdict.Cause
+	span.outcome, err = w.settle(ctx, r, verdict)
 	return err
 }
 

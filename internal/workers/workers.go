@@ -36,15 +36,15 @@ type Workers struct {
 	tracer  *telemetry.Tracer
 	metrics *telemetry.Metrics
 
-	names  []string // the tools this process has a handler for
-	caller *mcptasks.Caller
-	client store.WorkClient
-	end    func() error // ends what BeginWork began
-	heart  *heart
-	rounds *rounds
+	names       []string // the tools this process has a handler for
+	caller      *mcptasks.Caller
+	client      store.WorkClient
+	end         func() error // ends what BeginWork began
+	heartbeat   *heartbeat
+	maintenance *maintenance
 
-	beating   atomic.Pointer[heart] // while it is started
-	callbacks sync.WaitGroup        // of runs, that a timer or a context calls
+	beating   atomic.Pointer[heartbeat] // while it is started
+	callbacks sync.WaitGroup            // of runs, that a timer or a context calls
 
 	mu    sync.Mutex
 	runs  map[*run]struct{}
@@ -100,8 +100,8 @@ func (w *Workers) begin(ctx context.Context) error {
 	config := w.riverConfig()
 	host, _ := os.Hostname()
 	node := store.Node{ID: w.nodeID, Host: host, Tools: w.names, Queues: w.queues()}
-	w.heart = &heart{store: w.store, node: node, config: w.config, log: w.log}
-	if err := w.heart.beat(ctx); err != nil {
+	w.heartbeat = &heartbeat{store: w.store, node: node, config: w.config, log: w.log}
+	if err := w.heartbeat.beat(ctx); err != nil {
 		return err
 	}
 	client, err := w.store.WorkClient(config)
@@ -113,8 +113,8 @@ func (w *Workers) begin(ctx context.Context) error {
 		return err
 	}
 	w.client = client
-	w.beating.Store(w.heart)
-	w.rounds = w.startRounds()
+	w.beating.Store(w.heartbeat)
+	w.maintenance = w.startMaintenance()
 	return nil
 }
 
@@ -151,8 +151,8 @@ func dropped(index string) bool {
 // Dead says whether the workers were started and cannot beat: to the other nodes this
 // one is dead.
 func (w *Workers) Dead() bool {
-	heart := w.beating.Load()
-	return heart != nil && heart.dead()
+	heartbeat := w.beating.Load()
+	return heartbeat != nil && heartbeat.dead()
 }
 
 // Stop fetches no more jobs, waits for the runs that are going on until the
@@ -181,7 +181,7 @@ func (w *Workers) Stop(ctx context.Context) error {
 	}
 	w.client = nil
 	w.beating.Store(nil)
-	w.rounds.stop()
+	w.maintenance.stop()
 	if err != nil { // its runs go on: nobody else may believe that there are none
 		return err
 	}

@@ -29,10 +29,10 @@ func (d *database) Beat(context.Context, store.Node) (time.Time, error) {
 
 // beating runs fn beside a heart that beats each second, in a bubble with a clock of
 // its own.
-func beating(t *testing.T, fn func(h *heart, db *database, cutOffs *atomic.Int32)) {
+func beating(t *testing.T, fn func(h *heartbeat, db *database, cutOffs *atomic.Int32)) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &database{}
-		h := &heart{store: db, config: &config.Config{HeartbeatInterval: time.Second}, log: slog.New(slog.DiscardHandler)}
+		h := &heartbeat{store: db, config: &config.Config{HeartbeatInterval: time.Second}, log: slog.New(slog.DiscardHandler)}
 		if err := h.beat(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func pass(d time.Duration) {
 // A node holds another one for dead only after its own beats have succeeded for a
 // whole lease: an outage of the database must not look like everybody's death.
 func TestSteadyAfterALease(t *testing.T) {
-	beating(t, func(h *heart, db *database, _ *atomic.Int32) {
+	beating(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
 		if h.steady() {
 			t.Error("steady at its first beat")
 		}
@@ -90,7 +90,7 @@ func TestSteadyAfterALease(t *testing.T) {
 
 // A node that cannot beat for its lease is dead to the others, and knows it.
 func TestCutOff(t *testing.T) {
-	beating(t, func(_ *heart, db *database, cutOffs *atomic.Int32) {
+	beating(t, func(_ *heartbeat, db *database, cutOffs *atomic.Int32) {
 		pass(10 * time.Second)
 		if n := cutOffs.Load(); n != 0 {
 			t.Fatalf("cut off %d times while it beat", n)
@@ -112,7 +112,7 @@ func TestCutOff(t *testing.T) {
 // all that live have beaten again.
 func TestClockJump(t *testing.T) {
 	for _, jump := range []time.Duration{time.Hour, -time.Hour, 600 * time.Millisecond} {
-		beating(t, func(h *heart, db *database, _ *atomic.Int32) {
+		beating(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
 			pass(10 * time.Second)
 			if !h.confirm(context.Background()) {
 				t.Fatal("not steady though nothing happened")
@@ -135,7 +135,7 @@ func TestClockJump(t *testing.T) {
 
 // A clock that is wrong by a little, or runs a little too fast, is no jump.
 func TestClockDrift(t *testing.T) {
-	beating(t, func(h *heart, db *database, _ *atomic.Int32) {
+	beating(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
 		for range 20 {
 			pass(time.Second)
 			db.ahead.Add(int64(100 * time.Millisecond))
@@ -150,7 +150,7 @@ func TestClockDrift(t *testing.T) {
 // ends by this machine's.
 func TestClocksApart(t *testing.T) {
 	for _, apart := range []time.Duration{time.Hour, -time.Hour} {
-		beating(t, func(h *heart, db *database, _ *atomic.Int32) {
+		beating(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
 			far := func() bool { _, far := h.ahead(); return far }
 			db.ahead.Store(int64(2 * time.Second))
 			pass(2 * time.Second)

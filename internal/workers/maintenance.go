@@ -13,16 +13,16 @@ import (
 
 // rounds are what a working node does besides its runs: it beats, reaps the dead,
 // and sweeps.
-type rounds struct {
+type maintenance struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
 
-// startRounds begins them. The node has beaten once already.
-func (w *Workers) startRounds() *rounds {
+// startMaintenance begins them. The node has beaten once already.
+func (w *Workers) startMaintenance() *maintenance {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &rounds{cancel: cancel}
-	r.done.Go(func() { w.heart.run(ctx, w.cutOff) })
+	r := &maintenance{cancel: cancel}
+	r.done.Go(func() { w.heartbeat.run(ctx, w.cutOff) })
 	lease := w.config.Lease()
 	lost := lostFetches{workers: w, missing: make(map[int64]time.Time)}
 	for _, round := range []struct {
@@ -41,7 +41,7 @@ func (w *Workers) startRounds() *rounds {
 }
 
 // stop returns when all have ended.
-func (r *rounds) stop() {
+func (r *maintenance) stop() {
 	r.cancel()
 	r.done.Wait()
 }
@@ -77,10 +77,10 @@ func (w *Workers) cutOff() {
 
 // reap sees to the jobs of dead nodes.
 func (w *Workers) reap(ctx context.Context) {
-	if !w.heart.steady() {
+	if !w.heartbeat.steady() {
 		return
 	}
-	n, err := w.store.Reap(ctx, w.nodeID, w.config.Lease(), func() bool { return w.heart.confirm(ctx) })
+	n, err := w.store.Reap(ctx, w.nodeID, w.config.Lease(), func() bool { return w.heartbeat.confirm(ctx) })
 	if n > 0 {
 		w.log.InfoContext(ctx, "mcptasks: jobs of dead nodes were recovered", "jobs", n)
 	}
@@ -90,7 +90,7 @@ func (w *Workers) reap(ctx context.Context) {
 // sweep sees to what no request meets; not to what is due by the time of day, while
 // this machine's cannot be right.
 func (w *Workers) sweep(ctx context.Context) {
-	if ahead, tooFar := w.heart.ahead(); tooFar {
+	if ahead, tooFar := w.heartbeat.ahead(); tooFar {
 		w.report(ctx, w.store.Repair(ctx, w.config.Lease()+ahead.Abs()))
 	} else {
 		w.report(ctx, w.store.Sweep(ctx, w.config.Lease()))
@@ -181,7 +181,7 @@ func (l *lostFetches) look(ctx context.Context) {
 	late := now.Sub(l.looked) > lease
 	l.looked = now
 	jobs, err := w.store.RunningOn(ctx, w.nodeID)
-	if err != nil || late || !w.heart.steady() {
+	if err != nil || late || !w.heartbeat.steady() {
 		clear(l.missing)
 		w.report(ctx, err)
 		return

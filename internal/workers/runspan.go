@@ -12,7 +12,7 @@ import (
 )
 
 // A watched run is one that telemetry is told of.
-type watched struct {
+type runSpan struct {
 	workers *Workers
 	tool    string
 	span    trace.Span
@@ -23,8 +23,8 @@ type watched struct {
 
 // watch begins to watch the run of a task that has just been claimed, in a span of the
 // task's trace, which the returned context has.
-func (w *Workers) watch(ctx context.Context, job *river.Job[store.JobArgs], claimed *store.Claimed) (context.Context, *watched) {
-	run := &watched{workers: w, tool: claimed.Tool, began: time.Now(), outcome: telemetry.Lost}
+func (w *Workers) startSpan(ctx context.Context, job *river.Job[store.JobArgs], claimed *store.Claimed) (context.Context, *runSpan) {
+	run := &runSpan{workers: w, tool: claimed.Tool, began: time.Now(), outcome: telemetry.Lost}
 	w.metrics.QueueWait.Took(ctx, run.began.Sub(job.ScheduledAt), claimed.Tool, job.Queue)
 	w.metrics.Active.Add(ctx, 1, claimed.Tool)
 	ctx, run.span = w.tracer.Run(ctx, telemetry.ParseOrigin(claimed.TraceContext), telemetry.Run{
@@ -35,7 +35,7 @@ func (w *Workers) watch(ctx context.Context, job *river.Job[store.JobArgs], clai
 }
 
 // end tells how the run ended.
-func (r *watched) end(ctx context.Context) {
+func (r *runSpan) end(ctx context.Context) {
 	metrics := r.workers.metrics
 	metrics.Active.Add(ctx, -1, r.tool)
 	metrics.RunTime.Took(ctx, time.Since(r.began), r.tool, r.outcome)

@@ -10,9 +10,9 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// heart beats for a node, and knows how well it does: a node that cannot reach the
+// heartbeat beats for a node, and knows how well it does: a node that cannot reach the
 // database must neither hold others for dead nor go on for long as if it were alive.
-type heart struct {
+type heartbeat struct {
 	store  store.Backend
 	node   store.Node
 	config *config.Config
@@ -28,7 +28,7 @@ type heart struct {
 }
 
 // beat beats once. A jump of the database's clock is a gap.
-func (h *heart) beat(ctx context.Context) error {
+func (h *heartbeat) beat(ctx context.Context) error {
 	h.beating.Lock()
 	defer h.beating.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, h.config.HeartbeatInterval)
@@ -55,7 +55,7 @@ func (h *heart) beat(ctx context.Context) error {
 
 // compareClocks tells, once, when the database's clock and ours begin to differ by
 // more than a lease, and when they agree again.
-func (h *heart) compareClocks(ctx context.Context) {
+func (h *heartbeat) compareClocks(ctx context.Context) {
 	ahead := h.clock.ahead()
 	switch apart := ahead.Abs() > h.config.Lease(); {
 	case apart && !h.apart:
@@ -69,18 +69,20 @@ func (h *heart) compareClocks(ctx context.Context) {
 
 // ahead returns by how much the database's clock is ahead of ours, and whether that is
 // too much to end tasks by ours.
-func (h *heart) ahead() (d time.Duration, tooFar bool) {
+func (h *heartbeat) ahead() (d time.Duration, tooFar bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.clock.ahead(), h.apart
 }
 
 // gap is the time between two beats from which on they do not follow each other.
-func (h *heart) gap() time.Duration { return h.config.HeartbeatInterval + h.config.HeartbeatInterval/2 }
+func (h *heartbeat) gap() time.Duration {
+	return h.config.HeartbeatInterval + h.config.HeartbeatInterval/2
+}
 
 // run beats until ctx ends, and calls cutOff each time while the node is dead to the
 // others.
-func (h *heart) run(ctx context.Context, cutOff func()) {
+func (h *heartbeat) run(ctx context.Context, cutOff func()) {
 	ticker := time.NewTicker(h.config.HeartbeatInterval)
 	defer ticker.Stop()
 	for {
@@ -100,7 +102,7 @@ func (h *heart) run(ctx context.Context, cutOff func()) {
 
 // dead says whether the node has been without a beat for its lease: to the others
 // it is dead.
-func (h *heart) dead() bool {
+func (h *heartbeat) dead() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return time.Since(h.last) > h.config.Lease()
@@ -109,7 +111,7 @@ func (h *heart) dead() bool {
 // steady says whether the node's beats have succeeded without a gap for a whole
 // lease, until now: only then is another node's silence that node's, not the
 // database's.
-func (h *heart) steady() bool {
+func (h *heartbeat) steady() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return time.Since(h.last) <= h.gap() && h.last.Sub(h.since) >= h.config.Lease()
@@ -117,4 +119,4 @@ func (h *heart) steady() bool {
 
 // confirm beats, and says whether the node is steady then: what was read of the nodes
 // before was not read by a clock that had jumped.
-func (h *heart) confirm(ctx context.Context) bool { return h.beat(ctx) == nil && h.steady() }
+func (h *heartbeat) confirm(ctx context.Context) bool { return h.beat(ctx) == nil && h.steady() }
