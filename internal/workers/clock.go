@@ -2,16 +2,17 @@ package workers
 
 import "time"
 
-// clock is the database's, as a node's beats read it. Who lives is decided by it, and
-// the ends of tasks by time are decided by each node's own: when it jumps everybody
-// seems silent, and when the two differ tasks end too early or too late.
+// clock compares the database's clock, as heartbeats read it, with this machine's. The
+// database's clock decides which nodes are alive: when it jumps, all nodes seem silent.
+// Each machine's own clock decides when tasks end by time: if it differs from the
+// database's, tasks end too early or too late.
 type clock struct {
-	sent, got time.Time // when the last beat was sent and answered, by ours
-	at        time.Time // when it was, by the database's; zero before the first
+	sent, got time.Time // when the last heartbeat was sent and answered, by our clock
+	at        time.Time // when it was recorded, by the database's; zero before the first
 }
 
-// tick takes the reading of another beat and returns by how much the database's clock
-// has moved more, or less, than ours that only runs: 0 if both may have moved alike.
+// tick notes another heartbeat. It returns how much more, or less, the database's clock
+// has moved since the last than our monotonic one: 0 if both may have moved alike.
 func (c *clock) tick(sent, got, at time.Time) (jump time.Duration) {
 	if !c.at.IsZero() {
 		jump = outside(at.Sub(c.at), sent.Sub(c.got), got.Sub(c.sent))

@@ -10,28 +10,30 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// heartbeat beats for a node, and knows how well it does: a node that cannot reach the
-// database must neither hold others for dead nor go on for long as if it were alive.
+// heartbeat sends a node's heartbeats and knows how they went. A node that cannot reach
+// the database must not take the others for dead, and must end its own runs after a
+// lease, since the others take it for dead then.
 type heartbeat struct {
 	store  store.Backend
 	node   store.Node
 	config *config.Config
 	log    *slog.Logger
 
-	beating sync.Mutex // one beat at a time
+	sending sync.Mutex // one heartbeat at a time
 
 	mu    sync.Mutex
-	since time.Time // of the first of the beats that have succeeded without a gap
+	since time.Time // when the first was sent of those that have succeeded without a gap
 	last  time.Time // when the last that succeeded was sent
 	clock clock
-	apart bool // the database's clock and ours have been told to differ
+	apart bool // the log says that the database's clock and ours differ
 }
 
-// beat beats once. A jump of the database's clock is a gap.
-func (h *heartbeat) beat(ctx context.Context) error {
-	h.beating.Lock()
-	defer h.beating.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, h.config.HeartbeatInterval)
+// send sends one heartbeat. A jump of the database's clock counts as a gap.
+func (h *heartbeat) send(ctx context.Context) error {
+	h.sending.Lock()
+	defer h.sending.Unlock()
+	interval := h.config.HeartbeatInterval
+	ctx, cancel := context.WithTimeout(ctx, interval)
 	defer cancel()
 	sent := time.Now()
 	at, err := h.store.Beat(ctx, h.node)
@@ -41,11 +43,12 @@ func (h *heartbeat) beat(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	jump := h.clock.tick(sent, time.Now(), at)
-	if jump.Abs() > h.config.HeartbeatInterval/2 {
-		h.log.WarnContext(ctx, "mcptasks: the database's clock jumped; this node holds no other for dead until it has beaten for a lease",
+	jumped := jump.Abs() > interval/2
+	if jumped {
+		h.log.WarnContext(ctx, "mcptasks: the database's clock jumped; this node recovers no other node's tasks until its heartbeats have succeeded for a lease",
 			"node", h.node.ID, "jump", jump)
 	}
-	if sent.Sub(h.last) > h.gap() || jump.Abs() > h.config.HeartbeatInterval/2 {
+	if jumped || sent.Sub(h.last) > h.gap() {
 		h.since = sent
 	}
 	h.last = sent
@@ -53,18 +56,19 @@ func (h *heartbeat) beat(ctx context.Context) error {
 	return nil
 }
 
-// compareClocks tells, once, when the database's clock and ours begin to differ by
-// more than a lease, and when they agree again.
+// compareClocks logs, once, that the database's clock and ours begin to differ by more
+// than a lease, and, once, that they agree again.
 func (h *heartbeat) compareClocks(ctx context.Context) {
 	ahead := h.clock.ahead()
-	switch apart := ahead.Abs() > h.config.Lease(); {
+	apart := ahead.Abs() > h.config.Lease()
+	switch {
 	case apart && !h.apart:
 		h.log.ErrorContext(ctx, "mcptasks: this machine's clock and the database's differ; until they agree this node ends no tasks by time. Set both by NTP",
 			"node", h.node.ID, "database_ahead", ahead)
 	case !apart && h.apart:
 		h.log.InfoContext(ctx, "mcptasks: this machine's clock and the database's agree again", "node", h.node.ID)
 	}
-	h.apart = ahead.Abs() > h.config.Lease()
+	h.apart = apart
 }
 
 // ahead returns by how much the database's clock is ahead of ours, and whether that is
@@ -75,13 +79,13 @@ func (h *heartbeat) ahead() (d time.Duration, tooFar bool) {
 	return h.clock.ahead(), h.apart
 }
 
-// gap is the time between two beats from which on they do not follow each other.
+// gap is the longest time between two heartbeats that counts as no interruption.
 func (h *heartbeat) gap() time.Duration {
 	return h.config.HeartbeatInterval + h.config.HeartbeatInterval/2
 }
 
-// run beats until ctx ends, and calls cutOff each time while the node is dead to the
-// others.
+// run sends heartbeats until ctx ends. It calls cutOff at each interval at which the
+// others take the node for dead.
 func (h *heartbeat) run(ctx context.Context, cutOff func()) {
 	ticker := time.NewTicker(h.config.HeartbeatInterval)
 	defer ticker.Stop()
@@ -91,32 +95,31 @@ func (h *heartbeat) run(ctx context.Context, cutOff func()) {
 		case <-ctx.Done():
 			return
 		}
-		if h.dead() { // before the beat: the process may have been frozen
+		if h.dead() { // asked before the next heartbeat, since the process may have been frozen
 			cutOff()
 		}
-		if err := h.beat(ctx); err != nil && ctx.Err() == nil {
-			h.log.WarnContext(ctx, "mcptasks: the node's beat failed", "node", h.node.ID, "error", err)
+		if err := h.send(ctx); err != nil && ctx.Err() == nil {
+			h.log.WarnContext(ctx, "mcptasks: a heartbeat failed", "node", h.node.ID, "error", err)
 		}
 	}
 }
 
-// dead says whether the node has been without a beat for its lease: to the others
-// it is dead.
+// dead reports whether no heartbeat has succeeded for a lease: the others take the node
+// for dead.
 func (h *heartbeat) dead() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return time.Since(h.last) > h.config.Lease()
 }
 
-// steady says whether the node's beats have succeeded without a gap for a whole
-// lease, until now: only then is another node's silence that node's, not the
-// database's.
+// steady reports whether heartbeats have succeeded without a gap for a whole lease, until
+// now. Otherwise another node may be silent because of the database, not because it died.
 func (h *heartbeat) steady() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return time.Since(h.last) <= h.gap() && h.last.Sub(h.since) >= h.config.Lease()
 }
 
-// confirm beats, and says whether the node is steady then: what was read of the nodes
-// before was not read by a clock that had jumped.
-func (h *heartbeat) confirm(ctx context.Context) bool { return h.beat(ctx) == nil && h.steady() }
+// confirm sends a heartbeat and reports whether the node is steady afterwards. What was
+// read of the other nodes before it was then not read by a clock that had jumped.
+func (h *heartbeat) confirm(ctx context.Context) bool { return h.send(ctx) == nil && h.steady() }

@@ -13,7 +13,7 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// database is the part of a store that a heart knows.
+// database is the part of a store that a heartbeat uses.
 type database struct {
 	store.Backend
 	away  atomic.Bool
@@ -27,13 +27,13 @@ func (d *database) Beat(context.Context, store.Node) (time.Time, error) {
 	return time.Now().Add(time.Duration(d.ahead.Load())), nil
 }
 
-// beating runs fn beside a heart that beats each second, in a bubble with a clock of
-// its own.
-func beating(t *testing.T, fn func(h *heartbeat, db *database, cutOffs *atomic.Int32)) {
+// withHeartbeats runs fn while heartbeats are sent each second, by the fake clock of a
+// synctest bubble.
+func withHeartbeats(t *testing.T, fn func(h *heartbeat, db *database, cutOffs *atomic.Int32)) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &database{}
 		h := &heartbeat{store: db, config: &config.Config{HeartbeatInterval: time.Second}, log: slog.New(slog.DiscardHandler)}
-		if err := h.beat(t.Context()); err != nil {
+		if err := h.send(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var cutOffs atomic.Int32
@@ -54,12 +54,12 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// A node holds another one for dead only after its own beats have succeeded for a
-// whole lease: an outage of the database must not look like everybody's death.
+// A node takes another one for dead only after its own heartbeats have succeeded for a
+// whole lease: an outage of the database must not look like the death of all nodes.
 func TestSteadyAfterALease(t *testing.T) {
-	beating(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
+	withHeartbeats(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
 		if h.steady() {
-			t.Error("steady at its first beat")
+			t.Error("steady at its first heartbeat")
 		}
 		pass(2500 * time.Millisecond)
 		if h.steady() {
@@ -67,13 +67,13 @@ func TestSteadyAfterALease(t *testing.T) {
 		}
 		pass(time.Second)
 		if !h.steady() {
-			t.Error("not steady after a lease of beats")
+			t.Error("not steady after a lease of heartbeats")
 		}
 
 		db.away.Store(true)
 		pass(1500 * time.Millisecond)
 		if h.steady() {
-			t.Error("steady though the last beat failed")
+			t.Error("steady though the last heartbeat failed")
 		}
 		pass(10 * time.Second)
 		db.away.Store(false)
@@ -88,12 +88,13 @@ func TestSteadyAfterALease(t *testing.T) {
 	})
 }
 
-// A node that cannot beat for its lease is dead to the others, and knows it.
+// A node that cannot send a heartbeat for a lease ends its runs: the others take it for
+// dead.
 func TestCutOff(t *testing.T) {
-	beating(t, func(_ *heartbeat, db *database, cutOffs *atomic.Int32) {
+	withHeartbeats(t, func(_ *heartbeat, db *database, cutOffs *atomic.Int32) {
 		pass(10 * time.Second)
 		if n := cutOffs.Load(); n != 0 {
-			t.Fatalf("cut off %d times while it beat", n)
+			t.Fatalf("cut off %d times though its heartbeats succeeded", n)
 		}
 		db.away.Store(true)
 		pass(2500 * time.Millisecond)
@@ -107,12 +108,12 @@ func TestCutOff(t *testing.T) {
 	})
 }
 
-// When the database's clock jumps, everybody's last beat is long ago, or in the
-// future: a node that was steady is not, the moment it is asked to confirm it, until
-// all that live have beaten again.
+// When the database's clock jumps, the last heartbeats of all nodes seem old, or in the
+// future. A node that was steady must find that out when it is asked to confirm it, and is
+// not steady again until all living nodes have sent another heartbeat.
 func TestClockJump(t *testing.T) {
 	for _, jump := range []time.Duration{time.Hour, -time.Hour, 600 * time.Millisecond} {
-		beating(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
+		withHeartbeats(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
 			pass(10 * time.Second)
 			if !h.confirm(context.Background()) {
 				t.Fatal("not steady though nothing happened")
@@ -135,7 +136,7 @@ func TestClockJump(t *testing.T) {
 
 // A clock that is wrong by a little, or runs a little too fast, is no jump.
 func TestClockDrift(t *testing.T) {
-	beating(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
+	withHeartbeats(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
 		for range 20 {
 			pass(time.Second)
 			db.ahead.Add(int64(100 * time.Millisecond))
@@ -150,7 +151,7 @@ func TestClockDrift(t *testing.T) {
 // ends by this machine's.
 func TestClocksApart(t *testing.T) {
 	for _, apart := range []time.Duration{time.Hour, -time.Hour} {
-		beating(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
+		withHeartbeats(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
 			far := func() bool { _, far := h.ahead(); return far }
 			db.ahead.Store(int64(2 * time.Second))
 			pass(2 * time.Second)

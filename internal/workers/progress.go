@@ -7,30 +7,31 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// reportInterval is the least time between two writes of a run's progress.
-const reportInterval = 100 * time.Millisecond
+// progressInterval is the least time between two writes of a run's progress.
+const progressInterval = 100 * time.Millisecond
 
-// progress has a run's reports written: the first at once, and of those that follow
-// within the interval the latest, at its end.
+// progress writes what a run reports of its progress: the first report at once, and of
+// those that follow within progressInterval only the latest, at its end.
 type progress struct {
 	write func(mcptasks.Progress)
 	// later calls fn after d, unless it is stopped before.
 	later func(d time.Duration, fn func()) (stop func() bool)
 
-	writing sync.Mutex // one after the other: the latest must be the last
+	writing sync.Mutex // one write at a time, so that the latest report is written last
 
-	mu     sync.Mutex
-	latest *mcptasks.Progress // that has not been written
-	last   time.Time          // when the one before it was
-	stop   func() bool        // stops the timer that will write it
+	mu      sync.Mutex
+	pending *mcptasks.Progress // the latest report, if it has not been written
+	written time.Time          // when the one before it was
+	stop    func() bool        // stops the timer that will write it
 }
 
+// report writes the latest progress, now or later.
 func (p *progress) report(latest mcptasks.Progress) {
 	p.mu.Lock()
-	p.latest = &latest
-	wait := reportInterval - time.Since(p.last)
+	p.pending = &latest
+	wait := progressInterval - time.Since(p.written)
 	if wait <= 0 {
-		p.last = time.Now()
+		p.written = time.Now()
 	} else if p.stop == nil {
 		p.stop = p.later(wait, p.flush)
 	}
@@ -40,33 +41,34 @@ func (p *progress) report(latest mcptasks.Progress) {
 	}
 }
 
-// flush writes what has not been written, and returns when it is, or is dropped.
+// flush writes the pending progress. When it returns none is pending or being written.
 func (p *progress) flush() {
 	p.writing.Lock()
 	defer p.writing.Unlock()
-	if latest := p.take(); latest != nil {
-		p.write(*latest)
+	if pending := p.dequeue(); pending != nil {
+		p.write(*pending)
 	}
 }
 
-// drop forgets it, and returns when nothing more will be written.
+// drop forgets the pending progress. When it returns none is being written.
 func (p *progress) drop() {
 	p.writing.Lock()
 	defer p.writing.Unlock()
-	p.take()
+	p.dequeue()
 }
 
-func (p *progress) take() *mcptasks.Progress {
+// dequeue returns the pending progress, nil for none, which is then no longer pending.
+func (p *progress) dequeue() *mcptasks.Progress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	latest := p.latest
-	p.latest = nil
-	if latest != nil {
-		p.last = time.Now()
+	pending := p.pending
+	p.pending = nil
+	if pending != nil {
+		p.written = time.Now()
 	}
 	if p.stop != nil {
 		p.stop()
 		p.stop = nil
 	}
-	return latest
+	return pending
 }

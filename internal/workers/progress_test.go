@@ -42,7 +42,7 @@ func TestProgressIsCoalesced(t *testing.T) {
 			t.Errorf("written: %v", w.done)
 		}
 		for i := 1; i < len(w.at); i++ {
-			if gap := w.at[i] - w.at[i-1]; gap < reportInterval {
+			if gap := w.at[i] - w.at[i-1]; gap < progressInterval {
 				t.Errorf("reports %v and %v were written within %v", w.done[i-1], w.done[i], gap)
 			}
 		}

@@ -17,7 +17,7 @@ func workable(tools *mcptasks.Tools) []*mcptasks.Tool {
 	})
 }
 
-// queuesOf returns the queues of the tools, by name.
+// queuesOf returns the names of the tools' queues, sorted.
 func queuesOf(tools []*mcptasks.Tool) []string {
 	names := make(map[string]struct{})
 	for _, tool := range tools {
@@ -26,7 +26,7 @@ func queuesOf(tools []*mcptasks.Tool) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// queues returns the queues that are worked here, by name.
+// queues returns the names of the queues that are worked here, sorted.
 func (w *Workers) queues() []string {
 	var tools []*mcptasks.Tool
 	for _, name := range w.names {
@@ -36,7 +36,8 @@ func (w *Workers) queues() []string {
 	return queuesOf(tools)
 }
 
-// checkWork refuses to work nothing, and queues that no tool is of.
+// checkWork returns an error if no tool has a handler, or if a queue to be worked here is
+// no tool's.
 func (w *Workers) checkWork() error {
 	all := queuesOf(workable(w.tools))
 	if len(all) == 0 {
@@ -50,7 +51,7 @@ func (w *Workers) checkWork() error {
 		if !slices.Contains(all, queue) {
 			return &mcptasks.Error{
 				Op:   "start",
-				Err:  fmt.Errorf("%w: no tool with a handler is of the queue %q", mcptasks.ErrInvalid, queue),
+				Err:  fmt.Errorf("%w: no tool with a handler has the queue %q", mcptasks.ErrInvalid, queue),
 				Hint: "the tools' queues: " + strings.Join(all, ", "),
 			}
 		}

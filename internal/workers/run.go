@@ -11,39 +11,40 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/backoff"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// run is one execution of a handler in this process, and the journal its steps
-// and progress go to.
+// run is one execution of a handler in this process. It implements mcptasks.Journal, to
+// which the handler's steps, questions and progress go.
 type run struct {
 	*store.Claimed
 	workers *Workers
 	tool    *mcptasks.Tool
-	ctx     context.Context // the handler's; it ends with one of the causes of package mcptasks
+	ctx     context.Context // the handler's; its cause is one of package mcptasks' errors
 	cancel  context.CancelCauseFunc
-	// timedOut fails the task for its run's length, once, and returns what settle
-	// does.
+	// timedOut fails the task because its run took too long, once, and returns what
+	// settle returns.
 	timedOut func() (outcome string, err error)
 	progress *progress
 	stop     []func() bool
-	told     sync.Once // that the task was cancelled
+	measure  sync.Once // how long the cancel took to get here
 }
 
-// newRun starts a run's context. It does not end with River's by itself: River's
-// reason for that is looked into first.
+// newRun starts a run's context. It does not end together with River's: interrupted finds
+// out first why River's ended.
 func (w *Workers) newRun(ctx context.Context, claimed *store.Claimed, tool *mcptasks.Tool) *run {
 	r := &run{Claimed: claimed, workers: w, tool: tool}
 	r.ctx, r.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	r.progress = &progress{write: r.report, later: w.later}
+	r.progress = &progress{write: r.writeProgress, later: w.later}
 	w.mu.Lock()
 	w.runs[r] = struct{}{}
 	w.mu.Unlock()
 	r.timedOut = sync.OnceValues(func() (string, error) {
 		return w.finish(ctx, r, mcptasks.TimedOut(r.RunTimeout), mcptasks.ErrRunTimeout)
 	})
-	// Stop waits for both, if they have begun: they write.
+	// Both write, so Stop waits for them once they have started.
 	interrupted := w.callback(func() { r.interrupted(context.Cause(ctx)) })
 	r.stop = []func() bool{
 		interrupted.stopper(context.AfterFunc(ctx, interrupted.call)),
@@ -52,8 +53,8 @@ func (w *Workers) newRun(ctx context.Context, claimed *store.Claimed, tool *mcpt
 	return r
 }
 
-// A callback is run by a timer or a context, or stopped before, and waited for by
-// Stop.
+// A callback is called by a timer or a context, unless it is stopped before. Stop of
+// Workers waits for it.
 type callback struct {
 	workers *Workers
 	fn      func()
@@ -85,7 +86,7 @@ func (w *Workers) later(d time.Duration, fn func()) (stop func() bool) {
 	return callback.stopper(time.AfterFunc(d, callback.call).Stop)
 }
 
-// finished lets go of the run when nothing more will be written for it.
+// finished forgets the run. When it returns, nothing more is written for it.
 func (w *Workers) finished(r *run) {
 	r.progress.drop()
 	for _, stop := range r.stop {
@@ -97,8 +98,8 @@ func (w *Workers) finished(r *run) {
 	w.mu.Unlock()
 }
 
-// interrupted ends the run because River ended its job: somebody cancelled the
-// job, or the node's grace is over.
+// interrupted ends the run because River ended its job's context: the job was cancelled,
+// or the node's grace is over.
 func (r *run) interrupted(cause error) {
 	if !errors.Is(cause, rivertype.ErrJobCancelledRemotely) {
 		r.cancel(mcptasks.ErrShutdown)
@@ -107,7 +108,7 @@ func (r *run) interrupted(cause error) {
 	r.lost()
 }
 
-// timeout fails the task at once, whether or not the handler heeds its context.
+// timeout fails the task at once, even if the handler ignores the end of its context.
 func (r *run) timeout() {
 	r.cancel(mcptasks.ErrRunTimeout)
 	if errors.Is(context.Cause(r.ctx), mcptasks.ErrRunTimeout) {
@@ -115,8 +116,8 @@ func (r *run) timeout() {
 	}
 }
 
-// lost ends the run when it no longer holds its task, or is told so, with the
-// cause that the task's record gives.
+// lost ends a run that no longer holds its task. The cause is ErrCancelled if the task was
+// cancelled, and ErrSuperseded otherwise.
 func (r *run) lost() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 10*time.Second)
 	defer cancel()
@@ -128,18 +129,18 @@ func (r *run) lost() {
 	r.cancel(mcptasks.ErrSuperseded)
 }
 
-// cancelled ends the run because its task was cancelled then.
+// cancelled ends the run because its task was cancelled at that time.
 func (r *run) cancelled(at time.Time) {
 	r.cancel(mcptasks.ErrCancelled)
-	if errors.Is(context.Cause(r.ctx), mcptasks.ErrCancelled) { // else it had ended before
-		r.told.Do(func() { r.workers.metrics.CancelLatency.Took(r.ctx, time.Since(at), r.Tool) })
+	if errors.Is(context.Cause(r.ctx), mcptasks.ErrCancelled) { // otherwise the run had already ended
+		r.measure.Do(func() { r.workers.metrics.CancelLatency.Took(r.ctx, time.Since(at), r.Tool) })
 	}
 }
 
 // Report implements mcptasks.Journal.
 func (r *run) Report(p mcptasks.Progress) { r.progress.report(p) }
 
-func (r *run) report(p mcptasks.Progress) {
+func (r *run) writeProgress(p mcptasks.Progress) {
 	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Second)
 	defer cancel()
 	held, err := r.workers.store.Report(ctx, r.Fence, p)
@@ -152,14 +153,14 @@ func (r *run) report(p mcptasks.Progress) {
 	}
 }
 
-// errAnswered ends a run whose questions have all been answered while it was on its
-// way to ask them: the same job runs again and finds the answers.
+// errAnswered ends a run whose questions were all answered before it could park: the same
+// job runs again and finds the answers.
 var errAnswered = fmt.Errorf("%w: it is there by now", mcptasks.ErrParked)
 
-// Park implements mcptasks.Journal. When it returns, the task has no worker and
+// Park implements mcptasks.Journal. When it returns, the task waits for its answers and
 // this run is over, or the error says why not.
 func (r *run) Park(ctx context.Context, questions map[string]mcptasks.Question) error {
-	r.progress.flush() // who is asked sees how far the work is
+	r.progress.flush() // so that the client sees how far the work is when it is asked
 	return r.persist(ctx, "questions", func(ctx context.Context) (bool, error) {
 		parked, held, err := r.workers.store.Park(ctx, r.Fence, questions, r.tool.Options.QuestionDeadline)
 		switch {
@@ -187,15 +188,17 @@ func (r *run) SaveStep(ctx context.Context, key string, result json.RawMessage, 
 	return stored, err
 }
 
-// persist writes under the run's fence, and tries for as long as the run lasts: a
-// step that is done but not recorded would be done again. It returns the cause of
-// the run's end if the run has lost its task.
+// persistLimit bounds one attempt of persist.
+const persistLimit = 30 * time.Second
+
+// persist calls write until it succeeds, or the run ends: a step that is done but not
+// recorded would be done again. If the run has lost its task, it returns the cause of the
+// run's end.
 func (r *run) persist(ctx context.Context, what string, write func(context.Context) (held bool, err error)) error {
-	const first, most, each = 50 * time.Millisecond, 5 * time.Second, 30 * time.Second
-	for wait := first; ; wait = min(2*wait, most) {
-		// No end of a context may lose what is done: the fence says whether it
+	for attempt := range backoff.Attempts(r.ctx, firstPause, longestPause) {
+		// The end of a context must not lose what is done: the fence decides whether it
 		// still counts.
-		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), each)
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), persistLimit)
 		held, err := write(once)
 		cancel()
 		switch {
@@ -209,13 +212,9 @@ func (r *run) persist(ctx context.Context, what string, write func(context.Conte
 		case r.ctx.Err() != nil:
 			return context.Cause(r.ctx)
 		}
-		r.workers.log.WarnContext(ctx, "mcptasks: a run could not record what it did; trying again", append(r.attrs(), "what", what, "wait", wait, "error", err)...)
-		select {
-		case <-time.After(wait):
-		case <-r.ctx.Done():
-			return context.Cause(r.ctx)
-		}
+		r.workers.log.WarnContext(ctx, "mcptasks: a run could not record what it did; trying again", append(r.attrs(), "what", what, "attempt", attempt, "error", err)...)
 	}
+	return context.Cause(r.ctx)
 }
 
 func (r *run) attrs() []any {

@@ -11,7 +11,7 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// A watched run is one that telemetry is told of.
+// runSpan is the span and the metrics of one run.
 type runSpan struct {
 	workers *Workers
 	tool    string
@@ -21,23 +21,23 @@ type runSpan struct {
 	cause   error // why the handler did not succeed
 }
 
-// watch begins to watch the run of a task that has just been claimed, in a span of the
-// task's trace, which the returned context has.
+// startSpan starts the span of a run whose task has just been claimed, in the task's
+// trace. The returned context carries it.
 func (w *Workers) startSpan(ctx context.Context, job *river.Job[store.JobArgs], claimed *store.Claimed) (context.Context, *runSpan) {
-	run := &runSpan{workers: w, tool: claimed.Tool, began: time.Now(), outcome: telemetry.Lost}
-	w.metrics.QueueWait.Took(ctx, run.began.Sub(job.ScheduledAt), claimed.Tool, job.Queue)
+	s := &runSpan{workers: w, tool: claimed.Tool, began: time.Now(), outcome: telemetry.Lost}
+	w.metrics.QueueWait.Took(ctx, s.began.Sub(job.ScheduledAt), claimed.Tool, job.Queue)
 	w.metrics.Active.Add(ctx, 1, claimed.Tool)
-	ctx, run.span = w.tracer.Run(ctx, telemetry.ParseOrigin(claimed.TraceContext), telemetry.Run{
+	ctx, s.span = w.tracer.Run(ctx, telemetry.ParseOrigin(claimed.TraceContext), telemetry.Run{
 		TaskID: claimed.TaskID, Tool: claimed.Tool, Queue: job.Queue, Node: w.nodeID,
 		JobID: claimed.JobID, RunSeq: claimed.RunSeq, Attempt: claimed.Attempts + 1,
 	})
-	return ctx, run
+	return ctx, s
 }
 
-// end tells how the run ended.
-func (r *runSpan) end(ctx context.Context) {
-	metrics := r.workers.metrics
-	metrics.Active.Add(ctx, -1, r.tool)
-	metrics.RunTime.Took(ctx, time.Since(r.began), r.tool, r.outcome)
-	telemetry.EndRun(r.span, r.outcome, r.cause)
+// end records how the run ended.
+func (s *runSpan) end(ctx context.Context) {
+	metrics := s.workers.metrics
+	metrics.Active.Add(ctx, -1, s.tool)
+	metrics.RunTime.Took(ctx, time.Since(s.began), s.tool, s.outcome)
+	telemetry.EndRun(s.span, s.outcome, s.cause)
 }

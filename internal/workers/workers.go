@@ -1,5 +1,8 @@
-// Package workers runs tasks: a River worker that claims a task, runs its tool
-// and writes how it ended.
+// Package workers runs tasks. A River worker claims a task, runs its tool and writes the
+// result (work.go, settle.go); heartbeats and maintenance loops recover the tasks of nodes
+// that died, and end what no request ends (heartbeat.go, maintenance.go). It knows River's
+// worker and the rules of package store. It knows no SQL and no database, and nothing of
+// MCP's wire or of the clients that ask about tasks.
 package workers
 
 import (
@@ -12,16 +15,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// stopWait is how long Stop waits after it has ended the contexts of the runs
-// that outlasted the grace.
+// stopWait is how long Stop waits for runs that outlasted the grace, after it has ended
+// their contexts.
 const stopWait = 10 * time.Second
 
 // Workers works the tasks of one database's tools in this process. Start and
@@ -36,25 +37,24 @@ type Workers struct {
 	tracer  *telemetry.Tracer
 	metrics *telemetry.Metrics
 
-	names       []string // the tools this process has a handler for
+	names       []string // of the tools that are worked here
 	caller      *mcptasks.Caller
 	client      store.WorkClient
 	end         func() error // ends what BeginWork began
 	heartbeat   *heartbeat
 	maintenance *maintenance
 
-	beating   atomic.Pointer[heartbeat] // while it is started
-	callbacks sync.WaitGroup            // of runs, that a timer or a context calls
+	started   atomic.Pointer[heartbeat] // nil unless the workers are started; see Dead
+	callbacks sync.WaitGroup            // callbacks of runs that have not ended
 
-	mu    sync.Mutex
-	runs  map[*run]struct{}
-	jobs  map[int64]struct{} // those River has handed over and not got back
-	taken int                // how many it has handed over since analyze looked
+	mu      sync.Mutex
+	runs    map[*run]struct{}
+	jobs    map[int64]struct{} // that River has handed over and whose work has not ended
+	fetched int                // jobs that River has handed over since analyzeAfterBurst looked
 }
 
-// New returns workers for those of the tools that have a handler, do not forbid
-// tasks, and are of a queue worked here. The config is a resolved one; the node's id is
-// drawn at random when it is opened. The workers are idle until Start.
+// New returns workers for the tools that have a handler, allow tasks, and have a queue
+// that is worked here. The config is a resolved one. They do nothing until Start.
 func New(backend store.Backend, tools *mcptasks.Tools, cfg *config.Config, nodeID string) *Workers {
 	w := &Workers{
 		store: backend, tools: tools, config: cfg, nodeID: nodeID, log: cfg.Logger,
@@ -69,10 +69,10 @@ func New(backend store.Backend, tools *mcptasks.Tools, cfg *config.Config, nodeI
 	return w
 }
 
-// Start begins to fetch and run jobs and returns. The context bounds the start
-// alone: its end later stops nothing. On SQLite it returns an error if another
-// process works the file, and gives the tasks that an earlier process left
-// unfinished a fresh job; on Postgres the nodes that live do so for one another.
+// Start begins to fetch and run jobs and returns. The context bounds the start alone: when
+// it ends later nothing stops. On SQLite Start returns an error if another process works
+// the file, and gives a fresh job to the tasks that an earlier process left unfinished; on
+// Postgres the nodes that are alive do that for one another.
 func (w *Workers) Start(ctx context.Context) (err error) {
 	if w.client != nil {
 		return &mcptasks.Error{Op: "start", Err: errors.New("the node has been started already")}
@@ -94,14 +94,14 @@ func (w *Workers) Start(ctx context.Context) (err error) {
 	return nil
 }
 
-// begin beats, and only then fetches: a job is never held by a node that nobody
-// knows.
+// begin sends a heartbeat before it fetches, so that every node that has a job is known to
+// the others.
 func (w *Workers) begin(ctx context.Context) error {
 	config := w.riverConfig()
 	host, _ := os.Hostname()
 	node := store.Node{ID: w.nodeID, Host: host, Tools: w.names, Queues: w.queues()}
 	w.heartbeat = &heartbeat{store: w.store, node: node, config: w.config, log: w.log}
-	if err := w.heartbeat.beat(ctx); err != nil {
+	if err := w.heartbeat.send(ctx); err != nil {
 		return err
 	}
 	client, err := w.store.WorkClient(config)
@@ -113,53 +113,22 @@ func (w *Workers) begin(ctx context.Context) error {
 		return err
 	}
 	w.client = client
-	w.beating.Store(w.heartbeat)
+	w.started.Store(w.heartbeat)
 	w.maintenance = w.startMaintenance()
 	return nil
 }
 
-func (w *Workers) riverConfig() *river.Config {
-	bundle := river.NewWorkers()
-	river.AddWorker(bundle, &worker{workers: w})
-	queues := make(map[string]river.QueueConfig)
-	for _, queue := range w.queues() {
-		queues[queue] = river.QueueConfig{MaxWorkers: w.config.MaxWorkers}
-	}
-	return &river.Config{
-		ID:                w.nodeID,
-		Logger:            w.log,
-		Queues:            queues,
-		Workers:           bundle,
-		PollOnly:          w.config.PollOnly,
-		FetchCooldown:     w.config.FetchCooldown,
-		FetchPollInterval: w.config.FetchPollInterval,
-		JobTimeout:        -1, // a task has its own limit
-
-		CompletedJobRetentionPeriod: w.config.JobRetention,
-		CancelledJobRetentionPeriod: w.config.JobRetention,
-		DiscardedJobRetentionPeriod: w.config.JobRetention,
-
-		ReindexerIndexNames: slices.DeleteFunc(river.ReindexerIndexNamesDefault(), dropped),
-	}
-}
-
-// dropped says that our schema is without the index of River's; see migrations.
-func dropped(index string) bool {
-	return index == "river_job_args_index" || index == "river_job_metadata_index" || index == "river_job_kind"
-}
-
-// Dead says whether the workers were started and cannot beat: to the other nodes this
-// one is dead.
+// Dead reports whether the workers are started and have sent no heartbeat for a lease: the
+// other nodes take this one for dead.
 func (w *Workers) Dead() bool {
-	heartbeat := w.beating.Load()
+	heartbeat := w.started.Load()
 	return heartbeat != nil && heartbeat.dead()
 }
 
-// Stop fetches no more jobs, waits for the runs that are going on until the
-// grace is over or ctx ends, whichever is first, and then ends their contexts
-// with ErrShutdown; their tasks run again elsewhere, and no attempt is used. It
-// returns an error if runs are still going on ten seconds after that. It does
-// nothing if the workers were not started.
+// Stop fetches no more jobs and waits for the runs until the grace is over or ctx ends. It
+// then ends the contexts of those that are left with ErrShutdown: their tasks run again
+// elsewhere, and no attempt is used. It returns an error if runs are still going on ten
+// seconds after that. It does nothing if the workers were not started.
 func (w *Workers) Stop(ctx context.Context) error {
 	if w.client == nil {
 		return nil
@@ -180,9 +149,9 @@ func (w *Workers) Stop(ctx context.Context) error {
 		err = &mcptasks.Error{Op: "stop", Err: err, Hint: "a handler must return when its context ends"}
 	}
 	w.client = nil
-	w.beating.Store(nil)
+	w.started.Store(nil)
 	w.maintenance.stop()
-	if err != nil { // its runs go on: nobody else may believe that there are none
+	if err != nil { // runs go on: the node must not be forgotten, nor the lock released
 		return err
 	}
 	w.callbacks.Wait()
@@ -191,8 +160,8 @@ func (w *Workers) Stop(ctx context.Context) error {
 	return errors.Join(w.store.Forget(forget, w.nodeID), w.end(), w.caller.Close())
 }
 
-// Cancelled ends the context of the task's run with ErrCancelled, if it is going on
-// in this process: the task was cancelled then.
+// Cancelled ends the context of the task's run with ErrCancelled, if it runs in this
+// process. The task was cancelled at that time.
 func (w *Workers) Cancelled(taskID string, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
