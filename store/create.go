@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/batch"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
@@ -63,7 +64,7 @@ func (s *Store[TTx]) create(ctx context.Context, calls []NewTask) (tasks []*mcpt
 			return nil, nil, err
 		}
 		defer s.traceCreate(ctx, row).end(&err)
-		if _, err = s.creates.do(ctx, row); err != nil {
+		if _, err = s.creates.Do(ctx, row); err != nil {
 			return nil, nil, err
 		}
 		return []*mcptasks.Task{&row.Task}, []*Row{row}, nil
@@ -128,9 +129,9 @@ func (s *Store[TTx]) createTx(ctx context.Context, tx TTx, calls []NewTask) (tas
 	return tasks, made, s.insertTx(ctx, tx, rows)
 }
 
-// insertAll is the flush of creates.
-func (s *Store[TTx]) insertAll(ctx context.Context, rows []*Row) ([]Result[struct{}], error) {
-	return make([]Result[struct{}], len(rows)), s.driver.Insert(ctx, rows)
+// insertAll runs a batch of creates.
+func (s *Store[TTx]) insertAll(ctx context.Context, rows []*Row) ([]batch.Result[struct{}], error) {
+	return make([]batch.Result[struct{}], len(rows)), s.driver.Insert(ctx, rows)
 }
 
 // insertTx inserts the rows, each with its job and its answers.

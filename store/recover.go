@@ -22,8 +22,8 @@ const (
 	EventCancelled = "cancelled" // by an operator
 )
 
-// batch is how many tasks a sweep sees to before it looks again.
-const batch = 100
+// sweepLimit is how many tasks or jobs a sweep looks for at once.
+const sweepLimit = 100
 
 // BeginWork is called before a node first beats. On a database that one process at
 // a time works, it takes the lock for that (an error if another process holds it)
@@ -80,13 +80,13 @@ const DiscardAfter = 5
 func (s *Store[TTx]) Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (_ int, err error) {
 	defer s.op(ctx, telemetry.OpReap, 0).end(&err)
 	reaped, err := s.eachJob(ctx, steady,
-		func() ([]Job, error) { return s.driver.Orphans(ctx, lease, batch) },
+		func() ([]Job, error) { return s.driver.Orphans(ctx, lease, sweepLimit) },
 		func(orphan Job) (bool, error) {
 			return s.giveFreshJob(ctx, orphan, func(tx TTx, task *Locked) error { return s.recoverTx(ctx, tx, task, orphan.Node, by) })
 		})
 	s.metrics.Swept.Add(ctx, reaped, telemetry.Reaped)
 	_, leftErr := s.eachJob(ctx, steady,
-		func() ([]Job, error) { return s.driver.Leftovers(ctx, DiscardAfter*lease, batch) },
+		func() ([]Job, error) { return s.driver.Leftovers(ctx, DiscardAfter*lease, sweepLimit) },
 		func(left Job) (bool, error) { return true, s.discard(ctx, left) })
 	return reaped, errors.Join(err, leftErr)
 }
@@ -113,7 +113,7 @@ func (s *Store[TTx]) eachJob(ctx context.Context, steady func() bool, find func(
 				seen++
 			}
 		}
-		if len(jobs) < batch || seen == before {
+		if len(jobs) < sweepLimit || seen == before {
 			return seen, errors.Join(errs...)
 		}
 	}

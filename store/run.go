@@ -26,12 +26,12 @@ func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 
 // Claim begins a run on the node: it draws the token of its fence and counts it. It
 // returns nil if the task is not this job's to run: it has ended, or has another job
-// now; and ErrUnknownTool if it is, but its tool is none of these. As every joined write
-// it gives up after about flushLimit.
+// now; and ErrUnknownTool if it is, but its tool is none of these. As every write that
+// runs in a batch, it gives up on a locked task after about 30 seconds.
 func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tools []string, node string) (_ *Claimed, err error) {
 	defer s.op(ctx, telemetry.OpClaim, 0).end(&err)
 	fence := Fence{TaskID: taskID, JobID: jobID, RunToken: uuid.NewString()}
-	claimed, err := s.claims.do(ctx, claim{fence, node, tools})
+	claimed, err := s.claims.Do(ctx, claim{fence, node, tools})
 	if err != nil {
 		return nil, wrap("claim", taskID, err)
 	}
@@ -52,7 +52,7 @@ func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) (_ []string, err er
 func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (_ bool, err error) {
 	defer s.op(ctx, telemetry.OpReport, 0).end(&err)
 	report := Report{Fence: fence, Progress: progress, Message: clean(progress.StatusMessage(), maxMessageBytes)}
-	held, err := s.reports.do(ctx, report)
+	held, err := s.reports.Do(ctx, report)
 	return s.written("report", fence.TaskID, held, err)
 }
 
@@ -88,7 +88,7 @@ func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (_ bool, err error)
 	defer s.op(ctx, telemetry.OpRetry, 0).end(&err)
 	retry.Message = clean(retry.Message, maxMessageBytes)
 	retry.Event.Detail = clean(retry.Event.Detail, maxDetailBytes)
-	held, err := s.retries.do(ctx, retry)
+	held, err := s.retries.Do(ctx, retry)
 	return s.written("retry", retry.TaskID, held, err)
 }
 
@@ -99,7 +99,7 @@ func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (_ bool, err error)
 func (s *Store[TTx]) Finish(ctx context.Context, fence Fence, tool string, outcome *mcptasks.Outcome, event Event) (_ bool, err error) {
 	defer s.op(ctx, telemetry.OpFinish, 0).end(&err)
 	end := s.finish(fence, outcome, event)
-	held, err := s.finishes.do(ctx, end)
+	held, err := s.finishes.Do(ctx, end)
 	held, err = s.written("finish", fence.TaskID, held, err)
 	if held {
 		s.metrics.Finishes.Add(ctx, 1, tool, OutcomeName(end.Status, end.IsError))

@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/batch"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/migrations"
@@ -56,12 +57,12 @@ type Store[TTx any] struct {
 
 	ringsAfter bool // for the jobs of a create, when it has committed
 
-	gets     joiner[Name, *mcptasks.Task]
-	creates  joiner[*Row, struct{}]
-	claims   joiner[claim, *Claimed]
-	reports  joiner[Report, bool]
-	retries  joiner[Retry, bool]
-	finishes joiner[Finish, bool]
+	gets     *batch.Batcher[Name, *mcptasks.Task]
+	creates  *batch.Batcher[*Row, struct{}]
+	claims   *batch.Batcher[claim, *Claimed]
+	reports  *batch.Batcher[Report, bool]
+	retries  *batch.Batcher[Retry, bool]
+	finishes *batch.Batcher[Finish, bool]
 
 	completed completedJobs
 	listeners workListeners
@@ -94,7 +95,7 @@ func New[TTx any](driver Driver[TTx], cfg *config.Config, hooks Hooks) (*Store[T
 	}
 	_, oneWriter := driver.(Exclusive)
 	s.ringsAfter = !oneWriter
-	s.join(oneWriter)
+	s.makeBatchers(oneWriter)
 	return s, nil
 }
 
@@ -119,7 +120,7 @@ func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (
 	if !isTaskID(id) || !storable(string(owner)) {
 		return nil, wrap("get", quotable(id), mcptasks.ErrNotFound)
 	}
-	task, err := s.gets.do(ctx, Name{owner, id})
+	task, err := s.gets.Do(ctx, Name{owner, id})
 	if err == nil {
 		task, err = s.sound(ctx, task)
 	}

@@ -23,12 +23,12 @@ func (s *Store[TTx]) Sweep(ctx context.Context, settled time.Duration) (err erro
 	}{
 		{
 			telemetry.Overdue,
-			func() ([]string, error) { return s.driver.Overdue(ctx, now, batch) },
+			func() ([]string, error) { return s.driver.Overdue(ctx, now, sweepLimit) },
 			func(tx TTx, task *Locked) (bool, error) { return s.overdueTx(ctx, tx, task) },
 		},
 		{
 			telemetry.Unanswered,
-			func() ([]string, error) { return s.driver.Unanswered(ctx, now, batch) },
+			func() ([]string, error) { return s.driver.Unanswered(ctx, now, sweepLimit) },
 			func(tx TTx, task *Locked) (bool, error) { return s.unansweredTx(ctx, tx, task) },
 		},
 	}
@@ -49,7 +49,7 @@ func (s *Store[TTx]) Repair(ctx context.Context, settled time.Duration) (err err
 func (s *Store[TTx]) repair(ctx context.Context, settled time.Duration) error {
 	before := s.now().Add(-settled)
 	return s.mend(ctx, telemetry.Repaired,
-		func() ([]string, error) { return s.driver.Broken(ctx, before, batch) },
+		func() ([]string, error) { return s.driver.Broken(ctx, before, sweepLimit) },
 		func(tx TTx, task *Locked) (bool, error) { return s.repairTx(ctx, tx, task) })
 }
 
@@ -76,7 +76,7 @@ func (s *Store[TTx]) mend(ctx context.Context, kind string, find func() ([]strin
 				return errors.Join(errs...)
 			}
 		}
-		if len(ids) < batch || mended == 0 {
+		if len(ids) < sweepLimit || mended == 0 {
 			return errors.Join(errs...)
 		}
 	}

@@ -32,6 +32,7 @@ var (
 var never = map[string][]string{
 	"":                    slices.Concat(database, otelSDK),
 	"/command":            slices.Concat(sqlite, postgres),
+	"/internal/batch":     slices.Concat(database, otelSDK, []string{module}),
 	"/internal/config":    slices.Concat(database, otelSDK),
 	"/internal/names":     slices.Concat(database, otelSDK),
 	"/internal/telemetry": slices.Concat(database, otelSDK, []string{module}),
