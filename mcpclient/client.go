@@ -15,8 +15,8 @@ import (
 type Client struct {
 	*mcp.Client
 
-	onTask func(context.Context, *Task)
-	handle mcp.MethodHandler // the SDK's own dispatch to the handlers of the options
+	onTask   func(context.Context, *Task)
+	dispatch mcp.MethodHandler // the SDK's, to the handlers of the options
 }
 
 // ClientOptions are the SDK's, and what concerns tasks.
@@ -59,7 +59,7 @@ func NewClient(impl *mcp.Implementation, opts *ClientOptions) *Client {
 		panic("mcpclient: " + err.Error()) // the SDK has a method of that name: this package must be taught to use it
 	}
 	client.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
-		client.handle = next
+		client.dispatch = next
 		return next
 	})
 	return client
@@ -77,12 +77,12 @@ func (c *Client) Connect(ctx context.Context, transport mcp.Transport, opts *mcp
 	session := &Session{
 		ClientSession: first.ClientSession,
 		client:        c,
-		live:          first,
+		current:       first,
 		dialing:       make(chan struct{}, 1),
 		closed:        make(chan struct{}),
 	}
 	if _, ok := transport.(*mcp.StreamableClientTransport); ok {
-		session.redial = func(ctx context.Context) (*link, error) { return c.dialAgain(ctx, transport, first.version()) }
+		session.redial = func(ctx context.Context) (*conn, error) { return c.redial(ctx, transport, first.version()) }
 	}
 	return session, nil
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
-// This file reads the tasks of protocol 2025-11-25.
+// This file has what only protocol 2025-11-25 has.
 
-// coreCapability is capabilities.tasks of an initialize result. What is nil is not
-// there.
+// coreCapability is capabilities.tasks of an initialize result. The server lacks
+// what is nil.
 type coreCapability struct {
 	List     *struct{} `json:"list"`
 	Cancel   *struct{} `json:"cancel"`
@@ -41,26 +41,27 @@ func newCoreCapability(initialized json.RawMessage) *coreCapability {
 	return result.Capabilities.Tasks
 }
 
-// call reports whether tools/call may carry params.task.
-func (c *coreCapability) call() bool { return c.Requests.Tools.Call != nil }
+// callAsTask reports whether tools/call may carry params.task.
+func (c *coreCapability) callAsTask() bool { return c.Requests.Tools.Call != nil }
 
 // wantsTask reports whether the tool's execution.taskSupport is optional or
-// required. A client must not call any other as a task.
-func (l *link) wantsTask(ctx context.Context, tool string) (bool, error) {
-	l.mu.Lock()
-	asTask, known := l.asTask[tool]
-	l.mu.Unlock()
-	if known {
+// required. A client must not call any other tool as a task. The answer comes from the
+// server's list of tools, which is read once per connection.
+func (c *conn) wantsTask(ctx context.Context, tool string) (bool, error) {
+	c.mu.Lock()
+	asTask, listed := c.asTask[tool]
+	c.mu.Unlock()
+	if listed {
 		return asTask, nil
 	}
 	for cursor := ""; ; {
-		answer := &answer{method: wire.MethodTools}
-		result, err := l.ListTools(withAnswer(ctx, answer), &mcp.ListToolsParams{Cursor: cursor})
+		captured := &capture{method: wire.MethodTools}
+		result, err := c.ListTools(withCapture(ctx, captured), &mcp.ListToolsParams{Cursor: cursor})
 		switch {
-		case err != nil && answer.code() != 0:
-			return false, nil // no list, no word of tasks
+		case err != nil && captured.errorCode() != 0:
+			return false, nil // the server has no list
 		case err != nil:
-			return false, answer.explain(err)
+			return false, captured.explain(err)
 		}
 		var page struct {
 			Tools []struct {
@@ -70,40 +71,40 @@ func (l *link) wantsTask(ctx context.Context, tool string) (bool, error) {
 				} `json:"execution"`
 			} `json:"tools"`
 		}
-		_ = json.Unmarshal(answer.take(), &page) // the SDK has found it in order
+		_ = json.Unmarshal(captured.consume(), &page) // the SDK has decoded it without an error
 		for _, t := range page.Tools {
 			support := t.Execution.TaskSupport
-			l.setWantsTask(t.Name, support == mcptasks.TaskOptional || support == mcptasks.TaskRequired)
+			c.setWantsTask(t.Name, support == mcptasks.TaskOptional || support == mcptasks.TaskRequired)
 		}
 		if result.NextCursor == "" || result.NextCursor == cursor {
 			break
 		}
 		cursor = result.NextCursor
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.asTask[tool], nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asTask[tool], nil
 }
 
-func (l *link) setWantsTask(tool string, asTask bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.asTask[tool] = asTask
+func (c *conn) setWantsTask(tool string, asTask bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asTask[tool] = asTask
 }
 
-// result sends tasks/result, which waits for the task's end. The server may ask
-// the client meanwhile.
-func (l *link) result(ctx context.Context, id string) (json.RawMessage, error) {
-	return send(ctx, l, wire.MethodResult, &wire.TaskParams{TaskID: id})
+// result sends tasks/result, which returns when the task ends. Meanwhile the server
+// may send its questions to the client.
+func (c *conn) result(ctx context.Context, id string) (json.RawMessage, error) {
+	return send(ctx, c, wire.MethodResult, &wire.TaskParams{TaskID: id})
 }
 
-// addResult completes a task that has ended with its result or error.
-func (l *link) addResult(ctx context.Context, task *Task) error {
-	data, err := l.result(ctx, task.ID)
-	var answered *refused
+// addResult sets the result or the error of a task that has ended.
+func (c *conn) addResult(ctx context.Context, task *Task) error {
+	data, err := c.result(ctx, task.ID)
+	var answered *serverError
 	switch {
 	case err == nil && string(data) == "null":
-		return &lasting{errors.New("the server answered with a task that has no result")}
+		return &permanent{errors.New("the server answered with a task that has no result")}
 	case err == nil:
 		task.Result = data
 		return nil
@@ -111,22 +112,22 @@ func (l *link) addResult(ctx context.Context, task *Task) error {
 		task.Error = answered.rpc
 		return nil
 	default:
-		return noSuchTask(err)
+		return notFound(err)
 	}
 }
 
 // list sends tasks/list.
-func (l *link) list(ctx context.Context, cursor string) (*Page, error) {
-	generation, err := l.generation()
+func (c *conn) list(ctx context.Context, cursor string) (*Page, error) {
+	generation, err := c.generation()
 	if err != nil {
 		return nil, err
 	}
-	if generation != core || l.tasks.List == nil {
+	if generation != core || c.tasks.List == nil {
 		return nil, fmt.Errorf("%w: the server has no tasks/list", errors.ErrUnsupported)
 	}
-	data, err := send(ctx, l, wire.MethodList, &wire.ListParams{Cursor: cursor})
+	data, err := send(ctx, c, wire.MethodList, &wire.ListParams{Cursor: cursor})
 	if err != nil {
-		var answered *refused
+		var answered *serverError
 		if errors.As(err, &answered) && answered.rpc.Code == jsonrpc.CodeInvalidParams {
 			return nil, fmt.Errorf("%w: %w", mcptasks.ErrInvalid, err)
 		}
@@ -137,38 +138,38 @@ func (l *link) list(ctx context.Context, cursor string) (*Page, error) {
 		NextCursor string            `json:"nextCursor"`
 	}
 	if err := json.Unmarshal(data, &result); err != nil {
-		return nil, &lasting{fmt.Errorf("the server's list of tasks is malformed: %w", err)}
+		return nil, &permanent{fmt.Errorf("the server's list of tasks is malformed: %w", err)}
 	}
 	page := &Page{Tasks: make([]*Task, len(result.Tasks)), Next: result.NextCursor}
 	for i, data := range result.Tasks {
 		if page.Tasks[i], err = decodeCoreTask(data); err != nil {
-			return nil, &lasting{err}
+			return nil, &permanent{err}
 		}
 	}
 	return page, nil
 }
 
-// startedCore is the answer to a tools/call with params.task. A server may ignore
-// that and answer plainly.
-func (a *answer) startedCore(result *mcp.CallToolResult) (*Started, error) {
+// startedCore decodes the captured response to a tools/call with params.task. A server
+// may ignore params.task and return the tool's result.
+func (c *capture) startedCore(result *mcp.CallToolResult) (*Started, error) {
 	var handle struct {
 		Task json.RawMessage `json:"task"`
 	}
-	data := a.take()
+	data := c.consume()
 	if data != nil && json.Unmarshal(data, &handle) != nil || handle.Task == nil {
 		if data == nil && result.Content == nil && result.StructuredContent == nil {
-			return nil, &lasting{errLostHandle}
+			return nil, &permanent{errLostHandle}
 		}
 		return &Started{Result: result}, nil
 	}
 	task, err := decodeCoreTask(handle.Task)
 	if err != nil {
-		return nil, &lasting{err}
+		return nil, &permanent{err}
 	}
 	return &Started{Task: task}, nil
 }
 
-// decodeCoreTask reads a task of 2025-11-25, whose result is told elsewhere.
+// decodeCoreTask reads a task of 2025-11-25, whose result is not in it.
 func decodeCoreTask(data json.RawMessage) (*Task, error) {
 	var t struct {
 		TaskID        string          `json:"taskId"`
@@ -176,7 +177,7 @@ func decodeCoreTask(data json.RawMessage) (*Task, error) {
 		StatusMessage string          `json:"statusMessage"`
 		CreatedAt     time.Time       `json:"createdAt"`
 		LastUpdatedAt time.Time       `json:"lastUpdatedAt"`
-		TTL           float64         `json:"ttl"` // a number in the schema, like the next; null: unlimited
+		TTL           float64         `json:"ttl"` // the schema allows fractions; null is unlimited
 		PollInterval  float64         `json:"pollInterval"`
 	}
 	if err := json.Unmarshal(data, &t); err != nil {

@@ -14,62 +14,65 @@ import (
 	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
-// httpTransport does over HTTP what the SDK does not do for tasks: it names the
-// task in the headers of tasks/*, gives a tools/call params.task, and shows an
-// awaited answer what comes of its request. Bodies that come pass unchanged and as
-// they come.
+// httpTransport does over HTTP what the SDK does not do for tasks: it sets the header
+// Mcp-Name on tasks/*, adds params.task to a tools/call, and lets a capture record the
+// response. Bodies reach the SDK unchanged and without delay.
 type httpTransport struct{ next http.RoundTripper }
 
 func (t *httpTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	// The SDK sets Mcp-Method from the version that has Mcp-Name on.
+	// The SDK sets Mcp-Method in the protocol versions that have Mcp-Name.
 	if strings.HasPrefix(req.Header.Get("Mcp-Method"), "tasks/") {
-		req = nameTask(req)
+		req = withTaskName(req)
 	}
-	answer := awaited(req.Context())
-	if answer == nil {
+	captured := captureFrom(req.Context())
+	if captured == nil {
 		return t.next.RoundTrip(req)
 	}
-	call := sentRequest(req)
-	mine := call != nil && call.Method == answer.method
-	if mine {
-		if answer.asTask {
+	message := requestIn(req)
+	ours := message != nil && message.Method == captured.method
+	if ours {
+		if captured.asTask {
 			var err error
-			if req, err = withTask(req, call); err != nil {
+			if req, err = withTaskBody(req, message); err != nil {
 				return nil, err
 			}
 		}
-		answer.expect(call.ID)
+		captured.begin(message.ID)
 	}
 	resp, err := t.next.RoundTrip(req)
 	if err != nil {
-		return nil, answer.roundTripError(req.Context(), mine, err)
+		return nil, captured.explainRoundTrip(req.Context(), ours, err)
 	}
 	switch code := resp.StatusCode; {
 	case code == http.StatusTooManyRequests, code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
 		_ = resp.Body.Close()
-		return nil, &trouble{errors.New("HTTP " + resp.Status)}
-	case !mine:
+		return nil, &transient{errors.New("HTTP " + resp.Status)}
+	case !ours:
 	case code == http.StatusNotFound && req.Header.Get("Mcp-Session-Id") != "":
-		answer.sessionMissing()
+		captured.markSessionGone()
 	case code >= 400:
-		answer.failed(code)
+		captured.markStatus(code)
 	}
-	// A GET with the call's context resumes the stream of its answer.
-	if !mine && (req.Method != http.MethodGet || answer.method != wire.MethodCall) {
-		return resp, nil
-	}
-	switch mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType {
-	case "application/json":
-		resp.Body = &heardBody{ReadCloser: resp.Body, ear: &document{heard: answer.hear}}
-	case "text/event-stream":
-		resp.Body = &heardBody{ReadCloser: resp.Body, ear: &events{heard: answer.hear}}
+	// A GET with the context of a call resumes the stream of its response.
+	if ours || req.Method == http.MethodGet && captured.method == wire.MethodCall {
+		tapBody(resp, captured)
 	}
 	return resp, nil
 }
 
-// withTask returns the request with params.task, which asks for a task.
-func withTask(req *http.Request, call *jsonrpc.Request) (*http.Request, error) {
-	body, err := jsonrpc.EncodeMessage(askingForTask(call))
+// tapBody lets the capture record the messages in the response's body.
+func tapBody(resp *http.Response, captured *capture) {
+	switch mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType {
+	case "application/json":
+		resp.Body = &tappedBody{ReadCloser: resp.Body, tap: &jsonTap{onMessage: captured.recordBytes}}
+	case "text/event-stream":
+		resp.Body = &tappedBody{ReadCloser: resp.Body, tap: &sseTap{onMessage: captured.recordBytes}}
+	}
+}
+
+// withTaskBody returns the request with params.task in its body.
+func withTaskBody(req *http.Request, call *jsonrpc.Request) (*http.Request, error) {
+	body, err := jsonrpc.EncodeMessage(withTaskParam(call))
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +84,11 @@ func withTask(req *http.Request, call *jsonrpc.Request) (*http.Request, error) {
 	return req, nil
 }
 
-// nameTask returns the request with Mcp-Name, which gateways route by.
-func nameTask(req *http.Request) *http.Request {
+// withTaskName returns the request with the header Mcp-Name, by which gateways route.
+func withTaskName(req *http.Request) *http.Request {
 	var params wire.TaskParams
-	call := sentRequest(req)
-	if call == nil || json.Unmarshal(call.Params, &params) != nil {
+	message := requestIn(req)
+	if message == nil || json.Unmarshal(message.Params, &params) != nil {
 		return req
 	}
 	req = req.Clone(req.Context()) // a RoundTripper must not modify its request
@@ -93,8 +96,8 @@ func nameTask(req *http.Request) *http.Request {
 	return req
 }
 
-// sentRequest returns the JSON-RPC request in the body, or nil if there is none.
-func sentRequest(req *http.Request) *jsonrpc.Request {
+// requestIn returns the JSON-RPC request in the body, or nil if there is none.
+func requestIn(req *http.Request) *jsonrpc.Request {
 	if req.GetBody == nil {
 		return nil
 	}
@@ -113,12 +116,4 @@ func sentRequest(req *http.Request) *jsonrpc.Request {
 	}
 	request, _ := msg.(*jsonrpc.Request)
 	return request
-}
-
-// hear offers the answer a message as it came. What is malformed is for the SDK to
-// report.
-func (a *answer) hear(data []byte) {
-	if msg, err := jsonrpc.DecodeMessage(data); err == nil {
-		a.offer(msg)
-	}
 }

@@ -6,25 +6,21 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
-
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
-
-	"github.com/mcptasks/mcptasks"
 )
 
 const (
 	firstBackoff = 250 * time.Millisecond
 	maxBackoff   = 10 * time.Second
 
-	// maxUnclear is how often in a row an error is met that may or may not pass,
-	// such as "internal error", before it is believed.
+	// maxUnclear limits attempts in a row that fail with an error which may or may not
+	// pass, such as "internal error".
 	maxUnclear = 8
 )
 
-// persist runs op until it succeeds, fails for good, ctx ends, or the session is
-// closed. Trouble on the way to the server passes some day. Each attempt may take
-// at most limit, any time if that is 0.
-func (s *Session) persist(ctx context.Context, limit time.Duration, op func(context.Context) error) error {
+// retry runs op until it succeeds or fails for good, ctx ends, or the session is
+// closed. It repeats op after transient errors without a limit. Each attempt may take
+// at most limit; 0 is no limit.
+func (s *Session) retry(ctx context.Context, limit time.Duration, op func(context.Context) error) error {
 	unclear := 0
 	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
 		err := attempt(ctx, limit, op)
@@ -34,11 +30,11 @@ func (s *Session) persist(ctx context.Context, limit time.Duration, op func(cont
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		var way *trouble
+		var passing *transient
 		switch {
-		case lasts(err):
+		case isPermanent(err):
 			return err
-		case errors.As(err, &way):
+		case errors.As(err, &passing):
 			unclear = 0
 		default:
 			if unclear++; unclear == maxUnclear {
@@ -64,31 +60,7 @@ func attempt(ctx context.Context, limit time.Duration, op func(context.Context) 
 	defer stop()
 	err := op(trying)
 	if err != nil && trying.Err() != nil && ctx.Err() == nil {
-		return &trouble{fmt.Errorf("no answer within %s: %w", limit, err)}
+		return &transient{fmt.Errorf("no answer within %s: %w", limit, err)}
 	}
 	return err
 }
-
-// lasts reports whether the error would come again.
-func lasts(err error) bool {
-	var last *lasting
-	if errors.As(err, &last) || errors.Is(err, mcptasks.ErrNotFound) || errors.Is(err, errors.ErrUnsupported) {
-		return true
-	}
-	var answered *refused
-	if !errors.As(err, &answered) {
-		return false
-	}
-	switch answered.rpc.Code {
-	case jsonrpc.CodeInternalError, codeClosing, codeNone:
-		return false
-	default:
-		return true
-	}
-}
-
-// Codes of a go-sdk server: it is stopping; a handler's error had no code.
-const (
-	codeClosing = -32004
-	codeNone    = 0
-)

@@ -10,10 +10,10 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// listening returns a transport that shows awaited answers what it receives. The
-// SDK's HTTP transport must reach the SDK as itself and is given an HTTP client
-// that listens; any other is wrapped.
-func listening(transport mcp.Transport) mcp.Transport {
+// tapTransport returns a transport that lets captures record what it receives. The
+// SDK must get its own HTTP transport, so that one is copied and given another HTTP
+// client. Any other transport is wrapped.
+func tapTransport(transport mcp.Transport) mcp.Transport {
 	t, ok := transport.(*mcp.StreamableClientTransport)
 	if !ok {
 		return &messageTransport{Transport: transport}
@@ -31,6 +31,7 @@ func listening(transport mcp.Transport) mcp.Transport {
 	return &streamable
 }
 
+// messageTransport is a transport with one stream of messages in each direction.
 type messageTransport struct{ mcp.Transport }
 
 func (t *messageTransport) Connect(ctx context.Context) (mcp.Connection, error) {
@@ -41,7 +42,8 @@ func (t *messageTransport) Connect(ctx context.Context) (mcp.Connection, error) 
 	return &messageConnection{Connection: connection, calls: make(map[jsonrpc.ID]sentCall)}, nil
 }
 
-// messageConnection is a connection on which the answers to all calls arrive mixed.
+// messageConnection finds the capture for a response by the id of its request: the
+// responses to all requests arrive on one stream.
 type messageConnection struct {
 	mcp.Connection
 
@@ -50,26 +52,26 @@ type messageConnection struct {
 }
 
 type sentCall struct {
-	answer *answer
-	keep   func() bool // the call's context need not be watched any longer
+	capture *capture
+	stop    func() bool // stops waiting for the end of the call's context
 }
 
 func (c *messageConnection) Write(ctx context.Context, msg jsonrpc.Message) error {
 	request, ok := msg.(*jsonrpc.Request)
-	answer := awaited(ctx)
-	if !ok || answer == nil || request.Method != answer.method {
+	captured := captureFrom(ctx)
+	if !ok || captured == nil || request.Method != captured.method {
 		return c.Connection.Write(ctx, msg)
 	}
-	if answer.asTask {
-		request = askingForTask(request)
+	if captured.asTask {
+		request = withTaskParam(request)
 	}
-	answer.expect(request.ID)
+	captured.begin(request.ID)
 	c.mu.Lock()
-	c.calls[request.ID] = sentCall{answer, context.AfterFunc(ctx, func() { c.take(request.ID) })}
+	c.calls[request.ID] = sentCall{captured, context.AfterFunc(ctx, func() { c.remove(request.ID) })}
 	c.mu.Unlock()
 	err := c.Connection.Write(ctx, request)
 	if err != nil {
-		c.take(request.ID)
+		c.remove(request.ID)
 	}
 	return err
 }
@@ -77,15 +79,15 @@ func (c *messageConnection) Write(ctx context.Context, msg jsonrpc.Message) erro
 func (c *messageConnection) Read(ctx context.Context) (jsonrpc.Message, error) {
 	msg, err := c.Connection.Read(ctx)
 	if response, ok := msg.(*jsonrpc.Response); ok {
-		if answer := c.take(response.ID); answer != nil {
-			answer.offer(response)
+		if captured := c.remove(response.ID); captured != nil {
+			captured.record(response)
 		}
 	}
 	return msg, err
 }
 
-// take forgets a call and returns its answer, or nil if none is awaited.
-func (c *messageConnection) take(id jsonrpc.ID) *answer {
+// remove forgets a call and returns its capture, or nil if there is none.
+func (c *messageConnection) remove(id jsonrpc.ID) *capture {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	call, ok := c.calls[id]
@@ -93,19 +95,19 @@ func (c *messageConnection) take(id jsonrpc.ID) *answer {
 		return nil
 	}
 	delete(c.calls, id)
-	call.keep()
-	return call.answer
+	call.stop()
+	return call.capture
 }
 
-// askingForTask returns the tools/call with an empty params.task, for which the
-// SDK's params have no field. They are an object.
-func askingForTask(call *jsonrpc.Request) *jsonrpc.Request {
+// withTaskParam returns the tools/call with an empty params.task, for which the SDK's
+// params have no field. The SDK always encodes params as an object.
+func withTaskParam(call *jsonrpc.Request) *jsonrpc.Request {
 	members := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(call.Params), []byte("{")))
 	params := []byte(`{"task":{}`)
 	if !bytes.HasPrefix(members, []byte("}")) {
 		params = append(params, ',')
 	}
-	asking := *call
-	asking.Params = append(params, members...)
-	return &asking
+	asTask := *call
+	asTask.Params = append(params, members...)
+	return &asTask
 }

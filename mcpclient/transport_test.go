@@ -16,10 +16,10 @@ import (
 // mute takes requests and never answers.
 type mute struct {
 	mcp.Connection
-	refusal error
+	err error
 }
 
-func (m mute) Write(context.Context, jsonrpc.Message) error { return m.refusal }
+func (m mute) Write(context.Context, jsonrpc.Message) error { return m.err }
 
 func (m mute) Read(context.Context) (jsonrpc.Message, error) { return nil, io.EOF }
 
@@ -33,7 +33,7 @@ func TestCallsAreForgotten(t *testing.T) {
 	request := &jsonrpc.Request{ID: id, Method: wire.MethodCall}
 	synctest.Test(t, func(t *testing.T) {
 		c := &messageConnection{Connection: mute{}, calls: make(map[jsonrpc.ID]sentCall)}
-		ctx, cancel := context.WithCancel(withAnswer(t.Context(), &answer{method: wire.MethodCall}))
+		ctx, cancel := context.WithCancel(withCapture(t.Context(), &capture{method: wire.MethodCall}))
 		if err := c.Write(ctx, request); err != nil || len(c.calls) != 1 {
 			t.Errorf("sent: %v, %d calls", err, len(c.calls))
 		}
@@ -46,15 +46,15 @@ func TestCallsAreForgotten(t *testing.T) {
 			t.Errorf("%d calls after the cancellation", len(c.calls))
 		}
 
-		c.Connection = mute{refusal: io.ErrClosedPipe}
-		ctx = withAnswer(t.Context(), &answer{method: wire.MethodCall})
+		c.Connection = mute{err: io.ErrClosedPipe}
+		ctx = withCapture(t.Context(), &capture{method: wire.MethodCall})
 		if err := c.Write(ctx, request); !errors.Is(err, io.ErrClosedPipe) || len(c.calls) != 0 {
 			t.Errorf("refused: %v, %d calls", err, len(c.calls))
 		}
 	})
 }
 
-func TestAskingForTask(t *testing.T) {
+func TestWithTaskParam(t *testing.T) {
 	t.Parallel()
 	for params, want := range map[string]string{
 		`{}`:                          `{"task":{}}`,
@@ -62,7 +62,7 @@ func TestAskingForTask(t *testing.T) {
 		`{"name":"a","arguments":{}}`: `{"task":{},"name":"a","arguments":{}}`,
 	} {
 		call := &jsonrpc.Request{Method: wire.MethodCall, Params: []byte(params)}
-		if got := askingForTask(call); string(got.Params) != want || string(call.Params) != params {
+		if got := withTaskParam(call); string(got.Params) != want || string(call.Params) != params {
 			t.Errorf("%s became %s, and itself %s", params, got.Params, call.Params)
 		}
 	}

@@ -9,17 +9,17 @@ import (
 	"testing/iotest"
 )
 
-// hear returns what the ear passes on while the body is read through it, and fails
+// readThrough reads the body through the tap, whose onMessage gets the messages. It fails
 // the test if the reader gets anything but the body.
-func hear(t *testing.T, body io.Reader, want string, ear ear) {
+func readThrough(t *testing.T, body io.Reader, want string, tap tap) {
 	t.Helper()
-	got, err := io.ReadAll(&heardBody{ReadCloser: io.NopCloser(body), ear: ear})
+	got, err := io.ReadAll(&tappedBody{ReadCloser: io.NopCloser(body), tap: tap})
 	if err != nil || string(got) != want {
 		t.Fatalf("read %q, %v, want %q", got, err, want)
 	}
 }
 
-func TestEvents(t *testing.T) {
+func TestSSETap(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxHandle)
 	for _, test := range []struct {
@@ -39,55 +39,55 @@ func TestEvents(t *testing.T) {
 		for name, reader := range map[string]func(io.Reader) io.Reader{
 			"whole": func(r io.Reader) io.Reader { return r }, "halves": iotest.HalfReader, "end with data": iotest.DataErrReader,
 		} {
-			var heard []string
-			hear(t, reader(strings.NewReader(test.stream)), test.stream, &events{heard: func(b []byte) { heard = append(heard, string(b)) }})
-			if !slices.Equal(heard, test.want) {
-				t.Errorf("%s: %.80q: heard %.80q, want %.80q", name, test.stream, heard, test.want)
+			var got []string
+			readThrough(t, reader(strings.NewReader(test.stream)), test.stream, &sseTap{onMessage: func(b []byte) { got = append(got, string(b)) }})
+			if !slices.Equal(got, test.want) {
+				t.Errorf("%s: %.80q: got %.80q, want %.80q", name, test.stream, got, test.want)
 			}
 		}
 	}
 }
 
-func TestDocument(t *testing.T) {
+func TestJSONTap(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ body, want string }{
 		{"", ""}, {"{}", "{}"}, {strings.Repeat("x", maxHandle+1), ""},
 	} {
-		var heard string
-		hear(t, iotest.HalfReader(strings.NewReader(test.body)), test.body, &document{heard: func(b []byte) { heard += string(b) }})
-		if heard != test.want {
-			t.Errorf("heard %.80q, want %.80q", heard, test.want)
+		var got string
+		readThrough(t, iotest.HalfReader(strings.NewReader(test.body)), test.body, &jsonTap{onMessage: func(b []byte) { got += string(b) }})
+		if got != test.want {
+			t.Errorf("got %.80q, want %.80q", got, test.want)
 		}
 	}
 }
 
-// FuzzEvents: what is heard does not depend on how the stream was cut into reads.
-func FuzzEvents(f *testing.F) {
+// FuzzSSETap checks that the messages do not depend on how the stream was cut into reads.
+func FuzzSSETap(f *testing.F) {
 	f.Add("data: a\r\n\r\n: c\ndata:b\ndata: c\n\ndata", 3)
 	f.Add("\n\ndata:\n\n", 1)
 	f.Fuzz(func(t *testing.T, stream string, size int) {
 		var whole, cut []string
-		hear(t, strings.NewReader(stream), stream, &events{heard: func(b []byte) { whole = append(whole, string(b)) }})
+		readThrough(t, strings.NewReader(stream), stream, &sseTap{onMessage: func(b []byte) { whole = append(whole, string(b)) }})
 
-		e := &events{heard: func(b []byte) { cut = append(cut, string(b)) }}
+		e := &sseTap{onMessage: func(b []byte) { cut = append(cut, string(b)) }}
 		for chunk := range slices.Chunk([]byte(stream), max(size, 1)) {
-			e.take(bytes.Clone(chunk))
+			e.feed(bytes.Clone(chunk))
 		}
-		e.end()
+		e.finish()
 		if !slices.Equal(whole, cut) {
 			t.Errorf("whole %q, cut %q", whole, cut)
 		}
 	})
 }
 
-// FuzzHear: no message makes the client fail otherwise than by an error.
-func FuzzHear(f *testing.F) {
+// FuzzRecordBytes checks that any message gives a task or an error.
+func FuzzRecordBytes(f *testing.F) {
 	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"result":{"resultType":"task","taskId":"a","status":"working"}}`))
 	f.Add([]byte(`{"jsonrpc":"2.0","id":"1","result":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var a answer
-		a.hear(data)
-		if task, err := a.task(); (task == nil) == (err == nil) || task != nil && task.ID == "" {
+		var c capture
+		c.recordBytes(data)
+		if task, err := c.task(); (task == nil) == (err == nil) || task != nil && task.ID == "" {
 			t.Errorf("task %+v, %v", task, err)
 		}
 	})
