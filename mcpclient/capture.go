@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -28,6 +29,8 @@ const resultTypeTask = "task"
 type capture struct {
 	method string // requests of other methods with the same context are ignored
 	asTask bool   // the transport adds params.task to the request
+
+	callAllowed atomic.Bool // the next tools/call comes from a Session
 
 	mu          sync.Mutex
 	id          jsonrpc.ID

@@ -10,8 +10,9 @@ import (
 	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
-// Client is an [mcp.Client] that declares the Tasks extension on every request.
-// Safe for concurrent use.
+// Client is an [mcp.Client] that declares the Tasks extension on every request. A
+// session of the embedded client's own Connect cannot call tools: see
+// [Session.ClientSession]. Safe for concurrent use.
 type Client struct {
 	*mcp.Client
 
@@ -19,21 +20,21 @@ type Client struct {
 	dispatch mcp.MethodHandler // the SDK's, to the handlers of the options
 }
 
-// ClientOptions are the SDK's, and what concerns tasks.
+// ClientOptions are the SDK's options, and those for tasks.
 type ClientOptions struct {
 	mcp.ClientOptions
 
 	// OnTask is called with each state of a task that [Session.CallTool] and
-	// [Session.Resume] see, in order: once a poll, whether it brought news or not,
-	// the last time with the task that has ended. They wait for it to return. ctx
-	// is, or derives from, that of the call. Calls that follow tasks concurrently
-	// call it concurrently. Defaults to none.
+	// [Session.Resume] see, in order: after each poll, even if nothing has changed, and
+	// last with the task that has ended. They wait for it to return. ctx is the call's
+	// or derives from it. Calls that follow tasks concurrently call OnTask
+	// concurrently. Defaults to none.
 	OnTask func(ctx context.Context, task *Task)
 }
 
 // NewClient returns a client; it panics where [mcp.NewClient] does. opts is not
-// modified, and may be nil. Without Capabilities the client declares the extension
-// and what its handlers imply, but not the roots that the SDK would assume.
+// modified, and may be nil. Without Capabilities the client declares the extension and
+// what its handlers imply. It does not declare roots, which the SDK would do.
 func NewClient(impl *mcp.Implementation, opts *ClientOptions) *Client {
 	var o ClientOptions
 	if opts != nil {
@@ -56,30 +57,30 @@ func NewClient(impl *mcp.Implementation, opts *ClientOptions) *Client {
 		mcp.AddSendingCustomMethod[*wire.ListParams, *raw](client.Client, wire.MethodList),
 	)
 	if err != nil {
-		panic("mcpclient: " + err.Error()) // the SDK has a method of that name: this package must be taught to use it
+		panic("mcpclient: " + err.Error()) // the SDK has a method of that name: this package must be changed to use it
 	}
 	client.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 		client.dispatch = next
 		return next
 	})
+	client.AddSendingMiddleware(refuseUnfollowedCalls)
 	return client
 }
 
-// Connect opens a session over the transport, as [mcp.Client.Connect] does. Any
-// transport will do. Of an [mcp.StreamableClientTransport] a copy is used, whose
-// HTTP client sends every request through the transport it was given; over it the
-// session connects again when the server has forgotten it.
+// Connect opens a session over the transport, as [mcp.Client.Connect] does. It accepts
+// any transport. It copies an [mcp.StreamableClientTransport]; the copy sends every
+// request through the original's HTTP client, and the session connects again when the
+// server has forgotten it.
 func (c *Client) Connect(ctx context.Context, transport mcp.Transport, opts *mcp.ClientSessionOptions) (*Session, error) {
 	first, err := c.dial(ctx, transport, opts)
 	if err != nil {
 		return nil, err
 	}
 	session := &Session{
-		ClientSession: first.ClientSession,
-		client:        c,
-		current:       first,
-		dialing:       make(chan struct{}, 1),
-		closed:        make(chan struct{}),
+		client:  c,
+		current: first,
+		dialing: make(chan struct{}, 1),
+		closed:  make(chan struct{}),
 	}
 	if _, ok := transport.(*mcp.StreamableClientTransport); ok {
 		session.redial = func(ctx context.Context) (*conn, error) { return c.redial(ctx, transport, first.version()) }

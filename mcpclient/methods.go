@@ -28,13 +28,13 @@ func (c *conn) start(ctx context.Context, params *mcp.CallToolParams) (*Started,
 	}
 	params.Meta = telemetry.WithMeta(ctx, params.Meta)
 	captured := &capture{method: wire.MethodCall, asTask: asTask}
-	result, err := c.CallTool(withCapture(ctx, captured), params)
+	result, err := c.call(ctx, captured, params)
 	if generation == core && c.tasks.callAsTask() && captured.errorCode() == jsonrpc.CodeMethodNotFound {
 		// The server wants the tool called the other way, and has not run it.
 		asTask = !asTask
 		c.setWantsTask(params.Name, asTask)
 		captured.asTask = asTask
-		result, err = c.CallTool(withCapture(ctx, captured), params)
+		result, err = c.call(ctx, captured, params)
 	}
 	if err != nil {
 		return nil, captured.explainCall(err)

@@ -137,7 +137,7 @@ func TestNode(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer session.Close()
-			if got := session.InitializeResult().ProtocolVersion; got != version {
+			if got := session.ClientSession().InitializeResult().ProtocolVersion; got != version {
 				t.Fatalf("connected with protocol %s", got)
 			}
 			call := func(ctx context.Context, tool string) (string, *mcp.CallToolResult, error) {

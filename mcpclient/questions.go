@@ -137,7 +137,7 @@ func (s *Session) callHandler(ctx context.Context, question mcptasks.Question) (
 	if err := json.Unmarshal(data, &requests); err != nil {
 		return nil, err
 	}
-	session := s.connection().ClientSession
+	session := s.ClientSession()
 	var request mcp.Request
 	switch params := requests[""].(type) {
 	case *mcp.ElicitParams:

@@ -9,19 +9,17 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// Session is an [mcp.ClientSession] that follows tasks, of the Tasks extension or of
+// Session is a client's session that follows tasks, of the Tasks extension or of
 // protocol 2025-11-25, whichever its server has. A task does not belong to the session
 // that started it: another session, or another process, needs only its id.
 //
 // A session over HTTP outlives its server's restart: when the connection broke, or the
-// server no longer knows it, the methods below connect again. The embedded
-// ClientSession stays the first connection, whose methods then fail.
+// server no longer knows it, the methods below connect again.
 //
 // Errors are *[mcptasks.Error], with the task's id where there is one. They wrap the
 // JSON-RPC error that the server sent: [errors.As] finds it. A server without tasks
 // gives [errors.ErrUnsupported]. Safe for concurrent use.
 type Session struct {
-	*mcp.ClientSession
 	client *Client
 	redial func(context.Context) (*conn, error) // nil: the transport carries one connection
 
@@ -32,6 +30,13 @@ type Session struct {
 	mu      sync.Mutex
 	current *conn
 }
+
+// ClientSession returns the SDK's session on the newest connection, for everything that
+// is not about tasks: lists, resources, prompts, [mcp.CallCustomMethod]. Its CallTool
+// sends nothing and returns an error, since it would drop the id of a task. After the
+// session has connected again, the old one's methods fail: do not keep it. Use
+// [Session.Close] to close it.
+func (s *Session) ClientSession() *mcp.ClientSession { return s.connection().ClientSession }
 
 // Close closes the session as [mcp.ClientSession.Close] does. Tasks go on without it.
 // Calls that follow a task return an error with the task's id.

@@ -78,11 +78,11 @@ func TestStartNeedsNoTasks(t *testing.T) {
 			if err == nil || errors.Is(err, mcptasks.ErrNotFound) {
 				t.Errorf("get of a server without tasks: %v", err)
 			}
-			if old := session.InitializeResult().ProtocolVersion < wire.ExtensionVersion; errors.Is(err, errors.ErrUnsupported) != old {
-				t.Errorf("get on protocol %s: %v", session.InitializeResult().ProtocolVersion, err)
+			if old := session.ClientSession().InitializeResult().ProtocolVersion < wire.ExtensionVersion; errors.Is(err, errors.ErrUnsupported) != old {
+				t.Errorf("get on protocol %s: %v", session.ClientSession().InitializeResult().ProtocolVersion, err)
 			}
 			if old, err := opts == nil, session.Cancel(t.Context(), taskID); errors.Is(err, errors.ErrUnsupported) != old || err == nil {
-				t.Errorf("cancel on protocol %s: %v", session.InitializeResult().ProtocolVersion, err)
+				t.Errorf("cancel on protocol %s: %v", session.ClientSession().InitializeResult().ProtocolVersion, err)
 			}
 		})
 	}

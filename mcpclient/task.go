@@ -21,27 +21,27 @@ type Task struct {
 	Status        mcptasks.Status
 	StatusMessage string // for people: the last progress, or why the task ended
 
-	// Result is the tool's answer, byte for byte, once there is one: of a
-	// completed task, or, in protocol 2025-11-25, of one that failed because the
-	// answer is an error. [Task.CallToolResult] decodes it.
+	// Result is the tool's result, byte for byte: of a completed task, or, in protocol
+	// 2025-11-25, of a task that failed because its result has isError set.
+	// [Task.CallToolResult] decodes it.
 	Result json.RawMessage
-	// Error is what a failed task ended with.
+	// Error is the JSON-RPC error of a failed task.
 	Error *jsonrpc.Error
-	// Questions are the open ones, by key, while the status is input_required.
-	// There are none in protocol 2025-11-25: its server asks by itself.
+	// Questions are the open questions, by key, while the status is input_required. It
+	// is empty in protocol 2025-11-25, whose server sends its questions itself.
 	Questions map[string]mcptasks.Question
 
-	TTL          time.Duration // how long after CreatedAt the task may be asked for; 0 is without end
+	TTL          time.Duration // how long after CreatedAt the server keeps the task; 0 is without a limit
 	PollInterval time.Duration // how long to wait between polls; 0 leaves it to the client
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
 
-// CallToolResult returns what the call would have been answered with without a
-// task: the result, which may have IsError set, or else the error of a failed task,
-// a *[jsonrpc.Error], or [mcptasks.ErrCancelled]. Asked of a task that has not
-// ended it returns an error. Numbers in StructuredContent are float64, as all
-// JSON is to the SDK; Result has them as they were sent.
+// CallToolResult returns what the call would have returned without a task: the result,
+// which may have IsError set, the *[jsonrpc.Error] of a failed task, or
+// [mcptasks.ErrCancelled]. It returns an error for a task that has not ended. Numbers in
+// StructuredContent are float64, as the SDK decodes JSON; Result has them as they were
+// sent.
 func (t *Task) CallToolResult() (*mcp.CallToolResult, error) {
 	switch {
 	case t.Status == mcptasks.StatusCompleted, t.Status == mcptasks.StatusFailed && t.Error == nil && t.Result != nil:
@@ -61,7 +61,7 @@ func (t *Task) CallToolResult() (*mcp.CallToolResult, error) {
 	}
 }
 
-// decodeTask reads a task of the extension: a handle, or the answer to tasks/get.
+// decodeTask reads a task of the extension: a handle, or the result of tasks/get.
 func decodeTask(data json.RawMessage) (*Task, error) {
 	var w wire.Task
 	if err := json.Unmarshal(data, &w); err != nil {
@@ -73,7 +73,7 @@ func decodeTask(data json.RawMessage) (*Task, error) {
 	return newTask(&w)
 }
 
-// newTask checks what a server said of a task, which is to be relied on later.
+// newTask checks the members that the other code relies on.
 func newTask(w *wire.Task) (*Task, error) {
 	switch {
 	case w.TaskID == "":
@@ -103,7 +103,7 @@ func newTask(w *wire.Task) (*Task, error) {
 	return task, nil
 }
 
-// milliseconds is ms as far as a Duration can say it.
+// milliseconds returns ms as a Duration, limited to what a Duration can hold.
 func milliseconds(ms int64) time.Duration {
 	const most = int64(math.MaxInt64 / time.Millisecond)
 	return time.Duration(min(max(ms, 0), most)) * time.Millisecond
