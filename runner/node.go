@@ -25,6 +25,7 @@ import (
 // be called concurrently with each other; all else is safe for concurrent use.
 type Node struct {
 	id      string
+	config  *config.Config
 	tools   *mcptasks.Tools
 	store   store.Backend
 	workers *workers.Workers
@@ -88,6 +89,7 @@ func newNode(backend store.Backend, tools *mcptasks.Tools, cfg *config.Config, n
 	id := rand.Text()
 	node := &Node{
 		id:      id,
+		config:  cfg,
 		tools:   tools,
 		store:   backend,
 		news:    news,
