@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +27,41 @@ func TestExamples(t *testing.T) {
 			})
 		}
 	})
+}
+
+// taskID matches a task's id.
+var taskID = regexp.MustCompile(`\b[0-9a-v]{36}\b`)
+
+// TestIDsInHelp holds the ids in all help to the form of real ones.
+func TestIDsInHelp(t *testing.T) {
+	d := newDatabase(t)
+	for _, id := range []string{d.working, d.parked, d.completed, d.failed, d.cancelled} {
+		if taskID.FindString(id) != id {
+			t.Fatalf("the id of a task is %q, which %s does not match", id, taskID)
+		}
+	}
+	ids := 0
+	walk(newRoot(), func(cmd *cobra.Command) {
+		if !strings.Contains(cmd.Use, "ID") {
+			return
+		}
+		for line := range strings.Lines(cmd.Example) {
+			words := strings.Fields(line)
+			id := words[slices.Index(words, cmd.Name())+1:]
+			if len(id) == 0 || strings.HasPrefix(id[0], "--") {
+				continue // it names no task
+			}
+			if ids++; taskID.FindString(id[0]) != id[0] {
+				t.Errorf("%q is not the id of a task in %q", id[0], line)
+			}
+		}
+		if uuid := regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`).FindString(cmd.Long + cmd.Example); uuid != "" {
+			t.Errorf("%s has the id %s, a UUID", cmd.CommandPath(), uuid)
+		}
+	})
+	if ids == 0 {
+		t.Error("no example names a task")
+	}
 }
 
 // refused are the examples that say no.
@@ -52,7 +88,7 @@ func runExample(t *testing.T, line string) {
 	if regexp.MustCompile(` (retry|delete|watch|show) `).MatchString(line) {
 		id = d.completed
 	}
-	script := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`).ReplaceAllString(line, id)
+	script := taskID.ReplaceAllString(line, id)
 	named := script != line
 	script = regexp.MustCompile(` :\d+`).ReplaceAllString(script, " 127.0.0.1:0") // others' tests run here too
 

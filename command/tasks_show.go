@@ -47,7 +47,7 @@ func (p *program) tasksShow() *cobra.Command {
 }
 
 // exampleID stands for a task's id in examples.
-const exampleID = "4e1c0f9e-7a51-4c53-9d0e-2f6f6a1b8c3d"
+const exampleID = "1inv3pfclg02kt4gd5hq1nqqe5jotmnenn23"
 
 // shownJSON is a task as tasks show -o json tells of it.
 type shownJSON struct {
