@@ -26,7 +26,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
@@ -96,7 +95,7 @@ func newProgram(tools *mcptasks.Tools, options *Options) *program {
 		p.config = *p.options.Config
 	}
 	p.options.Name = cmp.Or(p.options.Name, filepath.Base(os.Args[0]))
-	p.options.Version = cmp.Or(p.options.Version, moduleVersion())
+	p.options.Version = cmp.Or(p.options.Version, buildInfo().Main.Version, "unknown")
 	return p
 }
 
@@ -120,12 +119,13 @@ func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           p.options.Name,
 		Short:         "Durable MCP tasks: serve, work, and look after them",
-		Version:       p.options.Version,
+		Version:       version(p.options.Name, p.options.Version, buildInfo()),
 		SilenceErrors: true, // who executes it prints them
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("{{.Version}}")
 	root.Long = root.Short + ".\n" + rootLong
 	root.Example = p.examples(
 		"serve --migrate", "serve the tools and work them, on one machine",
@@ -156,11 +156,4 @@ func (p *program) examples(pairs ...string) string {
 		text += line
 	}
 	return text
-}
-
-func moduleVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -167,5 +168,16 @@ func TestWithoutTools(t *testing.T) {
 	}
 	if got := runWith(t, t.Context(), nil, d.url, nil, "tasks", "retry", d.failed); got.code != 0 {
 		t.Errorf("retry: %v", got.failure)
+	}
+}
+
+// TestVersionFlag runs in the test's binary, in which Go does not record the modules: the
+// test of cmd/mcptasks builds one that has them.
+func TestVersionFlag(t *testing.T) {
+	out := ok(t, "", "--version")
+	for _, want := range []string{"reports  v1.2.3\n", "\ncommit   ", "\ngo       " + runtime.Version() + "\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("there is no %q in\n%s", want, out)
+		}
 	}
 }

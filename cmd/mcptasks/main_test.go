@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -17,12 +18,16 @@ func TestBinary(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	out, err := exec.CommandContext(t.Context(), binary, "--version").Output()
+	// The first line has the version, the second the commit where the build knew it.
+	if want := regexp.MustCompile(`^mcptasks  +\S+\ncommit +(unknown|[0-9a-f]{40} of \S+(, modified)?)\nriver +v0\.\d+\.\d+\ngo +go1\.\d+\S*\n$`); err != nil || !want.Match(out) {
+		t.Errorf("--version: %v\n%s", err, out)
+	}
 	for _, test := range []struct {
 		args string
 		code int
 		say  string
 	}{
-		{"--version", 0, "mcptasks version "},
 		{"migrate up --database sqlite:tasks.db", 0, "applied mcptasks tasks (1)"},
 		{"migrate up --database sqlite:tasks.db", 0, "nothing to do"},
 		{"doctor --database sqlite:tasks.db", 0, "ok       schema"},
