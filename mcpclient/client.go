@@ -7,7 +7,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // Client is an [mcp.Client] that declares the Tasks extension on every request. A
@@ -45,16 +45,16 @@ func NewClient(impl *mcp.Implementation, opts *ClientOptions) *Client {
 		capabilities = *o.Capabilities
 	}
 	capabilities.Extensions = maps.Clone(capabilities.Extensions)
-	capabilities.AddExtension(wire.Extension, nil)
+	capabilities.AddExtension(mcpwire.Extension, nil)
 	o.Capabilities = &capabilities
 
 	client := &Client{Client: mcp.NewClient(impl, &o.ClientOptions), onTask: o.OnTask}
 	err := errors.Join(
-		mcp.AddSendingCustomMethod[*wire.TaskParams, *raw](client.Client, wire.MethodGet),
-		mcp.AddSendingCustomMethod[*wire.UpdateParams, *raw](client.Client, wire.MethodUpdate),
-		mcp.AddSendingCustomMethod[*wire.TaskParams, *raw](client.Client, wire.MethodCancel),
-		mcp.AddSendingCustomMethod[*wire.TaskParams, *raw](client.Client, wire.MethodResult),
-		mcp.AddSendingCustomMethod[*wire.ListParams, *raw](client.Client, wire.MethodList),
+		mcp.AddSendingCustomMethod[*mcpwire.TaskParams, *raw](client.Client, mcpwire.MethodGet),
+		mcp.AddSendingCustomMethod[*mcpwire.UpdateParams, *raw](client.Client, mcpwire.MethodUpdate),
+		mcp.AddSendingCustomMethod[*mcpwire.TaskParams, *raw](client.Client, mcpwire.MethodCancel),
+		mcp.AddSendingCustomMethod[*mcpwire.TaskParams, *raw](client.Client, mcpwire.MethodResult),
+		mcp.AddSendingCustomMethod[*mcpwire.ListParams, *raw](client.Client, mcpwire.MethodList),
 	)
 	if err != nil {
 		panic("mcpclient: " + err.Error()) // the SDK has a method of that name: this package must be changed to use it

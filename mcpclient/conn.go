@@ -8,7 +8,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // A conn is one connection to the server. A session replaces a lost one by another.
@@ -23,7 +23,7 @@ type conn struct {
 // dial opens a connection. It captures the initialize result, whose capability for
 // tasks the SDK drops.
 func (c *Client) dial(ctx context.Context, transport mcp.Transport, opts *mcp.ClientSessionOptions) (*conn, error) {
-	captured := &capture{method: wire.MethodInitialize}
+	captured := &capture{method: mcpwire.MethodInitialize}
 	session, err := c.Client.Connect(withCapture(ctx, captured), tapTransport(transport), opts)
 	if err != nil {
 		return nil, captured.explain(err)
@@ -60,13 +60,13 @@ const (
 // [errors.ErrUnsupported] if the server has no tasks.
 func (c *conn) generation() (generation, error) {
 	switch version := c.version(); {
-	case version >= wire.ExtensionVersion:
+	case version >= mcpwire.ExtensionVersion:
 		return extension, nil
-	case version >= wire.CoreVersion && c.tasks != nil:
+	case version >= mcpwire.CoreVersion && c.tasks != nil:
 		return core, nil
-	case version >= wire.CoreVersion:
+	case version >= mcpwire.CoreVersion:
 		return none, fmt.Errorf("%w: the server has no tasks in protocol %s", errors.ErrUnsupported, version)
 	default:
-		return none, fmt.Errorf("%w: the server speaks protocol %s, and tasks need %s", errors.ErrUnsupported, version, wire.CoreVersion)
+		return none, fmt.Errorf("%w: the server speaks protocol %s, and tasks need %s", errors.ErrUnsupported, version, mcpwire.CoreVersion)
 	}
 }

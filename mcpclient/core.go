@@ -12,7 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // This file has what only protocol 2025-11-25 has.
@@ -55,7 +55,7 @@ func (c *conn) wantsTask(ctx context.Context, tool string) (bool, error) {
 		return asTask, nil
 	}
 	for cursor := ""; ; {
-		captured := &capture{method: wire.MethodTools}
+		captured := &capture{method: mcpwire.MethodTools}
 		result, err := c.ListTools(withCapture(ctx, captured), &mcp.ListToolsParams{Cursor: cursor})
 		switch {
 		case err != nil && captured.errorCode() != 0:
@@ -95,7 +95,7 @@ func (c *conn) setWantsTask(tool string, asTask bool) {
 // result sends tasks/result, which returns when the task ends. Meanwhile the server
 // may send its questions to the client.
 func (c *conn) result(ctx context.Context, id string) (json.RawMessage, error) {
-	return send(ctx, c, wire.MethodResult, &wire.TaskParams{TaskID: id})
+	return send(ctx, c, mcpwire.MethodResult, &mcpwire.TaskParams{TaskID: id})
 }
 
 // addResult sets the result or the error of a task that has ended.
@@ -125,7 +125,7 @@ func (c *conn) list(ctx context.Context, cursor string) (*Page, error) {
 	if generation != core || c.tasks.List == nil {
 		return nil, fmt.Errorf("%w: the server has no tasks/list", errors.ErrUnsupported)
 	}
-	data, err := send(ctx, c, wire.MethodList, &wire.ListParams{Cursor: cursor})
+	data, err := send(ctx, c, mcpwire.MethodList, &mcpwire.ListParams{Cursor: cursor})
 	if err != nil {
 		var answered *serverError
 		if errors.As(err, &answered) && answered.rpc.Code == jsonrpc.CodeInvalidParams {
@@ -184,7 +184,7 @@ func decodeCoreTask(data json.RawMessage) (*Task, error) {
 		return nil, fmt.Errorf("the server's task is malformed: %w", err)
 	}
 	ttl := wholeMilliseconds(t.TTL)
-	return newTask(&wire.Task{
+	return newTask(&mcpwire.Task{
 		TaskID:         t.TaskID,
 		Status:         t.Status,
 		StatusMessage:  t.StatusMessage,

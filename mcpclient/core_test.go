@@ -19,7 +19,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
@@ -70,8 +70,8 @@ func newCoreServer() *coreServer {
 		})
 	}
 	s.AddReceivingMiddleware(s.middleware)
-	must(mcp.AddReceivingCustomMethod(s.Server, wire.MethodGet, s.get))
-	must(mcp.AddReceivingCustomMethod(s.Server, wire.MethodCancel, s.cancel))
+	must(mcp.AddReceivingCustomMethod(s.Server, mcpwire.MethodGet, s.get))
+	must(mcp.AddReceivingCustomMethod(s.Server, mcpwire.MethodCancel, s.cancel))
 	must(mcp.AddReceivingCustomMethod(s.Server, "tasks/result", s.getResult))
 	must(mcp.AddReceivingCustomMethod(s.Server, "tasks/list", s.list))
 	return s
@@ -166,7 +166,7 @@ func (s *coreServer) known(id string) error {
 	return nil
 }
 
-func (s *coreServer) get(_ context.Context, _ *mcp.ServerSession, params *wire.TaskParams) (*document, error) {
+func (s *coreServer) get(_ context.Context, _ *mcp.ServerSession, params *mcpwire.TaskParams) (*document, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.polls++; s.polled != nil {
@@ -194,7 +194,7 @@ func (s *coreServer) terminal() bool {
 
 func (s *coreServer) complete() { s.end(mcptasks.StatusCompleted, bigCoreResult, nil) }
 
-func (s *coreServer) getResult(ctx context.Context, session *mcp.ServerSession, params *wire.TaskParams) (*document, error) {
+func (s *coreServer) getResult(ctx context.Context, session *mcp.ServerSession, params *mcpwire.TaskParams) (*document, error) {
 	if err := s.known(params.TaskID); err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (s *coreServer) getResult(ctx context.Context, session *mcp.ServerSession, 
 	return &document{json: json.RawMessage(s.result)}, nil
 }
 
-func (s *coreServer) cancel(_ context.Context, _ *mcp.ServerSession, params *wire.TaskParams) (*document, error) {
+func (s *coreServer) cancel(_ context.Context, _ *mcp.ServerSession, params *mcpwire.TaskParams) (*document, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.known(params.TaskID); err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
@@ -43,7 +43,7 @@ func receive[T any](t *testing.T, ch <-chan T) T {
 	}
 }
 
-func complete(task *wire.Task) {
+func complete(task *mcpwire.Task) {
 	task.Status, task.Result, task.InputRequests = mcptasks.StatusCompleted, []byte(bigResult), nil
 }
 
@@ -70,7 +70,7 @@ func TestCallToolFollows(t *testing.T) {
 	t.Parallel()
 	onEveryWire(t, func(t *testing.T, s *server, transport mcp.Transport) {
 		s.task.PollIntervalMs, s.task.StatusMessage = 1, "0"
-		s.polled = func(n int, task *wire.Task) {
+		s.polled = func(n int, task *mcpwire.Task) {
 			if task.StatusMessage = fmt.Sprint(n); n == 3 {
 				complete(task)
 			}
@@ -104,23 +104,23 @@ func TestCallToolOfAPlainTool(t *testing.T) {
 func TestCallToolEnds(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		end  func(*wire.Task)
+		end  func(*mcpwire.Task)
 		want error
 		text string
 	}{
-		"error": {func(w *wire.Task) {
+		"error": {func(w *mcpwire.Task) {
 			w.Status, w.Error = mcptasks.StatusFailed, &jsonrpc.Error{Code: -32099, Message: "no ink"}
 		}, &jsonrpc.Error{Code: -32099}, "no ink"},
-		"no error":   {func(w *wire.Task) { w.Status, w.StatusMessage = mcptasks.StatusFailed, "burnt" }, nil, "burnt"},
-		"cancelled":  {func(w *wire.Task) { w.Status = mcptasks.StatusCancelled }, mcptasks.ErrCancelled, taskID},
-		"malformed":  {func(w *wire.Task) { w.Status, w.Result = mcptasks.StatusCompleted, nil }, nil, "no result"},
-		"other task": {func(w *wire.Task) { w.TaskID = "other" }, nil, "another task"},
+		"no error":   {func(w *mcpwire.Task) { w.Status, w.StatusMessage = mcptasks.StatusFailed, "burnt" }, nil, "burnt"},
+		"cancelled":  {func(w *mcpwire.Task) { w.Status = mcptasks.StatusCancelled }, mcptasks.ErrCancelled, taskID},
+		"malformed":  {func(w *mcpwire.Task) { w.Status, w.Result = mcptasks.StatusCompleted, nil }, nil, "no result"},
+		"other task": {func(w *mcpwire.Task) { w.TaskID = "other" }, nil, "another task"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newServer()
 			s.task.PollIntervalMs = 1
-			s.polled = func(_ int, task *wire.Task) { test.end(task) }
+			s.polled = func(_ int, task *mcpwire.Task) { test.end(task) }
 			_, err := connect(t, wires["sse"](t, s), nil).CallTool(patient(t), &mcp.CallToolParams{Name: "report"})
 			var e *mcptasks.Error
 			if !errors.As(err, &e) || e.TaskID != taskID || !strings.Contains(err.Error(), test.text) || test.want != nil && !errors.Is(err, test.want) {
@@ -138,13 +138,13 @@ func TestResume(t *testing.T) {
 	onEveryWire(t, func(t *testing.T, s *server, transport mcp.Transport) {
 		session := connect(t, transport, nil)
 		ctx, cancel := context.WithCancel(t.Context())
-		s.polled = func(int, *wire.Task) { cancel() }
+		s.polled = func(int, *mcpwire.Task) { cancel() }
 		_, err := session.Resume(ctx, taskID)
 		var e *mcptasks.Error
 		if !errors.Is(err, context.Canceled) || !errors.As(err, &e) || e.TaskID != taskID || len(s.cancelled) != 0 {
 			t.Errorf("error %v, cancelled %q", err, s.cancelled)
 		}
-		s.polled = func(_ int, task *wire.Task) { complete(task) }
+		s.polled = func(_ int, task *mcpwire.Task) { complete(task) }
 		if result, err := session.Resume(patient(t), taskID); err != nil || textOf(result) != "done" {
 			t.Errorf("%+v, %v", result, err)
 		}
@@ -160,7 +160,7 @@ func TestCallToolCancels(t *testing.T) {
 		why := errors.New("the user left")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		s.task.PollIntervalMs = 1
-		s.polled = func(n int, _ *wire.Task) {
+		s.polled = func(n int, _ *mcpwire.Task) {
 			if n == 2 {
 				cancel(why)
 			}
@@ -184,7 +184,7 @@ func TestPollIntervals(t *testing.T) {
 			s := newServer()
 			s.task.PollIntervalMs = asked
 			var at []time.Time
-			s.polled = func(n int, task *wire.Task) {
+			s.polled = func(n int, task *mcpwire.Task) {
 				if at = append(at, time.Now()); n == 3 {
 					complete(task)
 				}
@@ -211,11 +211,11 @@ func TestPollIntervals(t *testing.T) {
 	}
 }
 
-func ask(task *wire.Task, keys ...string) {
+func ask(task *mcpwire.Task, keys ...string) {
 	task.Status = mcptasks.StatusInputRequired
-	task.InputRequests = make(map[string]wire.InputRequest)
+	task.InputRequests = make(map[string]mcpwire.InputRequest)
 	for _, key := range keys {
-		task.InputRequests[key] = wire.InputRequest{Method: mcptasks.MethodElicit, Params: json.RawMessage(
+		task.InputRequests[key] = mcpwire.InputRequest{Method: mcptasks.MethodElicit, Params: json.RawMessage(
 			`{"mode":"form","message":"` + key + `","requestedSchema":{"type":"object","properties":{"n":{"type":"integer","default":3}}}}`)}
 	}
 }
@@ -225,7 +225,7 @@ func asking(keys ...string) *server {
 	s := newServer()
 	s.task.PollIntervalMs = 1
 	ask(&s.task, keys...)
-	s.answered = func(task *wire.Task, key, _ string) error {
+	s.answered = func(task *mcpwire.Task, key, _ string) error {
 		if delete(task.InputRequests, key); len(task.InputRequests) == 0 {
 			complete(task)
 		}
@@ -242,12 +242,12 @@ func TestQuestions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := asking("a", "b")
-			s.task.InputRequests["b"] = wire.InputRequest{Method: mcptasks.MethodSample, Params: json.RawMessage(
+			s.task.InputRequests["b"] = mcpwire.InputRequest{Method: mcptasks.MethodSample, Params: json.RawMessage(
 				`{"maxTokens":5,"messages":[{"role":"user","content":{"type":"text","text":"two?"}}]}`)}
 			polls, answered := make(chan int, 100), make(chan string, 2)
-			s.polled = func(n int, _ *wire.Task) { polls <- n }
+			s.polled = func(n int, _ *mcpwire.Task) { polls <- n }
 			done := s.answered
-			s.answered = func(task *wire.Task, key, response string) error {
+			s.answered = func(task *mcpwire.Task, key, response string) error {
 				answered <- key + response
 				return done(task, key, response)
 			}
@@ -288,13 +288,13 @@ func TestQuestions(t *testing.T) {
 func TestQuestionAnsweredElsewhere(t *testing.T) {
 	t.Parallel()
 	s := asking("a")
-	s.answered = func(*wire.Task, string, string) error {
+	s.answered = func(*mcpwire.Task, string, string) error {
 		t.Error("an answer was sent")
 		return nil
 	}
 	at := make(chan struct{})
 	ended := make(chan struct{})
-	s.polled = func(_ int, task *wire.Task) {
+	s.polled = func(_ int, task *mcpwire.Task) {
 		select {
 		case <-at:
 			task.InputRequests, task.Status = nil, mcptasks.StatusWorking
@@ -325,7 +325,7 @@ func TestAnswerIsSentAgain(t *testing.T) {
 	t.Parallel()
 	s := asking("a")
 	sent := 0
-	s.answered = func(task *wire.Task, _, _ string) error {
+	s.answered = func(task *mcpwire.Task, _, _ string) error {
 		if sent++; sent == 3 {
 			complete(task)
 		}
@@ -359,14 +359,14 @@ func TestQuestionsThatFail(t *testing.T) {
 		"handler's error":  {answer(nil, broken), nil, broken.Error()},
 		"not the schema's": {answer(&mcp.ElicitResult{Action: "accept", Content: map[string]any{"n": "x"}}, nil), nil, "schema"},
 		"refused": {accept, func(s *server) {
-			s.answered = func(*wire.Task, string, string) error {
+			s.answered = func(*mcpwire.Task, string, string) error {
 				return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "n is too small"}
 			}
 		}, "n is too small"},
-		"unknown method": {accept, func(s *server) { s.task.InputRequests["a"] = wire.InputRequest{Method: "roots/list"} }, "roots/list"},
-		"no question":    {accept, func(s *server) { s.task.InputRequests["a"] = wire.InputRequest{} }, "unsupported"},
+		"unknown method": {accept, func(s *server) { s.task.InputRequests["a"] = mcpwire.InputRequest{Method: "roots/list"} }, "roots/list"},
+		"no question":    {accept, func(s *server) { s.task.InputRequests["a"] = mcpwire.InputRequest{} }, "unsupported"},
 		"malformed request": {accept, func(s *server) {
-			s.task.InputRequests["a"] = wire.InputRequest{Method: mcptasks.MethodElicit, Params: json.RawMessage(`[1]`)}
+			s.task.InputRequests["a"] = mcpwire.InputRequest{Method: mcptasks.MethodElicit, Params: json.RawMessage(`[1]`)}
 		}, "unmarshal"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -449,9 +449,9 @@ func TestTroubleOnTheWay(t *testing.T) {
 			t.Parallel()
 			s := newServer()
 			s.task.PollIntervalMs = 1
-			s.polled = func(n int, task *wire.Task) { complete(task) }
+			s.polled = func(n int, task *mcpwire.Task) { complete(task) }
 			inner := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s.Server }, &mcp.StreamableHTTPOptions{Stateless: true})
-			way := &flaky{next: inner, method: wire.MethodGet, failures: failures}
+			way := &flaky{next: inner, method: mcpwire.MethodGet, failures: failures}
 			result, err := connect(t, at(t, way), nil).CallTool(patient(t), &mcp.CallToolParams{Name: "report"})
 			if err != nil || textOf(result) != "done" || way.count() <= len(failures) {
 				t.Errorf("%+v, %v after %d polls", result, err, way.count())
@@ -468,11 +468,11 @@ func TestWhatIsNotTriedAgain(t *testing.T) {
 		failure func(http.ResponseWriter)
 		want    string
 	}{
-		"the call": {wire.MethodCall, reset, "EOF"},
-		"503":      {wire.MethodCall, status(503), "503"},
-		"401":      {wire.MethodGet, status(401), "401"},
-		"404":      {wire.MethodGet, status(404), "404"},
-		"an error": {wire.MethodGet, func(w http.ResponseWriter) {
+		"the call": {mcpwire.MethodCall, reset, "EOF"},
+		"503":      {mcpwire.MethodCall, status(503), "503"},
+		"401":      {mcpwire.MethodGet, status(401), "401"},
+		"404":      {mcpwire.MethodGet, status(404), "404"},
+		"an error": {mcpwire.MethodGet, func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, `{"jsonrpc":"2.0","id":3,"error":{"code":-32020,"message":"wrong name"}}`)
@@ -486,7 +486,7 @@ func TestWhatIsNotTriedAgain(t *testing.T) {
 			way := &flaky{next: inner, method: test.method, failures: []func(http.ResponseWriter){test.failure}}
 			_, err := connect(t, at(t, way), nil).CallTool(patient(t), &mcp.CallToolParams{Name: "report"})
 			var e *mcptasks.Error
-			if !errors.As(err, &e) || (e.TaskID == taskID) != (test.method == wire.MethodGet) || !strings.Contains(err.Error(), test.want) || way.count() != 1 {
+			if !errors.As(err, &e) || (e.TaskID == taskID) != (test.method == mcpwire.MethodGet) || !strings.Contains(err.Error(), test.want) || way.count() != 1 {
 				t.Errorf("error %v after %d requests", err, way.count())
 			}
 		})
@@ -503,7 +503,7 @@ func TestSessionGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.polled = func(n int, _ *wire.Task) {
+	s.polled = func(n int, _ *mcpwire.Task) {
 		if n == 2 {
 			go served.Close()
 		}
@@ -518,7 +518,7 @@ func TestSessionGone(t *testing.T) {
 	s = newServer()
 	s.task.PollIntervalMs = 1
 	session = connect(t, wires["sse"](t, s), nil)
-	s.polled = func(n int, _ *wire.Task) {
+	s.polled = func(n int, _ *mcpwire.Task) {
 		if n == 2 {
 			go session.Close()
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 const discovered = `{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}`
@@ -68,7 +68,7 @@ func TestMalformedHandles(t *testing.T) {
 			t.Run(name+"/"+form, func(t *testing.T) {
 				t.Parallel()
 				contentType, text := answer(test.result)
-				err := start(t, saying(wire.MethodCall, contentType, text))
+				err := start(t, saying(mcpwire.MethodCall, contentType, text))
 				if err == nil || !strings.Contains(err.Error(), test.want) || len(err.Error()) > 1000 {
 					t.Errorf("error %.1000v, want one with %q", err, test.want)
 				}
@@ -80,14 +80,14 @@ func TestMalformedHandles(t *testing.T) {
 func TestBrokenAnswers(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]http.Handler{
-		"truncated json":   saying(wire.MethodCall, "application/json", `{"jsonrpc":"2.0","id":%d,"result":{"resultType":"task","task`),
-		"truncated event":  saying(wire.MethodCall, "text/event-stream", `data: {"jsonrpc":"2.0","id":%d,"result":{"resultType":"task","task`),
-		"no event":         saying(wire.MethodCall, "text/event-stream", ": nothing\n\n"),
-		"no body":          saying(wire.MethodCall, "application/json", ""),
-		"web page":         saying(wire.MethodCall, "text/html", "<p>Log in</p>"),
-		"another's answer": saying(wire.MethodCall, "text/event-stream", `data: {"jsonrpc":"2.0","id":99%d,"result":{"resultType":"task","taskId":"a","status":"working"}}`+"\n\n"),
+		"truncated json":   saying(mcpwire.MethodCall, "application/json", `{"jsonrpc":"2.0","id":%d,"result":{"resultType":"task","task`),
+		"truncated event":  saying(mcpwire.MethodCall, "text/event-stream", `data: {"jsonrpc":"2.0","id":%d,"result":{"resultType":"task","task`),
+		"no event":         saying(mcpwire.MethodCall, "text/event-stream", ": nothing\n\n"),
+		"no body":          saying(mcpwire.MethodCall, "application/json", ""),
+		"web page":         saying(mcpwire.MethodCall, "text/html", "<p>Log in</p>"),
+		"another's answer": saying(mcpwire.MethodCall, "text/event-stream", `data: {"jsonrpc":"2.0","id":99%d,"result":{"resultType":"task","taskId":"a","status":"working"}}`+"\n\n"),
 		"cut off": http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			if req.Header.Get("Mcp-Method") != wire.MethodCall {
+			if req.Header.Get("Mcp-Method") != mcpwire.MethodCall {
 				saying("", "", "").ServeHTTP(w, req)
 				return
 			}
@@ -110,7 +110,7 @@ func TestBrokenAnswers(t *testing.T) {
 func TestHandleInAnUnfinishedEvent(t *testing.T) {
 	t.Parallel()
 	answer := "event: message\r\ndata: {\"jsonrpc\":\"2.0\",\"id\":%d,\r\ndata: \"result\":{\"resultType\":\"task\",\"taskId\":\"a\",\"status\":\"working\"}}"
-	if err := start(t, saying(wire.MethodCall, "text/event-stream", answer)); err != nil {
+	if err := start(t, saying(mcpwire.MethodCall, "text/event-stream", answer)); err != nil {
 		t.Error(err)
 	}
 }
@@ -120,7 +120,7 @@ func TestAnotherHandleFirst(t *testing.T) {
 	t.Parallel()
 	_, own := event(`{"resultType":"task","taskId":"own","status":"working"}`)
 	other := `data: {"jsonrpc":"2.0","id":99%d,"result":{"resultType":"task","taskId":"other","status":"working"}}` + "\n\n"
-	session := connect(t, at(t, saying(wire.MethodCall, "text/event-stream", other+own)), nil)
+	session := connect(t, at(t, saying(mcpwire.MethodCall, "text/event-stream", other+own)), nil)
 	started, err := session.Start(t.Context(), &mcp.CallToolParams{Name: "report"})
 	if err != nil || started.Task == nil || started.Task.ID != "own" {
 		t.Errorf("started %+v, %v", started, err)
@@ -142,7 +142,7 @@ func TestHugeHandle(t *testing.T) {
 // A stream that breaks off after an event with an id is resumed by the SDK.
 func TestHandleOnAResumedStream(t *testing.T) {
 	t.Parallel()
-	first := saying(wire.MethodCall, "text/event-stream", "retry: 1\nid: %d\ndata:\n\n")
+	first := saying(mcpwire.MethodCall, "text/event-stream", "retry: 1\nid: %d\ndata:\n\n")
 	err := start(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method != http.MethodGet {
 			first.ServeHTTP(w, req)
@@ -162,7 +162,7 @@ func TestSilentServer(t *testing.T) {
 	held := make(chan struct{})
 	defer close(held)
 	session := connect(t, at(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if method := req.Header.Get("Mcp-Method"); method == wire.MethodCall || method == wire.MethodGet {
+		if method := req.Header.Get("Mcp-Method"); method == mcpwire.MethodCall || method == mcpwire.MethodGet {
 			select {
 			case <-held:
 			case <-req.Context().Done():
@@ -194,7 +194,7 @@ func TestMalformedTasks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			contentType, text := jsonAnswer(test.result)
-			session := connect(t, at(t, saying(wire.MethodGet, contentType, text)), nil)
+			session := connect(t, at(t, saying(mcpwire.MethodGet, contentType, text)), nil)
 			_, err := session.Get(t.Context(), "a")
 			if err == nil || !strings.Contains(err.Error(), test.want) || errors.Is(err, mcptasks.ErrNotFound) {
 				t.Errorf("error %v, want one with %q", err, test.want)
@@ -207,7 +207,7 @@ func TestMalformedTasks(t *testing.T) {
 func TestEndlessTimes(t *testing.T) {
 	t.Parallel()
 	contentType, text := jsonAnswer(`{"resultType":"complete","taskId":"a","status":"failed","ttlMs":9223372036854775807,"pollIntervalMs":-5}`)
-	session := connect(t, at(t, saying(wire.MethodGet, contentType, text)), nil)
+	session := connect(t, at(t, saying(mcpwire.MethodGet, contentType, text)), nil)
 	task, err := session.Get(t.Context(), "a")
 	if err != nil || task.TTL < 1<<62 || task.PollInterval != 0 {
 		t.Errorf("task %+v, %v", task, err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // httpTransport does over HTTP what the SDK does not do for tasks: it sets the header
@@ -54,7 +54,7 @@ func (t *httpTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		captured.markStatus(code)
 	}
 	// A GET with the context of a call resumes the stream of its response.
-	if ours || req.Method == http.MethodGet && captured.method == wire.MethodCall {
+	if ours || req.Method == http.MethodGet && captured.method == mcpwire.MethodCall {
 		tapBody(resp, captured)
 	}
 	return resp, nil
@@ -86,13 +86,13 @@ func withTaskBody(req *http.Request, call *jsonrpc.Request) (*http.Request, erro
 
 // withTaskName returns the request with the header Mcp-Name, by which gateways route.
 func withTaskName(req *http.Request) *http.Request {
-	var params wire.TaskParams
+	var params mcpwire.TaskParams
 	message := requestIn(req)
 	if message == nil || json.Unmarshal(message.Params, &params) != nil {
 		return req
 	}
 	req = req.Clone(req.Context()) // a RoundTripper must not modify its request
-	req.Header.Set("Mcp-Name", wire.EncodeHeader(params.TaskID))
+	req.Header.Set("Mcp-Name", mcpwire.EncodeHeader(params.TaskID))
 	return req
 }
 

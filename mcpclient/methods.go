@@ -11,8 +11,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
-	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
 // start sends tools/call. The error is permanent if the call may have reached the
@@ -27,7 +27,7 @@ func (c *conn) start(ctx context.Context, params *mcp.CallToolParams) (*Started,
 		}
 	}
 	params.Meta = telemetry.WithMeta(ctx, params.Meta)
-	captured := &capture{method: wire.MethodCall, asTask: asTask}
+	captured := &capture{method: mcpwire.MethodCall, asTask: asTask}
 	result, err := c.call(ctx, captured, params)
 	if generation == core && c.tasks.callAsTask() && captured.errorCode() == jsonrpc.CodeMethodNotFound {
 		// The server wants the tool called the other way, and has not run it.
@@ -56,7 +56,7 @@ func (c *conn) get(ctx context.Context, id string) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := send(ctx, c, wire.MethodGet, &wire.TaskParams{TaskID: id})
+	data, err := send(ctx, c, mcpwire.MethodGet, &mcpwire.TaskParams{TaskID: id})
 	if err != nil {
 		return nil, notFound(err)
 	}
@@ -80,9 +80,9 @@ func (c *conn) get(ctx context.Context, id string) (*Task, error) {
 
 // answer sends the answers to a task's questions, by key.
 func (c *conn) answer(ctx context.Context, id string, responses map[string]json.RawMessage) error {
-	params := &wire.UpdateParams{TaskID: id, InputResponses: responses}
+	params := &mcpwire.UpdateParams{TaskID: id, InputResponses: responses}
 	params.Meta = telemetry.WithMeta(ctx, nil)
-	_, err := send(ctx, c, wire.MethodUpdate, params)
+	_, err := send(ctx, c, mcpwire.MethodUpdate, params)
 	return err
 }
 
@@ -95,9 +95,9 @@ func (c *conn) cancel(ctx context.Context, id string) error {
 	if generation == core && c.tasks.Cancel == nil {
 		return fmt.Errorf("%w: the server cannot cancel tasks", errors.ErrUnsupported)
 	}
-	params := &wire.TaskParams{TaskID: id}
+	params := &mcpwire.TaskParams{TaskID: id}
 	params.Meta = telemetry.WithMeta(ctx, nil)
-	_, err = send(ctx, c, wire.MethodCancel, params)
+	_, err = send(ctx, c, mcpwire.MethodCancel, params)
 	if err = notFound(err); generation == core && errors.Is(err, mcptasks.ErrNotFound) {
 		// 2025-11-25 gives the same error for a task that has ended.
 		if task, getErr := c.get(ctx, id); getErr == nil && task.Status.Terminal() {

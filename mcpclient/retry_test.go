@@ -15,7 +15,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
@@ -40,7 +40,7 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 		return replies[min(n, len(replies))-1](req)
 	case method == "server/discover":
 		return jsonReply(`"result":` + discovered)(req)
-	case method == wire.MethodCall:
+	case method == mcpwire.MethodCall:
 		return jsonReply(`"result":{"resultType":"task","taskId":"` + taskID + `","status":"working"}`)(req)
 	default:
 		return jsonReply(`"result":{"resultType":"complete"}`)(req)
@@ -135,12 +135,12 @@ func TestUnclearErrorsAreLimited(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{replies: map[string]replies{wire.MethodGet: test.replies}}
+				s := &script{replies: map[string]replies{mcpwire.MethodGet: test.replies}}
 				session := connectScript(t, s)
 				defer session.Close()
 				_, err := session.Resume(t.Context(), taskID)
 				var answered *jsonrpc.Error
-				if sent := len(s.at[wire.MethodGet]); sent != test.sent || errors.As(err, &answered) != test.fails || !test.fails && err != nil {
+				if sent := len(s.at[mcpwire.MethodGet]); sent != test.sent || errors.As(err, &answered) != test.fails || !test.fails && err != nil {
 					t.Errorf("error %v after %d polls, want %d", err, sent, test.sent)
 				}
 			})
@@ -153,13 +153,13 @@ func TestUnclearErrorsAreLimited(t *testing.T) {
 func TestWaitsBetweenAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{replies: map[string][]func(*http.Request) (*http.Response, error){wire.MethodGet: append(times(9, lost), completed)}}
+		s := &script{replies: map[string][]func(*http.Request) (*http.Response, error){mcpwire.MethodGet: append(times(9, lost), completed)}}
 		session := connectScript(t, s)
 		defer session.Close()
 		if _, err := session.Resume(t.Context(), taskID); err != nil {
 			t.Fatal(err)
 		}
-		waits, jitter := s.waits(wire.MethodGet), false
+		waits, jitter := s.waits(mcpwire.MethodGet), false
 		for i, least := range []time.Duration{250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000, 10_000} {
 			if least *= time.Millisecond; waits[i] < least || waits[i] >= least*5/4 {
 				t.Errorf("wait %d is %s, want %s to %s", i+1, waits[i], least, least*5/4)
@@ -176,13 +176,13 @@ func TestWaitsBetweenAttempts(t *testing.T) {
 func TestAttemptsAreLimitedInTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{replies: map[string][]func(*http.Request) (*http.Response, error){wire.MethodGet: {unanswered, completed}}}
+		s := &script{replies: map[string][]func(*http.Request) (*http.Response, error){mcpwire.MethodGet: {unanswered, completed}}}
 		session := connectScript(t, s)
 		defer session.Close()
 		if _, err := session.Resume(t.Context(), taskID); err != nil {
 			t.Fatal(err)
 		}
-		if waits := s.waits(wire.MethodGet); len(waits) != 1 || waits[0] < 2*time.Minute || waits[0] > 2*time.Minute+time.Second {
+		if waits := s.waits(mcpwire.MethodGet); len(waits) != 1 || waits[0] < 2*time.Minute || waits[0] > 2*time.Minute+time.Second {
 			t.Errorf("waited %v", waits)
 		}
 	})
@@ -196,7 +196,7 @@ func TestCancellationIsLimitedInTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{replies: map[string][]func(*http.Request) (*http.Response, error){wire.MethodCancel: {answer}}}
+				s := &script{replies: map[string][]func(*http.Request) (*http.Response, error){mcpwire.MethodCancel: {answer}}}
 				session := connectScript(t, s)
 				defer session.Close()
 				ctx, cancel := context.WithCancel(t.Context())

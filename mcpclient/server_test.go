@@ -14,7 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
@@ -28,18 +28,18 @@ type server struct {
 	*mcp.Server
 	call func(context.Context, *mcp.CallToolRequest) (mcp.Result, error) // nil answers with the handle
 
-	polled   func(n int, task *wire.Task)                      // called with the task at each tasks/get
-	answered func(task *wire.Task, key, response string) error // called with each answer
+	polled   func(n int, task *mcpwire.Task)                      // called with the task at each tasks/get
+	answered func(task *mcpwire.Task, key, response string) error // called with each answer
 
 	mu        sync.Mutex
 	polls     int
-	task      wire.Task
+	task      mcpwire.Task
 	cancelled []string
 	declared  []string // methods whose requests declared the extension
 }
 
 func newServer() *server {
-	s := &server{task: wire.Task{
+	s := &server{task: mcpwire.Task{
 		ResultType:     "complete",
 		TaskID:         taskID,
 		Status:         mcptasks.StatusWorking,
@@ -50,15 +50,15 @@ func newServer() *server {
 		PollIntervalMs: 250,
 	}}
 	capabilities := new(mcp.ServerCapabilities)
-	capabilities.AddExtension(wire.Extension, nil)
+	capabilities.AddExtension(mcpwire.Extension, nil)
 	s.Server = mcp.NewServer(&mcp.Implementation{Name: "test"}, &mcp.ServerOptions{Capabilities: capabilities})
 	mcp.AddTool(s.Server, &mcp.Tool{Name: "plain"}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
 		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "at once"}}}, nil, nil
 	})
 	s.AddReceivingMiddleware(s.middleware)
-	must(mcp.AddReceivingCustomMethod(s.Server, wire.MethodGet, s.get))
-	must(mcp.AddReceivingCustomMethod(s.Server, wire.MethodUpdate, s.update))
-	must(mcp.AddReceivingCustomMethod(s.Server, wire.MethodCancel, s.cancel))
+	must(mcp.AddReceivingCustomMethod(s.Server, mcpwire.MethodGet, s.get))
+	must(mcp.AddReceivingCustomMethod(s.Server, mcpwire.MethodUpdate, s.update))
+	must(mcp.AddReceivingCustomMethod(s.Server, mcpwire.MethodCancel, s.cancel))
 	return s
 }
 
@@ -67,7 +67,7 @@ func (s *server) middleware(next mcp.MethodHandler) mcp.MethodHandler {
 		if meta, err := json.Marshal(req.GetParams().GetMeta()[mcp.MetaKeyClientCapabilities]); err == nil {
 			var c struct{ Extensions map[string]struct{} }
 			if json.Unmarshal(meta, &c) == nil {
-				if _, ok := c.Extensions[wire.Extension]; ok {
+				if _, ok := c.Extensions[mcpwire.Extension]; ok {
 					s.mu.Lock()
 					s.declared = append(s.declared, method)
 					s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *server) middleware(next mcp.MethodHandler) mcp.MethodHandler {
 	}
 }
 
-func (s *server) handle() *wire.Task {
+func (s *server) handle() *mcpwire.Task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	handle := s.task
@@ -94,7 +94,7 @@ func (s *server) handle() *wire.Task {
 	return &handle
 }
 
-func (s *server) get(_ context.Context, _ *mcp.ServerSession, params *wire.TaskParams) (*wire.Task, error) {
+func (s *server) get(_ context.Context, _ *mcp.ServerSession, params *mcpwire.TaskParams) (*mcpwire.Task, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if params.TaskID != taskID {
@@ -109,7 +109,7 @@ func (s *server) get(_ context.Context, _ *mcp.ServerSession, params *wire.TaskP
 	return &task, nil
 }
 
-func (s *server) update(_ context.Context, _ *mcp.ServerSession, params *wire.UpdateParams) (*wire.Ack, error) {
+func (s *server) update(_ context.Context, _ *mcp.ServerSession, params *mcpwire.UpdateParams) (*mcpwire.Ack, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, response := range params.InputResponses {
@@ -117,20 +117,20 @@ func (s *server) update(_ context.Context, _ *mcp.ServerSession, params *wire.Up
 			return nil, err
 		}
 	}
-	return wire.NewAck(), nil
+	return mcpwire.NewAck(), nil
 }
 
-func (s *server) cancel(_ context.Context, _ *mcp.ServerSession, params *wire.TaskParams) (*wire.Ack, error) {
+func (s *server) cancel(_ context.Context, _ *mcp.ServerSession, params *mcpwire.TaskParams) (*mcpwire.Ack, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if params.TaskID != taskID {
 		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "no such task"}
 	}
 	s.cancelled = append(s.cancelled, params.TaskID)
-	return wire.NewAck(), nil
+	return mcpwire.NewAck(), nil
 }
 
-func (s *server) set(change func(*wire.Task)) {
+func (s *server) set(change func(*mcpwire.Task)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.task)

@@ -16,7 +16,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
@@ -78,7 +78,7 @@ func TestStartNeedsNoTasks(t *testing.T) {
 			if err == nil || errors.Is(err, mcptasks.ErrNotFound) {
 				t.Errorf("get of a server without tasks: %v", err)
 			}
-			if old := session.ClientSession().InitializeResult().ProtocolVersion < wire.ExtensionVersion; errors.Is(err, errors.ErrUnsupported) != old {
+			if old := session.ClientSession().InitializeResult().ProtocolVersion < mcpwire.ExtensionVersion; errors.Is(err, errors.ErrUnsupported) != old {
 				t.Errorf("get on protocol %s: %v", session.ClientSession().InitializeResult().ProtocolVersion, err)
 			}
 			if old, err := opts == nil, session.Cancel(t.Context(), taskID); errors.Is(err, errors.ErrUnsupported) != old || err == nil {
@@ -179,7 +179,7 @@ func TestGet(t *testing.T) {
 			t.Error("a working task has a result")
 		}
 
-		s.set(func(w *wire.Task) { w.Status, w.Result, w.TTLMs = mcptasks.StatusCompleted, []byte(bigResult), nil })
+		s.set(func(w *mcpwire.Task) { w.Status, w.Result, w.TTLMs = mcptasks.StatusCompleted, []byte(bigResult), nil })
 		task := get()
 		if string(task.Result) != bigResult || task.TTL != 0 {
 			t.Errorf("completed: %+v\nresult %s", task, task.Result)
@@ -188,7 +188,7 @@ func TestGet(t *testing.T) {
 			t.Errorf("result %+v, %v", result, err)
 		}
 
-		s.set(func(w *wire.Task) {
+		s.set(func(w *mcpwire.Task) {
 			w.Status, w.Result, w.Error = mcptasks.StatusFailed, nil, &jsonrpc.Error{Code: -32099, Message: "no ink", Data: []byte(`[1]`)}
 		})
 		_, err := get().CallToolResult()
@@ -197,7 +197,7 @@ func TestGet(t *testing.T) {
 			t.Errorf("failed: %v", err)
 		}
 
-		s.set(func(w *wire.Task) { w.Status, w.Error = mcptasks.StatusCancelled, nil })
+		s.set(func(w *mcpwire.Task) { w.Status, w.Error = mcptasks.StatusCancelled, nil })
 		if _, err := get().CallToolResult(); !errors.Is(err, mcptasks.ErrCancelled) {
 			t.Errorf("cancelled: %v", err)
 		}
@@ -255,7 +255,7 @@ func TestEveryRequestDeclaresTasks(t *testing.T) {
 		if err := session.Cancel(t.Context(), taskID); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"server/discover", wire.MethodCall, wire.MethodGet, wire.MethodCancel}
+		want := []string{"server/discover", mcpwire.MethodCall, mcpwire.MethodGet, mcpwire.MethodCancel}
 		if !slices.Equal(s.declared, want) {
 			t.Errorf("declared on %q, want %q", s.declared, want)
 		}
@@ -286,7 +286,7 @@ func TestTasksAreNamedInTheHeader(t *testing.T) {
 	if err := session.Cancel(t.Context(), taskID); err != nil {
 		t.Fatal(err)
 	}
-	for method, want := range map[string]string{wire.MethodCall: "report", wire.MethodGet: taskID, wire.MethodCancel: taskID} {
+	for method, want := range map[string]string{mcpwire.MethodCall: "report", mcpwire.MethodGet: taskID, mcpwire.MethodCancel: taskID} {
 		if named[method] != want {
 			t.Errorf("Mcp-Name of %s is %q, want %q", method, named[method], want)
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // Task is a task as the server described it in one answer.
@@ -63,7 +63,7 @@ func (t *Task) CallToolResult() (*mcp.CallToolResult, error) {
 
 // decodeTask reads a task of the extension: a handle, or the result of tasks/get.
 func decodeTask(data json.RawMessage) (*Task, error) {
-	var w wire.Task
+	var w mcpwire.Task
 	if err := json.Unmarshal(data, &w); err != nil {
 		return nil, fmt.Errorf("the server's task is malformed: %w", err)
 	}
@@ -74,7 +74,7 @@ func decodeTask(data json.RawMessage) (*Task, error) {
 }
 
 // newTask checks the members that the other code relies on.
-func newTask(w *wire.Task) (*Task, error) {
+func newTask(w *mcpwire.Task) (*Task, error) {
 	switch {
 	case w.TaskID == "":
 		return nil, errors.New("the server answered with a task that has no taskId")

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // What a client does in a trace says so in its _meta; polls do not, and what the
@@ -38,11 +38,11 @@ func TestRequestsCarryTheirTrace(t *testing.T) {
 			clear(seen)
 			return got
 		}
-		s.set(func(task *wire.Task) {
+		s.set(func(task *mcpwire.Task) {
 			task.Status = mcptasks.StatusInputRequired
-			task.InputRequests = map[string]wire.InputRequest{"sure": {Method: mcptasks.MethodElicit, Params: json.RawMessage(`{"message":"Sure?","requestedSchema":{"type":"object","properties":{}}}`)}}
+			task.InputRequests = map[string]mcpwire.InputRequest{"sure": {Method: mcptasks.MethodElicit, Params: json.RawMessage(`{"message":"Sure?","requestedSchema":{"type":"object","properties":{}}}`)}}
 		})
-		s.answered = func(task *wire.Task, _, _ string) error {
+		s.answered = func(task *mcpwire.Task, _, _ string) error {
 			task.Status, task.InputRequests, task.Result = mcptasks.StatusCompleted, nil, json.RawMessage(bigResult)
 			return nil
 		}
@@ -69,7 +69,7 @@ func TestRequestsCarryTheirTrace(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := took()
-		if want := []string{wire.MethodCancel, wire.MethodUpdate, wire.MethodCall}; !slices.Equal(slices.Sorted(maps.Keys(got)), want) {
+		if want := []string{mcpwire.MethodCancel, mcpwire.MethodUpdate, mcpwire.MethodCall}; !slices.Equal(slices.Sorted(maps.Keys(got)), want) {
 			t.Errorf("these carried the trace: %v, want %v", got, want)
 		}
 		for method, parent := range got {
@@ -84,7 +84,7 @@ func TestRequestsCarryTheirTrace(t *testing.T) {
 		if _, err := session.Start(ctx, &mcp.CallToolParams{Name: "report", Meta: mcp.Meta{"traceparent": "mine"}}); err != nil {
 			t.Fatal(err)
 		}
-		if got := took(); got[wire.MethodCall] != "mine" {
+		if got := took(); got[mcpwire.MethodCall] != "mine" {
 			t.Errorf("the caller's own was replaced: %v", got)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // mute takes requests and never answers.
@@ -30,10 +30,10 @@ func TestCallsAreForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := &jsonrpc.Request{ID: id, Method: wire.MethodCall}
+	request := &jsonrpc.Request{ID: id, Method: mcpwire.MethodCall}
 	synctest.Test(t, func(t *testing.T) {
 		c := &messageConnection{Connection: mute{}, calls: make(map[jsonrpc.ID]sentCall)}
-		ctx, cancel := context.WithCancel(withCapture(t.Context(), &capture{method: wire.MethodCall}))
+		ctx, cancel := context.WithCancel(withCapture(t.Context(), &capture{method: mcpwire.MethodCall}))
 		if err := c.Write(ctx, request); err != nil || len(c.calls) != 1 {
 			t.Errorf("sent: %v, %d calls", err, len(c.calls))
 		}
@@ -47,7 +47,7 @@ func TestCallsAreForgotten(t *testing.T) {
 		}
 
 		c.Connection = mute{err: io.ErrClosedPipe}
-		ctx = withCapture(t.Context(), &capture{method: wire.MethodCall})
+		ctx = withCapture(t.Context(), &capture{method: mcpwire.MethodCall})
 		if err := c.Write(ctx, request); !errors.Is(err, io.ErrClosedPipe) || len(c.calls) != 0 {
 			t.Errorf("refused: %v, %d calls", err, len(c.calls))
 		}
@@ -61,7 +61,7 @@ func TestWithTaskParam(t *testing.T) {
 		` { } `:                       `{"task":{}}`,
 		`{"name":"a","arguments":{}}`: `{"task":{},"name":"a","arguments":{}}`,
 	} {
-		call := &jsonrpc.Request{Method: wire.MethodCall, Params: []byte(params)}
+		call := &jsonrpc.Request{Method: mcpwire.MethodCall, Params: []byte(params)}
 		if got := withTaskParam(call); string(got.Params) != want || string(call.Params) != params {
 			t.Errorf("%s became %s, and itself %s", params, got.Params, call.Params)
 		}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // errUnfollowed is the error of a tools/call that does not come from a [Session].
@@ -17,7 +17,7 @@ var errUnfollowed = errors.New("mcpclient: the call was not sent, since the SDK'
 // follows.
 func refuseUnfollowedCalls(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-		if method == wire.MethodCall && !captureFrom(ctx).allowsCall() {
+		if method == mcpwire.MethodCall && !captureFrom(ctx).allowsCall() {
 			return nil, errUnfollowed
 		}
 		return next(ctx, method, req)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
@@ -72,6 +72,6 @@ func TestTheEmbeddedClientsSessionsCallNoTool(t *testing.T) {
 	}
 	defer session.Close()
 	if _, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "report"}); err == nil {
-		t.Errorf("%s was not refused", wire.MethodCall)
+		t.Errorf("%s was not refused", mcpwire.MethodCall)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // call answers tools/call. For a durable tool the SDK checks the arguments and
@@ -22,7 +22,7 @@ import (
 func (m *mount) call(ctx context.Context, next mcp.MethodHandler, req mcp.Request) (result mcp.Result, err error) {
 	params, ok := req.GetParams().(*mcp.CallToolParamsRaw)
 	if !ok || params == nil {
-		return next(ctx, wire.MethodCall, req)
+		return next(ctx, mcpwire.MethodCall, req)
 	}
 	tool, ours := m.tools.Get(params.Name)
 	support := mcptasks.TaskForbidden
@@ -34,7 +34,7 @@ func (m *mount) call(ctx context.Context, next mcp.MethodHandler, req mcp.Reques
 		return nil, err
 	}
 	if !ours {
-		return next(ctx, wire.MethodCall, req)
+		return next(ctx, mcpwire.MethodCall, req)
 	}
 	if tool.Options.TaskSupport == mcptasks.TaskForbidden {
 		return m.callPlainly(ctx, next, req, tool)
@@ -47,7 +47,7 @@ func (m *mount) call(ctx context.Context, next mcp.MethodHandler, req mcp.Reques
 	if err != nil {
 		return nil, err
 	}
-	result, err = next(context.WithValue(context.WithValue(ctx, ownerKey{}, owner), askedKey{}, asked), wire.MethodCall, req)
+	result, err = next(context.WithValue(context.WithValue(ctx, ownerKey{}, owner), askedKey{}, asked), mcpwire.MethodCall, req)
 	if before := answeredBefore(result); before != nil {
 		return beforeResult(before, generation(req) == extension)
 	}
@@ -60,7 +60,7 @@ func (m *mount) call(ctx context.Context, next mcp.MethodHandler, req mcp.Reques
 	case asked != nil:
 		session, _ := req.GetSession().(*mcp.ServerSession)
 		m.follow(ctx, session, owner, task, true)
-		return wire.NewCoreHandle(task), nil
+		return mcpwire.NewCoreHandle(task), nil
 	case declared:
 		return m.handle(ctx, req, owner, task, tool.Options.InlineWait)
 	default:
@@ -82,7 +82,7 @@ func (m *mount) handle(ctx context.Context, req mcp.Request, owner mcptasks.Owne
 		}
 		task = cmp.Or(now, task)
 	}
-	return wire.Handle(task), nil
+	return mcpwire.Handle(task), nil
 }
 
 func ended(task *mcptasks.Task) bool { return task.Status.Terminal() }
@@ -137,7 +137,7 @@ func (m *mount) callPlainly(ctx context.Context, next mcp.MethodHandler, req mcp
 			result, err = nil, &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "The tool stopped unexpectedly."}
 		}
 	}()
-	return next(ctx, wire.MethodCall, req)
+	return next(ctx, mcpwire.MethodCall, req)
 }
 
 // created carries a new task through the SDK as a typed tool's error.
@@ -277,7 +277,7 @@ func (m *mount) plainResult(ctx context.Context, req mcp.Request, task *mcptasks
 	if outcome.Error != nil {
 		return nil, outcome.Error
 	}
-	answer, err := wire.NewCallResult(outcome.Result, generation(req) == extension)
+	answer, err := mcpwire.NewCallResult(outcome.Result, generation(req) == extension)
 	if err != nil {
 		return nil, m.rpcError(ctx, err)
 	}

@@ -10,22 +10,22 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // initialize offers tasks to a client of 2025-11-25, if what the SDK drops of its
 // requests will be heard of.
 func (m *mount) initialize(ctx context.Context, next mcp.MethodHandler, req mcp.Request) (mcp.Result, error) {
-	result, err := next(ctx, wire.MethodInitialize, req)
+	result, err := next(ctx, mcpwire.MethodInitialize, req)
 	answer, ok := result.(*mcp.InitializeResult)
-	if !ok || answer == nil || contextCarrier(ctx) == nil || answer.ProtocolVersion < wire.CoreVersion || generation(req) != core {
+	if !ok || answer == nil || contextCarrier(ctx) == nil || answer.ProtocolVersion < mcpwire.CoreVersion || generation(req) != core {
 		return result, err
 	}
 	if overHTTP(req.GetExtra()) && req.GetSession().ID() == "" { // a program may have no sessions
 		return result, err
 	}
 	owner, ownerErr := m.opts.Owner(ctx, req)
-	return &wire.CoreInitialize{InitializeResult: answer, List: ownerErr == nil && mayList(owner)}, err
+	return &mcpwire.CoreInitialize{InitializeResult: answer, List: ownerErr == nil && mayList(owner)}, err
 }
 
 // mayList reports whether the owner's list is nobody else's: all that have no owner
@@ -34,7 +34,7 @@ func mayList(owner mcptasks.Owner) bool { return owner != "" }
 
 // listTools says of each tool whether it may be called as a task.
 func (m *mount) listTools(ctx context.Context, next mcp.MethodHandler, req mcp.Request) (mcp.Result, error) {
-	result, err := next(ctx, wire.MethodTools, req)
+	result, err := next(ctx, mcpwire.MethodTools, req)
 	answer, ok := result.(*mcp.ListToolsResult)
 	if !ok || answer == nil || contextCarrier(ctx) == nil || generation(req) != core {
 		return result, err
@@ -43,7 +43,7 @@ func (m *mount) listTools(ctx context.Context, next mcp.MethodHandler, req mcp.R
 	for _, tool := range m.tools.All() {
 		support[tool.Name] = tool.Options.TaskSupport
 	}
-	return &wire.CoreTools{ListToolsResult: answer, Support: support}, err
+	return &mcpwire.CoreTools{ListToolsResult: answer, Support: support}, err
 }
 
 // A taskAsked is what a 2025-11-25 client asks of the task that its call shall be.
@@ -60,12 +60,12 @@ func askedTask(ctx context.Context, req mcp.Request, support mcptasks.TaskSuppor
 	c := contextCarrier(ctx)
 	if c == nil || isNull(c.task) {
 		if support == mcptasks.TaskRequired {
-			return nil, methodNotFound(wire.MethodCall)
+			return nil, methodNotFound(mcpwire.MethodCall)
 		}
 		return nil, nil //nolint:nilnil // it asks for none
 	}
 	if support == mcptasks.TaskForbidden {
-		return nil, methodNotFound(wire.MethodCall)
+		return nil, methodNotFound(mcpwire.MethodCall)
 	}
 	ttl, ok := readTTL(c.task)
 	if !ok {
@@ -101,7 +101,7 @@ func refused(result mcp.Result) error {
 		return nil
 	}
 	data, _ := json.Marshal(answer)
-	return invalidParams(cmp.Or(wire.ResultText(data), "the tool refused the call"))
+	return invalidParams(cmp.Or(mcpwire.ResultText(data), "the tool refused the call"))
 }
 
 type askedKey struct{}

@@ -10,7 +10,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // maxFollowed bounds how many live tasks a session is told of. Its client may ask
@@ -168,7 +168,7 @@ func (a *asker) watch(open context.Context, f *followed) (ended bool) {
 			return false
 		}
 		if changed(f.told, task) {
-			_ = a.line.notify(wire.NotificationStatus, wire.NewCoreTask(task)) // a client must not rely on it
+			_ = a.line.notify(mcpwire.NotificationStatus, mcpwire.NewCoreTask(task)) // a client must not rely on it
 			f.told = task
 		}
 		a.withdraw(task)

@@ -7,7 +7,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // taskGeneration is which of MCP's task protocols a request belongs to.
@@ -23,7 +23,7 @@ const (
 // the SDK's ProtocolVersion does not tell the two apart, and panics where params are
 // missing.
 func generation(req mcp.Request) taskGeneration {
-	if version, _ := meta(req)[mcp.MetaKeyProtocolVersion].(string); version >= wire.ExtensionVersion {
+	if version, _ := meta(req)[mcp.MetaKeyProtocolVersion].(string); version >= mcpwire.ExtensionVersion {
 		return extension
 	}
 	session, _ := req.GetSession().(*mcp.ServerSession)
@@ -32,7 +32,7 @@ func generation(req mcp.Request) taskGeneration {
 	}
 	// For a request that belongs to no session the SDK makes params up, without capabilities.
 	params := session.InitializeParams()
-	if params != nil && params.Capabilities != nil && params.ProtocolVersion >= wire.CoreVersion {
+	if params != nil && params.Capabilities != nil && params.ProtocolVersion >= mcpwire.CoreVersion {
 		return core
 	}
 	return none
@@ -41,11 +41,11 @@ func generation(req mcp.Request) taskGeneration {
 // has reports whether the generation has the method.
 func (g taskGeneration) has(method string) bool {
 	switch method {
-	case wire.MethodGet, wire.MethodCancel:
+	case mcpwire.MethodGet, mcpwire.MethodCancel:
 		return g != none
-	case wire.MethodUpdate:
+	case mcpwire.MethodUpdate:
 		return g == extension
-	case wire.MethodResult, wire.MethodList:
+	case mcpwire.MethodResult, mcpwire.MethodList:
 		return g == core
 	}
 	return false
@@ -59,7 +59,7 @@ func declares(req mcp.Request) bool {
 	}
 	capabilities, _ := meta(req)[mcp.MetaKeyClientCapabilities].(map[string]any)
 	extensions, _ := capabilities["extensions"].(map[string]any)
-	_, ok := extensions[wire.Extension].(map[string]any) // settings are an object, {} if there are none
+	_, ok := extensions[mcpwire.Extension].(map[string]any) // settings are an object, {} if there are none
 	return ok
 }
 
@@ -78,15 +78,15 @@ func meta(req mcp.Request) map[string]any {
 		if params != nil {
 			return params.Meta
 		}
-	case *wire.TaskParams:
+	case *mcpwire.TaskParams:
 		if params != nil {
 			return params.Meta
 		}
-	case *wire.UpdateParams:
+	case *mcpwire.UpdateParams:
 		if params != nil {
 			return params.Meta
 		}
-	case *wire.ListParams:
+	case *mcpwire.ListParams:
 		if params != nil {
 			return params.Meta
 		}
@@ -97,11 +97,11 @@ func meta(req mcp.Request) map[string]any {
 // hasParams reports whether a tasks/* request has params.
 func hasParams(req mcp.Request) bool {
 	switch params := req.GetParams().(type) {
-	case *wire.TaskParams:
+	case *mcpwire.TaskParams:
 		return params != nil
-	case *wire.UpdateParams:
+	case *mcpwire.UpdateParams:
 		return params != nil
-	case *wire.ListParams:
+	case *mcpwire.ListParams:
 		return params != nil
 	}
 	return false
@@ -117,11 +117,11 @@ func contextGeneration(ctx context.Context) taskGeneration {
 // missingCapability is the error a client gets that did not declare the extension.
 func missingCapability() error {
 	data, _ := json.Marshal(map[string]any{
-		"requiredCapabilities": map[string]any{"extensions": map[string]any{wire.Extension: map[string]any{}}},
+		"requiredCapabilities": map[string]any{"extensions": map[string]any{mcpwire.Extension: map[string]any{}}},
 	})
 	return &jsonrpc.Error{
 		Code:    mcp.CodeMissingRequiredClientCapabilities,
-		Message: "this needs a client that declares the extension " + wire.Extension,
+		Message: "this needs a client that declares the extension " + mcpwire.Extension,
 		Data:    data,
 	}
 }

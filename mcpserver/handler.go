@@ -14,7 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // HandlerOptions describe an endpoint. Nil works.
@@ -200,11 +200,11 @@ func readAll(req *http.Request) ([]byte, error) {
 // isModern reports whether the request is of a protocol version without sessions,
 // by its header or by the _meta of its body. If they differ, the SDK says so.
 func isModern(header http.Header, messages []message) bool {
-	if header.Get("Mcp-Protocol-Version") >= wire.ExtensionVersion {
+	if header.Get("Mcp-Protocol-Version") >= mcpwire.ExtensionVersion {
 		return true
 	}
 	for _, m := range messages {
-		if m.version() >= wire.ExtensionVersion {
+		if m.version() >= mcpwire.ExtensionVersion {
 			return true
 		}
 	}
@@ -213,7 +213,7 @@ func isModern(header http.Header, messages []message) bool {
 
 func begins(messages []message) bool {
 	for _, m := range messages {
-		if m.method == wire.MethodInitialize {
+		if m.method == mcpwire.MethodInitialize {
 			return true
 		}
 	}

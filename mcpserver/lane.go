@@ -10,7 +10,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // A lane answers tasks/get as the SDK would have it answered, to the byte, but without
@@ -29,7 +29,7 @@ func (l *lane) serve(w http.ResponseWriter, req *http.Request, body []byte) (ser
 	if l.closed || !isPoll(req.Header) || !l.lets(req) {
 		return nil, false
 	}
-	get, ok := wire.ReadGet(body)
+	get, ok := mcpwire.ReadGet(body)
 	if !ok || refuseName(req.Header["Mcp-Name"], string(get.TaskID)) != nil {
 		return nil, false
 	}
@@ -50,7 +50,7 @@ func (l *lane) serve(w http.ResponseWriter, req *http.Request, body []byte) (ser
 // isPoll reports whether the header is that of a tasks/get that the SDK would not
 // refuse for it. What is there twice is for the SDK to judge.
 func isPoll(header http.Header) bool {
-	return isOne(header["Mcp-Method"], wire.MethodGet) && isOne(header["Mcp-Protocol-Version"], wire.ExtensionVersion) &&
+	return isOne(header["Mcp-Method"], mcpwire.MethodGet) && isOne(header["Mcp-Protocol-Version"], mcpwire.ExtensionVersion) &&
 		header[sessionHeader] == nil && header["Last-Event-Id"] == nil &&
 		len(header["Content-Type"]) == 1 && isJSON(header["Content-Type"][0]) && accepts(header["Accept"])
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // polls is what the lane knows of a server: what the SDK made of polls that it was
@@ -35,7 +35,7 @@ const (
 
 // meet remembers who sent a request that the SDK let pass.
 func (p *polls) meet(c *carrier, req mcp.Request, declares bool) {
-	if c == nil || c.poller == nil || meta(req)[mcp.MetaKeyProtocolVersion] != wire.ExtensionVersion {
+	if c == nil || c.poller == nil || meta(req)[mcp.MetaKeyProtocolVersion] != mcpwire.ExtensionVersion {
 		return
 	}
 	if len(c.poller.info)+len(c.poller.capabilities) > maxPollerBytes {
@@ -50,7 +50,7 @@ func (p *polls) meet(c *carrier, req mcp.Request, declares bool) {
 }
 
 // introduce has the SDK tell how it names the server, with the first answer.
-func (p *polls) introduce(answer *wire.Task) mcp.Result {
+func (p *polls) introduce(answer *mcpwire.Task) mcp.Result {
 	if p.meta.Load() != nil {
 		return answer
 	}
@@ -58,14 +58,14 @@ func (p *polls) introduce(answer *wire.Task) mcp.Result {
 }
 
 type introduction struct {
-	*wire.Task
+	*mcpwire.Task
 	polls *polls
 }
 
 // SetMeta is where the SDK puts in the server's name.
 func (i *introduction) SetMeta(meta map[string]any) {
 	if info, ok := meta[mcp.MetaKeyServerInfo]; ok && len(meta) == 1 {
-		named := wire.ServerMeta(info)
+		named := mcpwire.ServerMeta(info)
 		i.polls.meta.Store(&named)
 	}
 	i.Task.SetMeta(meta)
@@ -78,7 +78,7 @@ type known struct {
 }
 
 // met returns what is known for the poll; ok is false if the SDK is to be asked.
-func (p *polls) met(get *wire.Get) (k known, ok bool) {
+func (p *polls) met(get *mcpwire.Get) (k known, ok bool) {
 	meta := p.meta.Load()
 	if meta == nil {
 		return k, false

@@ -9,7 +9,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // maxSubscribed bounds the tasks of one subscription; the acknowledgement names no more.
@@ -31,7 +31,7 @@ type subscriptionKey struct{}
 func (m *mount) listen(ctx context.Context, next mcp.MethodHandler, req mcp.Request) (mcp.Result, error) {
 	c := contextCarrier(ctx)
 	if c == nil || c.notify == nil || isNull(c.taskIDs) || generation(req) != extension {
-		return next(ctx, wire.MethodListen, req)
+		return next(ctx, mcpwire.MethodListen, req)
 	}
 	if !declares(req) {
 		return nil, missingCapability()
@@ -52,7 +52,7 @@ func (m *mount) listen(ctx context.Context, next mcp.MethodHandler, req mcp.Requ
 	ctx, stop := context.WithCancel(ctx)
 	defer s.pushing.Wait()
 	defer stop()
-	result, err := next(context.WithValue(ctx, subscriptionKey{}, s), wire.MethodListen, req)
+	result, err := next(context.WithValue(ctx, subscriptionKey{}, s), mcpwire.MethodListen, req)
 	if err == nil && len(s.taskIDs) > 0 {
 		<-ctx.Done()
 	}
@@ -83,7 +83,7 @@ func (s *subscription) agree(ctx context.Context, asked []string) error {
 func (m *mount) sending(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		s, ok := ctx.Value(subscriptionKey{}).(*subscription)
-		if !ok || method != wire.NotificationAcknowledged {
+		if !ok || method != mcpwire.NotificationAcknowledged {
 			return next(ctx, method, req)
 		}
 		params, ok := req.GetParams().(*mcp.SubscriptionsAcknowledgedParams)
@@ -91,8 +91,8 @@ func (m *mount) sending(next mcp.MethodHandler) mcp.MethodHandler {
 		if !ok || !isServer || params == nil {
 			return next(ctx, method, req)
 		}
-		result, err := next(ctx, method, &mcp.ServerRequest[*wire.Acknowledged]{
-			Session: session, Params: wire.NewAcknowledged(params, s.taskIDs), Extra: req.GetExtra(),
+		result, err := next(ctx, method, &mcp.ServerRequest[*mcpwire.Acknowledged]{
+			Session: session, Params: mcpwire.NewAcknowledged(params, s.taskIDs), Extra: req.GetExtra(),
 		})
 		if err == nil {
 			for _, id := range s.taskIDs {
@@ -116,7 +116,7 @@ func (s *subscription) push(ctx context.Context, id string) {
 			case err != nil:
 				s.m.readFailed(ctx, id, err)
 			default:
-				_ = s.carrier.notify(wire.NotificationTask, wire.NewNotification(task, subscriptionID(s.carrier.id))) // ctx ends with the stream
+				_ = s.carrier.notify(mcpwire.NotificationTask, mcpwire.NewNotification(task, subscriptionID(s.carrier.id))) // ctx ends with the stream
 				if task.Status.Terminal() {
 					return
 				}

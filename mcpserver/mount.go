@@ -17,8 +17,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
-	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
 // Options describe how tools are served. Nil works.
@@ -95,11 +95,11 @@ func Mount(server *mcp.Server, tools *mcptasks.Tools, runner mcptasks.Runner, op
 		m.addHelpers(server)
 	}
 	for _, err := range []error{
-		mcp.AddReceivingCustomMethod(server, wire.MethodGet, m.get),
-		mcp.AddReceivingCustomMethod(server, wire.MethodUpdate, m.update),
-		mcp.AddReceivingCustomMethod(server, wire.MethodCancel, m.cancel),
-		mcp.AddReceivingCustomMethod(server, wire.MethodResult, m.result),
-		mcp.AddReceivingCustomMethod(server, wire.MethodList, m.list),
+		mcp.AddReceivingCustomMethod(server, mcpwire.MethodGet, m.get),
+		mcp.AddReceivingCustomMethod(server, mcpwire.MethodUpdate, m.update),
+		mcp.AddReceivingCustomMethod(server, mcpwire.MethodCancel, m.cancel),
+		mcp.AddReceivingCustomMethod(server, mcpwire.MethodResult, m.result),
+		mcp.AddReceivingCustomMethod(server, mcpwire.MethodList, m.list),
 	} {
 		if err != nil { // the SDK has come to know the method itself
 			panic("mcptasks: Mount: " + err.Error())
@@ -155,21 +155,21 @@ func (m *mount) middleware(next mcp.MethodHandler) mcp.MethodHandler {
 			return nil, errBatch // the SDK takes one that does not name its version
 		}
 		switch method {
-		case wire.MethodDiscover:
+		case mcpwire.MethodDiscover:
 			result, err := next(ctx, method, req)
 			if discovered, ok := result.(*mcp.DiscoverResult); ok {
 				advertise(discovered)
 			}
 			return result, err
-		case wire.MethodInitialize:
+		case mcpwire.MethodInitialize:
 			return m.initialize(ctx, next, req)
-		case wire.MethodTools:
+		case mcpwire.MethodTools:
 			return m.listTools(ctx, next, req)
-		case wire.MethodCall:
+		case mcpwire.MethodCall:
 			return m.traced(ctx, method, req, func(ctx context.Context) (mcp.Result, error) { return m.call(ctx, next, req) })
-		case wire.MethodListen:
+		case mcpwire.MethodListen:
 			return m.listen(ctx, next, req)
-		case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel, wire.MethodResult, wire.MethodList:
+		case mcpwire.MethodGet, mcpwire.MethodUpdate, mcpwire.MethodCancel, mcpwire.MethodResult, mcpwire.MethodList:
 			return m.traced(ctx, method, req, func(ctx context.Context) (mcp.Result, error) { return m.serveTasks(ctx, next, method, req) })
 		default:
 			return next(ctx, method, req)
@@ -184,7 +184,7 @@ func advertise(discovered *mcp.DiscoverResult) {
 	if discovered.Capabilities != nil {
 		capabilities = *discovered.Capabilities
 	}
-	capabilities.Extensions = cloneWith(capabilities.Extensions, wire.Extension, map[string]any{})
+	capabilities.Extensions = cloneWith(capabilities.Extensions, mcpwire.Extension, map[string]any{})
 	discovered.Capabilities = &capabilities
 }
 

@@ -9,12 +9,12 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // poll does in the lane what middleware, serveTasks and get do otherwise. It returns
 // the answer behind the head.
-func (m *mount) poll(req *http.Request, get *wire.Get, known known, head string) ([]byte, error) {
+func (m *mount) poll(req *http.Request, get *mcpwire.Get, known known, head string) ([]byte, error) {
 	if !known.declares {
 		return nil, missingCapability()
 	}
@@ -32,7 +32,7 @@ func (m *mount) poll(req *http.Request, get *wire.Get, known known, head string)
 	if task.Outcome != nil {
 		size += len(task.Outcome.Result)
 	}
-	answer, err := wire.AppendDetailed(append(make([]byte, 0, size), head...), get.ID, known.meta, task)
+	answer, err := mcpwire.AppendDetailed(append(make([]byte, 0, size), head...), get.ID, known.meta, task)
 	if err != nil {
 		return nil, m.rpcError(ctx, &mcptasks.Error{Op: "get", TaskID: task.ID, Err: err})
 	}
@@ -41,18 +41,18 @@ func (m *mount) poll(req *http.Request, get *wire.Get, known known, head string)
 
 // pollOwner asks Options.Owner with what the SDK would give it, but a session: there
 // is none.
-func (m *mount) pollOwner(req *http.Request, get *wire.Get) (mcptasks.Owner, error) {
+func (m *mount) pollOwner(req *http.Request, get *mcpwire.Get) (mcptasks.Owner, error) {
 	ctx := req.Context()
 	token := auth.TokenInfoFromContext(ctx)
 	if m.ownerIsUser {
 		owner, err := tokenUser(token)
 		return m.checked(ctx, owner, err)
 	}
-	params := &wire.TaskParams{TaskID: string(get.TaskID)}
+	params := &mcpwire.TaskParams{TaskID: string(get.TaskID)}
 	if err := decode(get.Meta, &params.Meta); err != nil {
 		return m.checked(ctx, "", err)
 	}
-	return m.owner(ctx, &mcp.ServerRequest[*wire.TaskParams]{
+	return m.owner(ctx, &mcp.ServerRequest[*mcpwire.TaskParams]{
 		Session: new(mcp.ServerSession), // one each: a program may remember by it who sent the request
 		Params:  params,
 		Extra: &mcp.RequestExtra{
@@ -76,7 +76,7 @@ func (l *lane) head() string {
 
 // write sends the answer, or the error. Errors that have an HTTP status are sent with
 // it, and in no stream.
-func (l *lane) write(w http.ResponseWriter, get *wire.Get, answer []byte, failed error) {
+func (l *lane) write(w http.ResponseWriter, get *mcpwire.Get, answer []byte, failed error) {
 	status, stream := http.StatusOK, !l.options.JSONResponse
 	if failed != nil {
 		refusal := internalError
@@ -86,7 +86,7 @@ func (l *lane) write(w http.ResponseWriter, get *wire.Get, answer []byte, failed
 		case jsonrpc.CodeInvalidParams, mcp.CodeMissingRequiredClientCapabilities:
 			status, stream, head = http.StatusBadRequest, false, ""
 		}
-		answer = wire.AppendError([]byte(head), get.ID, refusal)
+		answer = mcpwire.AppendError([]byte(head), get.ID, refusal)
 	}
 	contentType := "application/json"
 	if stream {

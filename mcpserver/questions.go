@@ -13,7 +13,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // An asker asks the client of one 2025-11-25 session what the tasks it cares for
@@ -248,7 +248,7 @@ func (a *asker) relate(meta mcp.Meta, id string) mcp.Meta {
 	if a.call != nil {
 		return meta
 	}
-	return wire.RelateTask(meta, id)
+	return mcpwire.RelateTask(meta, id)
 }
 
 // undelivered reports whether err is the SDK's for a message that it could not send.

@@ -9,7 +9,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // refuse returns the error for a request that must not reach the SDK: one of a tasks/*
@@ -19,13 +19,13 @@ import (
 // where there is none.
 func (m *message) refuse(header http.Header) *jsonrpc.Error {
 	switch m.method {
-	case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel, wire.MethodResult:
+	case mcpwire.MethodGet, mcpwire.MethodUpdate, mcpwire.MethodCancel, mcpwire.MethodResult:
 		return first(m.refuseNoParams, func() *jsonrpc.Error { return m.refuseTask(header) }, m.refuseMeta)
-	case wire.MethodList:
+	case mcpwire.MethodList:
 		return first(m.refuseList, m.refuseMeta)
-	case wire.MethodCall:
+	case mcpwire.MethodCall:
 		return first(m.refuseNoParams, m.refuseCall, m.refuseMeta)
-	case wire.MethodListen:
+	case mcpwire.MethodListen:
 		return first(m.refuseNoParams, m.refuseListen, m.refuseMeta)
 	}
 	return nil
@@ -52,13 +52,13 @@ func (m *message) refuseTask(header http.Header) *jsonrpc.Error {
 	if err := decode(m.params["taskId"], &taskID); err != nil || taskID == nil {
 		return invalidParams(`"taskId" is missing or no string`)
 	}
-	if header.Get("Mcp-Protocol-Version") >= wire.ExtensionVersion && m.method != wire.MethodResult {
+	if header.Get("Mcp-Protocol-Version") >= mcpwire.ExtensionVersion && m.method != mcpwire.MethodResult {
 		if refusal := refuseName(header["Mcp-Name"], *taskID); refusal != nil {
 			return refusal
 		}
 	}
 	var responses map[string]json.RawMessage
-	if answers, ok := m.params["inputResponses"]; ok && m.method == wire.MethodUpdate && decode(answers, &responses) != nil {
+	if answers, ok := m.params["inputResponses"]; ok && m.method == mcpwire.MethodUpdate && decode(answers, &responses) != nil {
 		return invalidParams(`"inputResponses" is no object`)
 	}
 	return nil
@@ -70,7 +70,7 @@ func refuseName(names []string, taskID string) *jsonrpc.Error {
 	if len(names) == 0 || names[0] == "" {
 		return &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header is missing: it must be the taskId"}
 	}
-	if name, ok := wire.DecodeHeader(names[0]); !ok || len(names) > 1 || name != taskID {
+	if name, ok := mcpwire.DecodeHeader(names[0]); !ok || len(names) > 1 || name != taskID {
 		return &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header does not match the taskId in the body"}
 	}
 	return nil
@@ -135,13 +135,13 @@ var errBatch = invalidRequest("a protocol version that has tasks has no batches"
 func (m *message) fill(c *carrier) {
 	c.id = m.id
 	switch m.method {
-	case wire.MethodCall:
+	case mcpwire.MethodCall:
 		c.task = m.params["task"]
-	case wire.MethodListen:
+	case mcpwire.MethodListen:
 		if filter, err := readObject(m.params["notifications"]); err == nil {
 			c.taskIDs = filter["taskIds"]
 		}
-	case wire.MethodGet:
+	case mcpwire.MethodGet:
 		c.poller = &poller{string(m.meta[mcp.MetaKeyClientInfo]), string(m.meta[mcp.MetaKeyClientCapabilities])}
 	}
 }
@@ -149,7 +149,7 @@ func (m *message) fill(c *carrier) {
 // lacksParams reports whether the request may and does lack params. The SDK would
 // pass on a nil that its own methods cannot bear: it gets empty ones.
 func (m *message) lacksParams() bool {
-	return m.method == wire.MethodList && m.params == nil
+	return m.method == mcpwire.MethodList && m.params == nil
 }
 
 // withParams returns the body of a single request, with params.

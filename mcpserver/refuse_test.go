@@ -9,7 +9,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // FuzzRefuse holds refuse to what the SDK makes of the same body: a tasks/* request
@@ -36,7 +36,7 @@ func FuzzRefuse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string, extension bool, body []byte) {
 		header := http.Header{"Mcp-Name": {name}, "Mcp-Protocol-Version": {"2025-11-25"}}
 		if extension {
-			header.Set("Mcp-Protocol-Version", wire.ExtensionVersion)
+			header.Set("Mcp-Protocol-Version", mcpwire.ExtensionVersion)
 		}
 		posted, refusal := readBody(body)
 		if refusal != nil {
@@ -58,8 +58,8 @@ func FuzzRefuse(f *testing.F) {
 			return
 		}
 		switch request.Method {
-		case wire.MethodGet, wire.MethodUpdate, wire.MethodCancel:
-			var params *wire.TaskParams
+		case mcpwire.MethodGet, mcpwire.MethodUpdate, mcpwire.MethodCancel:
+			var params *mcpwire.TaskParams
 			if err := json.Unmarshal(request.Params, &params); err == nil && params == nil {
 				t.Errorf("%s passed without params", body)
 			}
@@ -67,7 +67,7 @@ func FuzzRefuse(f *testing.F) {
 			var taskID string
 			_ = json.Unmarshal(request.Params, &exact)
 			_ = json.Unmarshal(exact["taskId"], &taskID)
-			if decoded, ok := wire.DecodeHeader(name); extension && (!ok || taskID != decoded) {
+			if decoded, ok := mcpwire.DecodeHeader(name); extension && (!ok || taskID != decoded) {
 				t.Errorf("%s passed with the name %q", body, name)
 			}
 		}

@@ -8,13 +8,13 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // result answers tasks/result, once the task has ended, with what the call would
 // have been answered with. Meanwhile its stream carries the task's questions. The wait
 // ends early with the client or its session; the task goes on, and may be asked for again.
-func (m *mount) result(ctx context.Context, session *mcp.ServerSession, params *wire.TaskParams) (mcp.Result, error) {
+func (m *mount) result(ctx context.Context, session *mcp.ServerSession, params *mcpwire.TaskParams) (mcp.Result, error) {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	if client, ok := ctx.Value(clientKey{}).(context.Context); ok {
@@ -54,7 +54,7 @@ func (m *mount) callAnswer(ctx context.Context, task *mcptasks.Task) (mcp.Result
 	case o.Error != nil:
 		return nil, o.Error
 	default:
-		answer, err := wire.NewTaskResult(task.ID, o.Result)
+		answer, err := mcpwire.NewTaskResult(task.ID, o.Result)
 		if err != nil {
 			return nil, m.rpcError(ctx, &mcptasks.Error{Op: "result", TaskID: task.ID, Err: errors.New("the stored result is not one"), Hint: err.Error()})
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
 // serveTasks lets through the tasks/* requests that their generation has, with params,
@@ -19,12 +19,12 @@ func (m *mount) serveTasks(ctx context.Context, next mcp.MethodHandler, method s
 	if !g.has(method) {
 		return nil, methodNotFound(method)
 	}
-	if !hasParams(req) && method != wire.MethodList {
+	if !hasParams(req) && method != mcpwire.MethodList {
 		return nil, invalidParams(`"params" is missing or no object`)
 	}
 	if g == extension {
 		knows := declares(req)
-		if method == wire.MethodGet {
+		if method == mcpwire.MethodGet {
 			m.polls.meet(contextCarrier(ctx), req, knows)
 		}
 		if !knows {
@@ -35,7 +35,7 @@ func (m *mount) serveTasks(ctx context.Context, next mcp.MethodHandler, method s
 	if err != nil {
 		return nil, err
 	}
-	if method == wire.MethodList && !mayList(owner) {
+	if method == mcpwire.MethodList && !mayList(owner) {
 		return nil, methodNotFound(method)
 	}
 	return next(context.WithValue(context.WithValue(ctx, ownerKey{}, owner), generationKey{}, g), method, req)
@@ -43,7 +43,7 @@ func (m *mount) serveTasks(ctx context.Context, next mcp.MethodHandler, method s
 
 // get answers tasks/get: with the whole task, its result or error included, in the
 // extension; with where it stands in 2025-11-25.
-func (m *mount) get(ctx context.Context, session *mcp.ServerSession, params *wire.TaskParams) (mcp.Result, error) {
+func (m *mount) get(ctx context.Context, session *mcp.ServerSession, params *mcpwire.TaskParams) (mcp.Result, error) {
 	owner := contextOwner(ctx)
 	task, err := m.runner.Get(ctx, owner, params.TaskID)
 	if err != nil {
@@ -54,9 +54,9 @@ func (m *mount) get(ctx context.Context, session *mcp.ServerSession, params *wir
 	}
 	if contextGeneration(ctx) == core {
 		m.follow(ctx, session, owner, task, false)
-		return wire.NewCoreTask(task), nil
+		return mcpwire.NewCoreTask(task), nil
 	}
-	return m.polls.introduce(wire.Detailed(task)), nil
+	return m.polls.introduce(mcpwire.Detailed(task)), nil
 }
 
 // readable returns an error for a task whose result the SDK could not send: it would
@@ -69,17 +69,17 @@ func readable(task *mcptasks.Task) error {
 }
 
 // update stores answers to open questions; other keys are ignored.
-func (m *mount) update(ctx context.Context, _ *mcp.ServerSession, params *wire.UpdateParams) (*wire.Ack, error) {
+func (m *mount) update(ctx context.Context, _ *mcp.ServerSession, params *mcpwire.UpdateParams) (*mcpwire.Ack, error) {
 	if err := m.runner.Answer(ctx, contextOwner(ctx), params.TaskID, params.InputResponses); err != nil {
 		return nil, m.rpcError(ctx, err)
 	}
-	return wire.NewAck(), nil
+	return mcpwire.NewAck(), nil
 }
 
 // cancel acknowledges in the extension, also for a task that has ended: its cancel is
 // idempotent. In 2025-11-25 it answers with the cancelled task, and to one that has
 // ended with an error.
-func (m *mount) cancel(ctx context.Context, session *mcp.ServerSession, params *wire.TaskParams) (mcp.Result, error) {
+func (m *mount) cancel(ctx context.Context, session *mcp.ServerSession, params *mcpwire.TaskParams) (mcp.Result, error) {
 	task, err := m.runner.Cancel(ctx, contextOwner(ctx), params.TaskID)
 	switch g := contextGeneration(ctx); {
 	case errors.Is(err, mcptasks.ErrTerminal) && g == core:
@@ -88,14 +88,14 @@ func (m *mount) cancel(ctx context.Context, session *mcp.ServerSession, params *
 		return nil, m.rpcError(ctx, err)
 	case g == core:
 		m.follow(ctx, session, contextOwner(ctx), task, false) // no more: it has ended
-		return wire.NewCoreTask(task), nil
+		return mcpwire.NewCoreTask(task), nil
 	default:
-		return wire.NewAck(), nil
+		return mcpwire.NewAck(), nil
 	}
 }
 
 // list answers tasks/list with a page of the owner's tasks.
-func (m *mount) list(ctx context.Context, _ *mcp.ServerSession, params *wire.ListParams) (*wire.CoreList, error) {
+func (m *mount) list(ctx context.Context, _ *mcp.ServerSession, params *mcpwire.ListParams) (*mcpwire.CoreList, error) {
 	cursor := ""
 	if params != nil {
 		cursor = params.Cursor
@@ -104,7 +104,7 @@ func (m *mount) list(ctx context.Context, _ *mcp.ServerSession, params *wire.Lis
 	if err != nil {
 		return nil, m.rpcError(ctx, err)
 	}
-	return wire.NewCoreList(page), nil
+	return mcpwire.NewCoreList(page), nil
 }
 
 // rpcError is what a client is told of an error: what it can act on, in words that

@@ -8,8 +8,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
-	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
 // traced makes a span of a request that does something: a call of one of the tools,
@@ -33,8 +33,8 @@ func (m *mount) traced(ctx context.Context, method string, req mcp.Request, serv
 // tracedTool returns the tool that a request is about, "" for none, and whether the
 // request has a span.
 func (m *mount) tracedTool(method string, req mcp.Request) (string, bool) {
-	if method != wire.MethodCall {
-		return "", method == wire.MethodUpdate || method == wire.MethodCancel
+	if method != mcpwire.MethodCall {
+		return "", method == mcpwire.MethodUpdate || method == mcpwire.MethodCancel
 	}
 	params, ok := req.GetParams().(*mcp.CallToolParamsRaw)
 	if !ok || params == nil {
@@ -65,7 +65,7 @@ func isToolError(result mcp.Result) bool {
 	switch answer := result.(type) {
 	case *mcp.CallToolResult: // of a tool that ran in the call, or of arguments that did not pass
 		return answer != nil && answer.IsError
-	case *wire.CallResult: // of a task that was waited for
+	case *mcpwire.CallResult: // of a task that was waited for
 		return answer != nil && answer.IsError
 	}
 	return false

@@ -11,7 +11,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
@@ -35,13 +35,13 @@ func beforeTheTask(t *testing.T, db Database) {
 	}})
 	p := serve(t, db, tools, true, nil, nil)
 
-	got := p.request(t, wire.MethodCall, "greet", true, map[string]any{"name": "greet"})
+	got := p.request(t, mcpwire.MethodCall, "greet", true, map[string]any{"name": "greet"})
 	if got.Error != nil || !strings.Contains(string(got.Result), `"resultType":"input_required"`) || !strings.Contains(string(got.Result), `"What is your name?"`) {
 		t.Fatalf("before: %s %v", got.Result, got.Error)
 	}
 	retry := func(content map[string]any) string {
-		got := p.request(t, wire.MethodCall, "greet", true, map[string]any{"name": "greet", "inputResponses": map[string]any{"name": accepted(content)}})
-		var handle wire.Task
+		got := p.request(t, mcpwire.MethodCall, "greet", true, map[string]any{"name": "greet", "inputResponses": map[string]any{"name": accepted(content)}})
+		var handle mcpwire.Task
 		if err := json.Unmarshal(got.Result, &handle); err != nil || handle.TaskID == "" {
 			t.Fatalf("the retry: %s %v", got.Result, got.Error)
 		}
@@ -69,7 +69,7 @@ func inlineWait(t *testing.T, db Database) {
 		return done("quick"), nil, nil
 	}, &mcptasks.ToolOptions{InlineWait: patience})
 	p := serve(t, db, tools, true, nil, nil)
-	got := p.request(t, wire.MethodCall, "quick", true, map[string]any{"name": "quick"})
+	got := p.request(t, mcpwire.MethodCall, "quick", true, map[string]any{"name": "quick"})
 	if got.Error != nil || !strings.Contains(string(got.Result), `"resultType":"complete"`) || !strings.Contains(string(got.Result), `"text":"quick"`) {
 		t.Errorf("quick: %s %v", got.Result, got.Error)
 	}
@@ -90,7 +90,7 @@ func helperTools(t *testing.T, db Database) {
 	}, &mcptasks.ToolOptions{PlainWait: 10 * time.Millisecond})
 	p := serve(t, db, tools, true, nil, &mcpserver.Options{HelperTools: true})
 	plain := func(tool string, args map[string]any) string {
-		got := p.request(t, wire.MethodCall, tool, false, map[string]any{"name": tool, "arguments": args})
+		got := p.request(t, mcpwire.MethodCall, tool, false, map[string]any{"name": tool, "arguments": args})
 		if got.Error != nil {
 			t.Fatalf("%s: %v", tool, got.Error)
 		}
@@ -136,8 +136,8 @@ func repeatedCall(t *testing.T, db Database) {
 		},
 	})
 	call := func() string {
-		got := p.requestMeta(t, wire.MethodCall, "block", true, map[string]any{"name": "block"}, map[string]any{"claudecode/toolUseId": "toolu_1"})
-		var handle wire.Task
+		got := p.requestMeta(t, mcpwire.MethodCall, "block", true, map[string]any{"name": "block"}, map[string]any{"claudecode/toolUseId": "toolu_1"})
+		var handle mcpwire.Task
 		if err := json.Unmarshal(got.Result, &handle); err != nil || handle.TaskID == "" {
 			t.Fatalf("%s %v", got.Result, got.Error)
 		}

@@ -20,7 +20,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/mcpserver"
 	"github.com/mcptasks/mcptasks/runner"
 )
@@ -92,10 +92,10 @@ func (p *program) requestMeta(t *testing.T, method, name string, declare bool, p
 	t.Helper()
 	capabilities := map[string]any{}
 	if declare {
-		capabilities["extensions"] = map[string]any{wire.Extension: map[string]any{}}
+		capabilities["extensions"] = map[string]any{mcpwire.Extension: map[string]any{}}
 	}
 	meta := map[string]any{
-		mcp.MetaKeyProtocolVersion:    wire.ExtensionVersion,
+		mcp.MetaKeyProtocolVersion:    mcpwire.ExtensionVersion,
 		mcp.MetaKeyClientInfo:         map[string]any{"name": "e2e", "version": "v1"},
 		mcp.MetaKeyClientCapabilities: capabilities,
 	}
@@ -113,7 +113,7 @@ func (p *program) requestMeta(t *testing.T, method, name string, declare bool, p
 	}
 	for key, value := range map[string]string{
 		"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
-		"MCP-Protocol-Version": wire.ExtensionVersion, "Mcp-Method": method, "Mcp-Name": wire.EncodeHeader(name),
+		"MCP-Protocol-Version": mcpwire.ExtensionVersion, "Mcp-Method": method, "Mcp-Name": mcpwire.EncodeHeader(name),
 	} {
 		req.Header.Set(key, value)
 	}
@@ -138,10 +138,10 @@ func (p *program) requestMeta(t *testing.T, method, name string, declare bool, p
 
 // call sends tools/call as a client that declares the extension and returns the
 // handle.
-func (p *program) call(t *testing.T, tool string, args map[string]any) wire.Task {
+func (p *program) call(t *testing.T, tool string, args map[string]any) mcpwire.Task {
 	t.Helper()
-	got := p.request(t, wire.MethodCall, tool, true, map[string]any{"name": tool, "arguments": args})
-	var task wire.Task
+	got := p.request(t, mcpwire.MethodCall, tool, true, map[string]any{"name": tool, "arguments": args})
+	var task mcpwire.Task
 	if got.Error != nil {
 		t.Fatalf("tools/call %s: %v", tool, got.Error)
 	}
@@ -152,13 +152,13 @@ func (p *program) call(t *testing.T, tool string, args map[string]any) wire.Task
 }
 
 // get sends tasks/get.
-func (p *program) get(t *testing.T, id string) wire.Task {
+func (p *program) get(t *testing.T, id string) mcpwire.Task {
 	t.Helper()
-	got := p.request(t, wire.MethodGet, id, true, map[string]any{"taskId": id})
+	got := p.request(t, mcpwire.MethodGet, id, true, map[string]any{"taskId": id})
 	if got.Error != nil {
 		t.Fatalf("tasks/get: %v", got.Error)
 	}
-	var task wire.Task
+	var task mcpwire.Task
 	if err := json.Unmarshal(got.Result, &task); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func (p *program) get(t *testing.T, id string) wire.Task {
 }
 
 // ended waits for the task's end by watching it, then reads it as a client does.
-func (p *program) ended(t *testing.T, id string) wire.Task {
+func (p *program) ended(t *testing.T, id string) mcpwire.Task {
 	t.Helper()
 	p.until(t, id, func(task *mcptasks.Task) bool { return task.Status.Terminal() })
 	return p.get(t, id)

@@ -13,7 +13,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -34,13 +34,13 @@ func hostileInput(t *testing.T, db Database) {
 	}
 
 	unknown := func(id string) string {
-		return fmt.Sprint(p.request(t, wire.MethodGet, id, true, map[string]any{"taskId": id}).Error)
+		return fmt.Sprint(p.request(t, mcpwire.MethodGet, id, true, map[string]any{"taskId": id}).Error)
 	}
 	want := unknown(foreign.ID)
 	for name, id := range map[string]string{
 		"NUL": "\x00", "NUL behind": id + "\x00", "replaced": id[:35] + "\ufffd", "long": strings.Repeat("x", 1<<18), "SQL": "' OR '1'='1",
 	} {
-		for _, method := range []string{wire.MethodGet, wire.MethodUpdate, wire.MethodCancel} {
+		for _, method := range []string{mcpwire.MethodGet, mcpwire.MethodUpdate, mcpwire.MethodCancel} {
 			got := p.request(t, method, id, true, map[string]any{"taskId": id, "inputResponses": map[string]any{"q": accepted(map[string]any{"confirm": true})}})
 			if fmt.Sprint(got.Error) != want {
 				t.Errorf("%s %s is answered with %s %v", method, name, got.Result, got.Error)
@@ -54,8 +54,8 @@ func hostileInput(t *testing.T, db Database) {
 			t.Errorf("an answer under %s: %v", name, got.Error)
 		}
 		for where, got := range map[string]answer{
-			"inputResponses":  p.request(t, wire.MethodCall, "ask", true, map[string]any{"name": "ask", "inputResponses": responses}),
-			"idempotency key": p.requestMeta(t, wire.MethodCall, "ask", true, map[string]any{"name": "ask"}, map[string]any{"claudecode/toolUseId": key}),
+			"inputResponses":  p.request(t, mcpwire.MethodCall, "ask", true, map[string]any{"name": "ask", "inputResponses": responses}),
+			"idempotency key": p.requestMeta(t, mcpwire.MethodCall, "ask", true, map[string]any{"name": "ask"}, map[string]any{"claudecode/toolUseId": key}),
 		} {
 			if got.Error != nil && got.Error.Code != jsonrpc.CodeInvalidParams {
 				t.Errorf("%s as %s: %v", name, where, got.Error)
@@ -102,7 +102,7 @@ func (p *program) raw(t *testing.T, body string) string {
 	}
 	for key, value := range map[string]string{
 		"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
-		"MCP-Protocol-Version": wire.ExtensionVersion, "Mcp-Method": wire.MethodListen,
+		"MCP-Protocol-Version": mcpwire.ExtensionVersion, "Mcp-Method": mcpwire.MethodListen,
 	} {
 		req.Header.Set(key, value)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/runner"
 )
 
@@ -23,7 +23,7 @@ func confirm(message string) *mcp.ElicitParams {
 }
 
 // parked waits until the task asks, and returns it as a client reads it.
-func (p *program) parked(t *testing.T, id string) wire.Task {
+func (p *program) parked(t *testing.T, id string) mcpwire.Task {
 	t.Helper()
 	p.until(t, id, func(task *mcptasks.Task) bool { return task.Status == mcptasks.StatusInputRequired })
 	return p.get(t, id)
@@ -32,7 +32,7 @@ func (p *program) parked(t *testing.T, id string) wire.Task {
 // answer sends tasks/update.
 func (p *program) answer(t *testing.T, id string, responses map[string]any) answer {
 	t.Helper()
-	return p.request(t, wire.MethodUpdate, id, true, map[string]any{"taskId": id, "inputResponses": responses})
+	return p.request(t, mcpwire.MethodUpdate, id, true, map[string]any{"taskId": id, "inputResponses": responses})
 }
 
 func accepted(content map[string]any) map[string]any {

@@ -12,7 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/wire"
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/mcpserver"
 	"github.com/mcptasks/mcptasks/runner"
 )
@@ -156,7 +156,7 @@ func cancelRunning(t *testing.T, db Database) {
 	receive(t, "run", began)
 
 	for range 2 { // the extension's cancel is idempotent
-		if got := p.request(t, wire.MethodCancel, id, true, map[string]any{"taskId": id}); got.Error != nil {
+		if got := p.request(t, mcpwire.MethodCancel, id, true, map[string]any{"taskId": id}); got.Error != nil {
 			t.Fatal(got.Error)
 		}
 	}
@@ -194,11 +194,11 @@ func plainClient(t *testing.T, db Database) {
 	}, nil)
 	p := serve(t, db, tools, true, nil, &mcpserver.Options{PlainWait: 2 * time.Second})
 
-	got := p.request(t, wire.MethodCall, "quick", false, map[string]any{"name": "quick"})
+	got := p.request(t, mcpwire.MethodCall, "quick", false, map[string]any{"name": "quick"})
 	if got.Error != nil || !strings.Contains(string(got.Result), `"text":"quick"`) || !strings.Contains(string(got.Result), `"resultType":"complete"`) {
 		t.Errorf("quick: %s %v", got.Result, got.Error)
 	}
-	got = p.request(t, wire.MethodCall, "block", false, map[string]any{"name": "block"})
+	got = p.request(t, mcpwire.MethodCall, "block", false, map[string]any{"name": "block"})
 	if got.Error != nil || !strings.Contains(string(got.Result), `"isError":true`) || !strings.Contains(string(got.Result), "did not finish within 2s") {
 		t.Errorf("block: %s %v", got.Result, got.Error)
 	}

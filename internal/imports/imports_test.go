@@ -36,7 +36,7 @@ var never = map[string][]string{
 	"/internal/config":    slices.Concat(database, otelSDK),
 	"/internal/names":     slices.Concat(database, otelSDK),
 	"/internal/telemetry": slices.Concat(database, otelSDK, []string{module}),
-	"/internal/wire":      slices.Concat(database, otelSDK),
+	"/internal/mcpwire":   slices.Concat(database, otelSDK),
 	"/mcpclient":          slices.Concat(database, otelSDK),
 	"/mcpserver":          slices.Concat(database, otelSDK),
 	"/tasktest":           slices.Concat(database, otelSDK),

@@ -17,8 +17,8 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
-	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
 // httpClients is how many clients there are, each with a connection that it keeps.
@@ -81,7 +81,7 @@ func httpCalls(ctx context.Context, l *lab) (_ []float64, err error) {
 		return nil, err
 	}
 	defer closing(&err, stop)
-	call := post("/mcp", wire.MethodCall, "noop", toolCall("noop", json.RawMessage(arguments)), `"resultType":"task"`, `"status":"working"`)
+	call := post("/mcp", mcpwire.MethodCall, "noop", toolCall("noop", json.RawMessage(arguments)), `"resultType":"task"`, `"status":"working"`)
 	calls := func(ctx context.Context, share float64) (float64, error) {
 		result, err := clients.do(ctx, l.lasting(share), func() *exchange { return call })
 		if err != nil {
@@ -104,7 +104,7 @@ func (l *lab) echoes(clients clients, text string) arm {
 	if err != nil {
 		panic(err) // strings and a number
 	}
-	call := post("/echo", wire.MethodCall, "echo", toolCall("echo", args), `"resultType":"complete"`, text)
+	call := post("/echo", mcpwire.MethodCall, "echo", toolCall("echo", args), `"resultType":"complete"`, text)
 	return func(ctx context.Context, share float64) (float64, error) {
 		return rate(clients.do(ctx, l.lasting(share), func() *exchange { return call }))
 	}
@@ -124,7 +124,7 @@ type exchange struct {
 }
 
 func get(id string, want ...string) *exchange {
-	return post("/mcp", wire.MethodGet, id, map[string]any{"taskId": id}, append(want, `"taskId":"`+id+`"`)...)
+	return post("/mcp", mcpwire.MethodGet, id, map[string]any{"taskId": id}, append(want, `"taskId":"`+id+`"`)...)
 }
 
 func toolCall(tool string, args json.RawMessage) map[string]any {
@@ -134,9 +134,9 @@ func toolCall(tool string, args json.RawMessage) map[string]any {
 // post is a request of protocol 2026-07-28, by a client that declares tasks.
 func post(path, method, name string, params map[string]any, want ...string) *exchange {
 	params["_meta"] = map[string]any{
-		mcp.MetaKeyProtocolVersion:    wire.ExtensionVersion,
+		mcp.MetaKeyProtocolVersion:    mcpwire.ExtensionVersion,
 		mcp.MetaKeyClientInfo:         map[string]any{"name": "bench", "version": "v1"},
-		mcp.MetaKeyClientCapabilities: map[string]any{"extensions": map[string]any{wire.Extension: map[string]any{}}},
+		mcp.MetaKeyClientCapabilities: map[string]any{"extensions": map[string]any{mcpwire.Extension: map[string]any{}}},
 	}
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 	if err != nil {
@@ -145,7 +145,7 @@ func post(path, method, name string, params map[string]any, want ...string) *exc
 	e := &exchange{}
 	e.request = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"+
 		"Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: %s\r\nMcp-Method: %s\r\nMcp-Name: %s\r\n"+
-		"Content-Length: %d\r\n\r\n%s", path, wire.ExtensionVersion, method, name, len(body), body)
+		"Content-Length: %d\r\n\r\n%s", path, mcpwire.ExtensionVersion, method, name, len(body), body)
 	for _, text := range want {
 		e.want = append(e.want, []byte(text))
 	}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
-	"github.com/mcptasks/mcptasks/internal/wire"
 )
 
 // requestPatience bounds one request: the database may be away for two leases.
@@ -51,9 +51,9 @@ func (c *client) do(ctx context.Context, r *history.Request) *history.Request {
 		params["inputResponses"] = responses
 	}
 	params["_meta"] = map[string]any{
-		mcp.MetaKeyProtocolVersion:    wire.ExtensionVersion,
+		mcp.MetaKeyProtocolVersion:    mcpwire.ExtensionVersion,
 		mcp.MetaKeyClientInfo:         map[string]any{"name": "chaos", "version": "v1"},
-		mcp.MetaKeyClientCapabilities: map[string]any{"extensions": map[string]any{wire.Extension: map[string]any{}}},
+		mcp.MetaKeyClientCapabilities: map[string]any{"extensions": map[string]any{mcpwire.Extension: map[string]any{}}},
 	}
 	r.Sent = time.Now().UnixNano()
 	body, err := c.post(context.WithoutCancel(ctx), r, name, params) // once sent, the answer is waited for
@@ -80,7 +80,7 @@ func (c *client) post(ctx context.Context, r *history.Request, name string, para
 	}
 	for key, value := range map[string]string{
 		"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
-		"MCP-Protocol-Version": wire.ExtensionVersion, "Mcp-Method": r.Op, "Mcp-Name": name, ownerHeader: r.Owner,
+		"MCP-Protocol-Version": mcpwire.ExtensionVersion, "Mcp-Method": r.Op, "Mcp-Name": name, ownerHeader: r.Owner,
 	} {
 		req.Header.Set(key, value)
 	}

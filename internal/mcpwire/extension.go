@@ -1,6 +1,6 @@
-// Package wire holds MCP's spelling of tasks, once for whoever speaks it. This
+// Package mcpwire holds MCP's spelling of tasks, once for whoever speaks it. This
 // file is the Tasks extension (SEP-2663, protocol 2026-07-28).
-package wire
+package mcpwire
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package wire
+package mcpwire
 
 // maxScanDepth is how deep a scanner goes. Few payloads are as deep, and what is
 // deeper goes the way of all JSON.
