@@ -30,7 +30,7 @@ DATABASE = postgres
 chaos: ## prove the invariants against an adversary (SEED=1 DURATION=60s DATABASE=postgres|sqlite)
 	go run ./internal/proof/chaos -seed $(SEED) -duration $(DURATION) -database $(DATABASE)
 
-compat: ## build and test the Postgres packages with a newer River (compat/river051.mod)
+compat: ## build and test with the oldest River that we promise (compat/oldest.mod)
 	go run ./internal/proof/compat
 
 bench: ## measure how near the database's limit it is (JSON=file RUN=regexp, BENCHFLAGS=-quick)

@@ -1,48 +1,58 @@
-// Command compat shows that the Postgres side of mcptasks builds and works with a
-// newer River than go.mod requires: compat/river051.mod is go.mod with the versions
-// of River's modules raised, and without River's SQLite driver.
+// Command compat builds mcptasks, and runs the tests that River has most to do with,
+// on the oldest River that we promise to work with.
 //
-// It fails if that file is not what go.mod makes it; with -write it is made so.
+// What the promise means: go.mod requires a newer River, and Go's minimal version
+// selection never selects an older one than that. A program that requires mcptasks
+// therefore gets at least go.mod's version. It runs an older River only if its own
+// go.mod holds River back with a replace or an exclude directive, for example because
+// a release of River broke something else in it. Such a program is on tested ground
+// down to the version below, with all of River's modules at that one version. What a
+// later River fixed is then missing.
+//
+// compat/oldest.mod is go.mod with River's modules at that version, and oldest.sum is
+// its go.sum. The command fails if oldest.mod is not what go.mod makes it; with -write
+// it makes both anew. With -river it tries another version and leaves the files alone.
 package main
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 )
 
 const (
-	version = "v0.51.0"
-	modfile = "compat/river051.mod" // its sums are beside it
-
-	module = "github.com/mcptasks/mcptasks"
-	sqlite = "github.com/riverqueue/river/riverdriver/riversqlite"
+	// oldest is the oldest River promised. River 0.51.0 is the first that cancels a
+	// running job although its cancel notification was lost.
+	oldest  = "v0.51.0"
+	modfile = "compat/oldest.mod"
 )
 
 // tests are those that River has most to do with, by package.
 var tests = []struct{ run, packages string }{
 	{"TestStore$|TestReindex", "./store/postgres"},
-	{".", "./workers"},
-	{"TestProgram|TestPollOnly$|TestMigrat|TestPlan|TestFetchLost|TestNotificationLost|TestRollingRestart|TestSIGKILL", "./internal/e2e/onpostgres"},
+	{"TestStore$|TestRiver|TestPlan", "./store/sqlite"},
+	{".", "./internal/workers"},
+	{
+		"TestProgram|TestPollOnly$|TestMigrat|TestPlan|TestFetchLost|TestNotificationLost|TestRollingRestart|TestSIGKILL",
+		"./internal/e2e/onpostgres ./internal/e2e/onsqlite",
+	},
 }
 
 func main() {
-	write := flag.Bool("write", false, "make "+modfile+" anew from go.mod")
+	write := flag.Bool("write", false, "make "+modfile+" and its sums anew from go.mod")
+	river := flag.String("river", "", "try this version of River, not the one promised")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *write)
+	err := run(ctx, *river, *write)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "compat:", err)
@@ -50,22 +60,73 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, write bool) error {
-	packages, err := withoutSQLite(ctx)
+func run(ctx context.Context, river string, write bool) error {
+	if river != "" && write {
+		return errors.New("-write makes the files of the promised version: it takes no -river")
+	}
+	dir, err := os.MkdirTemp("", "compat")
 	if err != nil {
 		return err
 	}
-	if err := compare(ctx, packages, write); err != nil || write {
+	defer func() { _ = os.RemoveAll(dir) }()
+	fresh := filepath.Join(dir, "river.mod")
+	if river != "" {
+		if err := derive(ctx, fresh, river); err != nil {
+			return err
+		}
+		return check(ctx, fresh, river)
+	}
+	if err := derive(ctx, fresh, oldest); err != nil {
 		return err
 	}
-	fmt.Printf("%d packages at River %s\n", len(packages), version)
-	if err := goTool(ctx, append([]string{"vet", "-modfile=" + modfile}, packages...)...); err != nil {
+	if write {
+		return errors.Join(copyFile(fresh, modfile), copyFile(sumOf(fresh), sumOf(modfile)))
+	}
+	if err := same(fresh, modfile); err != nil {
+		return err
+	}
+	return check(ctx, modfile, oldest)
+}
+
+// check vets all packages, which compiles them and their tests, and runs the tests.
+func check(ctx context.Context, modfile, river string) error {
+	fmt.Printf("all packages with River %s\n", river)
+	if err := goTool(ctx, "vet", "-modfile="+modfile, "./..."); err != nil {
 		return err
 	}
 	for _, t := range tests {
 		args := append([]string{"test", "-modfile=" + modfile, "-run", t.run}, strings.Fields(t.packages)...)
 		if err := goTool(ctx, args...); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+var riverVersion = regexp.MustCompile(`(?m)^(\s*github\.com/riverqueue/river(?:/\S+)?) v\S+`)
+
+// derive writes go.mod with River's modules at a version to the file at path, and its
+// sums beside it.
+func derive(ctx context.Context, path, river string) error {
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		return err
+	}
+	mod = riverVersion.ReplaceAll(mod, []byte("$1 "+river))
+	if err := errors.Join(os.WriteFile(path, mod, 0o644), copyFile("go.sum", sumOf(path))); err != nil {
+		return err
+	}
+	// Adds the sums, and the other versions that this River requires.
+	if err := goList(ctx, "-modfile="+path, "-mod=mod", "-deps", "-test", "./..."); err != nil {
+		return err
+	}
+	// Raises River again if another requirement of ours needs a newer one.
+	if mod, err = os.ReadFile(path); err != nil {
+		return err
+	}
+	for _, line := range riverVersion.FindAllString(string(mod), -1) {
+		if !strings.HasSuffix(line, " "+river) {
+			return fmt.Errorf("River %s cannot be selected: a requirement needs%s", river, strings.TrimRight(line, "\n"))
 		}
 	}
 	return nil
@@ -80,108 +141,32 @@ func goTool(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// withoutSQLite returns the module's packages that need no SQLite, nor do their tests.
-func withoutSQLite(ctx context.Context) ([]string, error) {
-	out, err := output(ctx, "list", "-test", "-json=ImportPath,ForTest,Deps", "./...")
+func goList(ctx context.Context, args ...string) error {
+	out, err := exec.CommandContext(ctx, "go", append([]string{"list"}, args...)...).CombinedOutput()
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("go list: %w\n%s", err, out)
 	}
-	needs := make(map[string]bool)
-	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p struct {
-			ImportPath, ForTest string
-			Deps                []string
-		}
-		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return nil, err
-		}
-		name, _, _ := strings.Cut(p.ImportPath, " ")
-		if p.ForTest != "" {
-			name = p.ForTest
-		}
-		name = strings.TrimSuffix(name, ".test")
-		needs[name] = needs[name] || slices.Contains(p.Deps, sqlite)
-	}
-	var packages []string
-	for name, needsSQLite := range needs {
-		if !needsSQLite && strings.HasPrefix(name, module) {
-			packages = append(packages, name)
-		}
-	}
-	slices.Sort(packages)
-	for _, t := range tests {
-		for name := range strings.FieldsSeq(t.packages) {
-			if !slices.Contains(packages, module+strings.TrimPrefix(name, ".")) {
-				return nil, fmt.Errorf("%s, or its tests, need SQLite: no test package may import both drivers", name)
-			}
-		}
-	}
-	return packages, nil
+	return nil
 }
 
-var riverVersion = regexp.MustCompile(`(?m)^(\s*github\.com/riverqueue/river\S*) v\S+`)
-
-// compare makes the file anew and compares it with the one there is.
-func compare(ctx context.Context, packages []string, write bool) error {
-	ours, err := os.ReadFile("go.mod")
-	if err != nil {
-		return err
-	}
-	lines := slices.DeleteFunc(strings.Split(string(ours), "\n"), func(line string) bool {
-		return strings.Contains(line, sqlite+" ")
-	})
-	raised := riverVersion.ReplaceAllString(strings.Join(lines, "\n"), "$1 "+version)
-
-	dir, err := os.MkdirTemp("", "compat")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	fresh := filepath.Join(dir, "river.mod")
-	sums, err := os.ReadFile("go.sum")
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(os.WriteFile(fresh, []byte(raised), 0o644), os.WriteFile(sumOf(fresh), sums, 0o644)); err != nil {
-		return err
-	}
-	// Raises what the newer River needs newer.
-	if _, err := output(ctx, append([]string{"list", "-modfile=" + fresh, "-mod=mod", "-deps", "-test"}, packages...)...); err != nil {
-		return err
-	}
-	if write {
-		return errors.Join(move(fresh, modfile), move(sumOf(fresh), sumOf(modfile)))
-	}
+func same(fresh, modfile string) error {
 	want, err := os.ReadFile(fresh)
 	if err != nil {
 		return err
 	}
-	is, err := os.ReadFile(modfile)
-	if err == nil && !bytes.Equal(is, want) {
-		err = fmt.Errorf("%s is not go.mod with River %s: run go run ./internal/proof/compat -write", modfile, version)
+	have, err := os.ReadFile(modfile)
+	if err == nil && !bytes.Equal(have, want) {
+		err = fmt.Errorf("%s is not go.mod with River %s: run go run ./internal/proof/compat -write", modfile, oldest)
 	}
 	return err
 }
 
 func sumOf(modfile string) string { return strings.TrimSuffix(modfile, ".mod") + ".sum" }
 
-func move(from, to string) error {
+func copyFile(from, to string) error {
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(to, data, 0o644)
-}
-
-func output(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("go %s: %w\n%s", args[0], err, &stderr)
-	}
-	return out, nil
 }

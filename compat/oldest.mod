@@ -14,6 +14,7 @@ require (
 	github.com/riverqueue/river v0.51.0
 	github.com/riverqueue/river/riverdriver v0.51.0
 	github.com/riverqueue/river/riverdriver/riverpgxv5 v0.51.0
+	github.com/riverqueue/river/riverdriver/riversqlite v0.51.0
 	github.com/riverqueue/river/rivertype v0.51.0
 	github.com/segmentio/encoding v0.5.4
 	github.com/spf13/cobra v1.10.2
