@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/runner"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -63,7 +64,7 @@ func (p *program) withBackend(cmd *cobra.Command, url string, fn func(context.Co
 	if err != nil {
 		return err
 	}
-	backend, err := store.Open(cmd.Context(), url, cfg, store.Hooks{})
+	backend, err := store.Open(cmd.Context(), url, cfg, notify.New(cfg.Logger))
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/internal/workers"
 	"github.com/mcptasks/mcptasks/migrations"
@@ -24,16 +25,16 @@ import (
 // them, or both. It implements [mcptasks.Runner]. Start, Stop and Close must not
 // be called concurrently with each other; all else is safe for concurrent use.
 type Node struct {
-	id      string
-	config  *config.Config
-	tools   *mcptasks.Tools
-	store   store.Backend
-	workers *workers.Workers
-	news    *news
-	audit   telemetry.Audit
-	unwatch func() // ends the reading of the database for metrics
-	owned   bool   // the store is this node's to close
-	ready   readiness
+	id       string
+	config   *config.Config
+	tools    *mcptasks.Tools
+	store    store.Backend
+	workers  *workers.Workers
+	notifier *notify.Notifier
+	audit    telemetry.Audit
+	unwatch  func() // ends the reading of the database for metrics
+	owned    bool   // the store is this node's to close
+	ready    readiness
 }
 
 var _ mcptasks.Runner = (*Node)(nil)
@@ -50,19 +51,19 @@ func Open(ctx context.Context, url string, tools *mcptasks.Tools, config *Config
 	if err != nil {
 		return nil, err
 	}
-	backend, news, err := open(ctx, url, cfg)
+	backend, notifier, err := open(ctx, url, cfg)
 	if err != nil {
 		return nil, err
 	}
-	node := newNode(backend, tools, cfg, news)
+	node := newNode(backend, tools, cfg, notifier)
 	node.owned = true
 	return node, nil
 }
 
-// open opens the database at url, and the news of its tasks.
-func open(ctx context.Context, url string, cfg *config.Config) (store.Backend, *news, error) {
-	news := newNews(cfg.Logger)
-	backend, err := store.Open(ctx, url, cfg, news.hooks())
+// open opens the database at url, with its notifier.
+func open(ctx context.Context, url string, cfg *config.Config) (store.Backend, *notify.Notifier, error) {
+	notifier := notify.New(cfg.Logger)
+	backend, err := store.Open(ctx, url, cfg, notifier)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,8 +73,8 @@ func open(ctx context.Context, url string, cfg *config.Config) (store.Backend, *
 		_ = backend.Close()
 		return nil, nil, err
 	}
-	news.open(backend, cfg.PollOnly)
-	return backend, news, nil
+	notifier.Start(backend, !cfg.PollOnly)
+	return backend, notifier, nil
 }
 
 // prepare checks the schema, and brings an older one up if migrate is set.
@@ -85,17 +86,17 @@ func prepare(ctx context.Context, backend store.Backend, migrate bool) error {
 	return err
 }
 
-func newNode(backend store.Backend, tools *mcptasks.Tools, cfg *config.Config, news *news) *Node {
+func newNode(backend store.Backend, tools *mcptasks.Tools, cfg *config.Config, notifier *notify.Notifier) *Node {
 	id := rand.Text()
 	node := &Node{
-		id:      id,
-		config:  cfg,
-		tools:   tools,
-		store:   backend,
-		news:    news,
-		audit:   telemetry.NewAudit(cfg.Audit),
-		ready:   readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
-		workers: workers.New(backend, tools, cfg, id),
+		id:       id,
+		config:   cfg,
+		tools:    tools,
+		store:    backend,
+		notifier: notifier,
+		audit:    telemetry.NewAudit(cfg.Audit),
+		ready:    readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
+		workers:  workers.New(backend, tools, cfg, id),
 	}
 	node.unwatch = telemetry.NewMetrics(cfg.MeterProvider).Observe(figures(cfg, backend.Operator()))
 	return node
@@ -199,7 +200,7 @@ func (n *Node) Close() error {
 	err := n.Stop(context.Background())
 	n.ready.is(closed)
 	n.unwatch()
-	n.news.close()
+	n.notifier.Close()
 	if n.owned {
 		err = errors.Join(err, n.store.Close())
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -19,7 +20,8 @@ import (
 // concurrent use, except Close.
 type Operator struct {
 	tasks     store.Operator
-	news      *news
+	notifier  *notify.Notifier
+	recheck   time.Duration       // of Watch
 	interrupt func(taskID string) // ends the run of a cancelled task in this process
 	close     func() error
 	audit     telemetry.Audit
@@ -33,23 +35,24 @@ func OpenOperator(ctx context.Context, url string, config *Config) (*Operator, e
 	if err != nil {
 		return nil, err
 	}
-	backend, news, err := open(ctx, url, cfg)
+	backend, notifier, err := open(ctx, url, cfg)
 	if err != nil {
 		return nil, err
 	}
-	operator := newOperator(cfg, backend, news)
+	operator := newOperator(cfg, backend, notifier)
 	operator.close = func() error {
-		news.close()
+		notifier.Close()
 		return backend.Close()
 	}
 	return operator, nil
 }
 
 // newOperator returns an operator that closes nothing and knows no runs.
-func newOperator(cfg *config.Config, backend store.Backend, news *news) *Operator {
+func newOperator(cfg *config.Config, backend store.Backend, notifier *notify.Notifier) *Operator {
 	return &Operator{
 		tasks:     backend.Operator(),
-		news:      news,
+		notifier:  notifier,
+		recheck:   recheck(cfg.PollOnly),
 		interrupt: func(string) {},
 		close:     func() error { return nil },
 		audit:     telemetry.NewAudit(cfg.Audit),
@@ -58,7 +61,7 @@ func newOperator(cfg *config.Config, backend store.Backend, news *news) *Operato
 
 // Operator returns the operator API of the node's database.
 func (n *Node) Operator() *Operator {
-	operator := newOperator(n.config, n.store, n.news)
+	operator := newOperator(n.config, n.store, n.notifier)
 	operator.interrupt = func(id string) { n.workers.Cancelled(id, time.Now()) }
 	return operator
 }
@@ -88,7 +91,7 @@ func (o *Operator) Show(ctx context.Context, id string) (*store.Shown, error) {
 
 // Watch yields the task as [Node.Watch] does, whoever owns it.
 func (o *Operator) Watch(ctx context.Context, id string) iter.Seq2[*mcptasks.Task, error] {
-	return o.news.watch(ctx, id, func() (*mcptasks.Task, error) { return o.Get(ctx, id) })
+	return watch(ctx, o.notifier, o.recheck, id, func() (*mcptasks.Task, error) { return o.Get(ctx, id) })
 }
 
 // Answer stores answers to the task's questions, as [Node.Answer] does.

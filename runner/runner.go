@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -26,16 +27,16 @@ func New[TTx any](ctx context.Context, driver store.Driver[TTx], tools *mcptasks
 	if err != nil {
 		return nil, err
 	}
-	news := newNews(cfg.Logger)
-	tasks, err := store.New(driver, cfg, news.hooks())
+	notifier := notify.New(cfg.Logger)
+	tasks, err := store.New(driver, cfg, notifier)
 	if err != nil {
 		return nil, err
 	}
 	if err := prepare(ctx, tasks, cfg.Migrate); err != nil {
 		return nil, err
 	}
-	news.open(tasks, cfg.PollOnly)
-	return &Runner[TTx]{Node: newNode(tasks, tools, cfg, news), store: tasks}, nil
+	notifier.Start(tasks, !cfg.PollOnly)
+	return &Runner[TTx]{Node: newNode(tasks, tools, cfg, notifier), store: tasks}, nil
 }
 
 // CreateTx is Create in the caller's transaction: the task and its job exist when

@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/notify"
 )
 
-// recheck is how often a watcher reads its task without having been told of a
-// change. News may be lost, on the way or with a connection; this is the net below.
-// Where no news comes from other processes, a watcher is no later than a client
-// that polls at the interval it is told by default.
+// recheck is how often Watch reads its task without a notification, which may be lost on
+// the way or with a connection. Where other processes do not notify this one, Watch is no
+// later than a client that polls at the default interval.
 func recheck(pollOnly bool) time.Duration {
 	if pollOnly {
 		return time.Second
@@ -23,16 +23,15 @@ func recheck(pollOnly bool) time.Duration {
 // process made it; on SQLite one that another process made is seen within two seconds,
 // with PollOnly within one.
 func (n *Node) Watch(ctx context.Context, owner mcptasks.Owner, id string) iter.Seq2[*mcptasks.Task, error] {
-	return n.news.watch(ctx, id, func() (*mcptasks.Task, error) { return n.Get(ctx, owner, id) })
+	return watch(ctx, n.notifier, recheck(n.config.PollOnly), id, func() (*mcptasks.Task, error) { return n.Get(ctx, owner, id) })
 }
 
 // watch yields what get reads of the task, as Watch does.
-func (n *news) watch(ctx context.Context, id string, get func() (*mcptasks.Task, error)) iter.Seq2[*mcptasks.Task, error] {
+func watch(ctx context.Context, notifier *notify.Notifier, recheck time.Duration, id string, get func() (*mcptasks.Task, error)) iter.Seq2[*mcptasks.Task, error] {
 	return func(yield func(*mcptasks.Task, error) bool) {
-		n.listen()
-		changed, forget := n.of(id) // before the first read, so that no change falls between
-		defer forget()
-		ticker := time.NewTicker(n.recheck)
+		changed, cancel := notifier.Subscribe(id) // before the first read, so that no change falls between
+		defer cancel()
+		ticker := time.NewTicker(recheck)
 		defer ticker.Stop()
 
 		var seen *mcptasks.Task

@@ -47,7 +47,7 @@ func (s *Store[TTx]) Park(ctx context.Context, fence Fence, questions map[string
 		return false, false, wrap("park", fence.TaskID, err)
 	}
 	if parked {
-		s.hooks.Changed(fence.TaskID)
+		s.notifier.TaskChanged(fence.TaskID)
 	}
 	return parked, held, nil
 }
@@ -72,8 +72,8 @@ func (s *Store[TTx]) Answer(ctx context.Context, owner mcptasks.Owner, id string
 		return wrap("answer", quotable(id), err)
 	}
 	if changed {
-		s.hooks.Changed(id)
-		s.listeners.ring(task.Queue) // if that was the last answer
+		s.notifier.TaskChanged(id)
+		s.notifier.JobsReadyHere(task.Queue) // if that was the last answer
 		s.tell(ctx, task, telemetry.Audited{})
 	}
 	return nil

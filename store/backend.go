@@ -14,12 +14,14 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
 // Backend is a [Store] without its transaction type: what a node needs that was
 // opened by a URL. Each method is documented there.
 type Backend interface {
+	notify.Database
 	Migrations() migrations.DB
 	Close() error
 	Ping(ctx context.Context) error
@@ -51,10 +53,6 @@ type Backend interface {
 	Prune(ctx context.Context, age time.Duration) error
 	AnalyzeJobs(ctx context.Context) (outgrown bool, err error)
 
-	Tell(ctx context.Context, ids []string) error
-	Ring(ctx context.Context, queues []string) error
-	Listen(ctx context.Context, ready func(), heard func(ids []string)) error
-
 	Operator() Operator
 }
 
@@ -67,7 +65,7 @@ type WorkClient interface {
 }
 
 // OpenFunc opens the database at url, which has the scheme it was registered for.
-type OpenFunc func(ctx context.Context, url string, cfg *config.Config, hooks Hooks) (Backend, error)
+type OpenFunc func(ctx context.Context, url string, cfg *config.Config, notifier *notify.Notifier) (Backend, error)
 
 var (
 	schemesMu sync.RWMutex
@@ -97,14 +95,14 @@ var known = map[string]string{
 // or the schemes there are; it never quotes more of the URL than its scheme.
 //
 // The config is a resolved one. Open leaves the database's schema as it is.
-func Open(ctx context.Context, url string, cfg *config.Config, hooks Hooks) (Backend, error) {
+func Open(ctx context.Context, url string, cfg *config.Config, notifier *notify.Notifier) (Backend, error) {
 	scheme, rest, _ := strings.Cut(url, ":")
 	schemesMu.RLock()
 	open := schemes[scheme]
 	names := slices.Sorted(maps.Keys(schemes))
 	schemesMu.RUnlock()
 	if open != nil {
-		return open(ctx, url, cfg, hooks)
+		return open(ctx, url, cfg, notifier)
 	}
 	hint := "imported drivers serve: " + strings.Join(names, ", ")
 	switch path := known[scheme]; {

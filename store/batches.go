@@ -19,8 +19,8 @@ import (
 // A database with one writer at a time has one batch of a kind in flight. With more
 // writers, the second batch gathers its calls while the commit of the first one is on
 // its way to the disk.
-func maxWrites(oneWriter bool) int {
-	if oneWriter {
+func (s *Store[TTx]) maxWrites() int {
+	if s.exclusive {
 		return 1
 	}
 	return 2
@@ -30,7 +30,7 @@ func maxWrites(oneWriter bool) int {
 // latency, a batch of polls costs less.
 const maxReads = 3
 
-func (s *Store[TTx]) makeBatchers(oneWriter bool) {
+func (s *Store[TTx]) makeBatchers() {
 	s.gets = batch.New(batch.Options[Name, *mcptasks.Task]{
 		Run:         s.getAll,
 		Key:         func(name Name) string { return name.ID },
@@ -39,7 +39,7 @@ func (s *Store[TTx]) makeBatchers(oneWriter bool) {
 		Rejected:    isRejection,
 		OnBatch:     s.countBatch(telemetry.OpGet),
 	})
-	writes := maxWrites(oneWriter)
+	writes := s.maxWrites()
 	s.creates = batch.New(batch.Options[*Row, struct{}]{
 		Run:         s.insertAll,
 		Key:         func(row *Row) string { return row.ID },

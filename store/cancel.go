@@ -22,7 +22,7 @@ func (s *Store[TTx]) Cancel(ctx context.Context, owner mcptasks.Owner, id string
 	}
 	changed := !locked.Status.Terminal()
 	if changed {
-		s.hooks.Changed(id)
+		s.notifier.TaskChanged(id)
 		s.tell(ctx, locked, telemetry.Audited{})
 	}
 	task, err := s.Get(ctx, owner, id)

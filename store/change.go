@@ -77,7 +77,7 @@ func (s *Store[TTx]) requeueTx(ctx context.Context, tx TTx, task *Locked, why st
 	if err := s.driver.Requeue(ctx, tx, task.ID, inserted.Job.ID, recoveries, traceContext, event, s.now()); err != nil {
 		return err
 	}
-	return s.ringTx(ctx, tx, []string{task.Queue})
+	return s.notifyJobsTx(ctx, tx, []string{task.Queue})
 }
 
 // change locks a task that somebody must see to, unless somebody else has it
@@ -100,7 +100,7 @@ func (s *Store[TTx]) change(ctx context.Context, id string, fn func(tx TTx, task
 		return false, wrap("sweep", id, err)
 	}
 	if changed {
-		s.hooks.Changed(id)
+		s.notifier.TaskChanged(id)
 		s.tell(ctx, task, telemetry.Audited{})
 	}
 	return changed, nil

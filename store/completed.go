@@ -6,6 +6,8 @@ import (
 
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/mcptasks/mcptasks/internal/notify"
 )
 
 // completedJobs are those that a finish has completed together with their task, and of
@@ -54,20 +56,21 @@ func (c *completedJobs) rest(all *riverdriver.JobSetStateIfRunningManyParams) *r
 }
 
 // workDriver is River's driver for the client that works: its completer passes over
-// completed jobs, and its listener, if there are listeners, hears of jobs directly.
+// completed jobs, and its listener, if there is a notifier, is notified of this
+// process's jobs directly.
 type workDriver[TTx any] struct {
 	riverdriver.Driver[TTx]
 	completed *completedJobs
-	listeners *workListeners
+	notifier  *notify.Notifier
 }
 
 // GetListener implements riverdriver.Driver.
 func (d workDriver[TTx]) GetListener(params *riverdriver.GetListenenerParams) riverdriver.Listener {
 	listener := d.Driver.GetListener(params)
-	if d.listeners == nil {
+	if d.notifier == nil {
 		return listener
 	}
-	return d.listeners.listener(listener)
+	return &workListener{Listener: listener, notifier: d.notifier}
 }
 
 // GetExecutor implements riverdriver.Driver.

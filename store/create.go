@@ -50,7 +50,7 @@ func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) (tasks []*mcpt
 		return nil, wrap("create", "", err)
 	}
 	for _, call := range calls {
-		s.ringLater(call.Tool.Options.Queue)
+		s.jobsReady(call.Tool.Options.Queue)
 	}
 	s.tellCreated(ctx, made, telemetry.Audited{})
 	return tasks, nil
@@ -70,10 +70,10 @@ func (s *Store[TTx]) create(ctx context.Context, calls []NewTask) (tasks []*mcpt
 		return []*mcptasks.Task{&row.Task}, []*Row{row}, nil
 	}
 	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
-		if tasks, made, err = s.createTx(ctx, tx, calls); err != nil || s.ringsAfter {
+		if tasks, made, err = s.createTx(ctx, tx, calls); err != nil || !s.exclusive {
 			return err
 		}
-		return s.ringTx(ctx, tx, Queues(made))
+		return s.notifyJobsTx(ctx, tx, Queues(made))
 	})
 	return tasks, made, err
 }
@@ -91,7 +91,7 @@ func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) (tas
 	defer s.op(ctx, telemetry.OpCreate, len(calls)).end(&err)
 	tasks, made, err := s.createTx(ctx, tx, calls)
 	if err == nil {
-		err = s.ringTx(ctx, tx, Queues(made)) // nobody tells us of the commit
+		err = s.notifyJobsTx(ctx, tx, Queues(made)) // the store does not know when the caller commits
 	}
 	if err != nil {
 		return nil, wrap("create", "", err)

@@ -44,7 +44,7 @@ type Driver[TTx any] interface {
 	LockDriver[TTx]
 	SweepDriver[TTx]
 	NodeDriver
-	NewsDriver
+	NotifyDriver
 	OperatorDriver
 
 	// Ping asks the database for an answer.
@@ -58,10 +58,10 @@ type Driver[TTx any] interface {
 type CallDriver[TTx any] interface {
 	// Insert adds working tasks, each with a River job that may be worked at once and
 	// has JobAttempts, as River itself would insert it. A driver that is Exclusive also
-	// rings Bell, in the same transaction.
+	// sends JobNotifications, in the same transaction.
 	Insert(ctx context.Context, tasks []*Row) error
 
-	// InsertTx is Insert in tx, and rings no bell.
+	// InsertTx is Insert in tx, and sends no notification.
 	InsertTx(ctx context.Context, tx TTx, tasks []*Row) error
 
 	// InsertKeyed adds a working task that has an idempotency key and no job
@@ -230,18 +230,16 @@ type NodeDriver interface {
 	RunningOn(ctx context.Context, nodeID string) ([]Job, error)
 }
 
-// NewsDriver carries the ids of changed tasks between the processes of a database.
-// Where the database has no means for that, both methods do nothing; watchers read
-// again from time to time in any case.
-type NewsDriver interface {
-	// Tell tells every listening process that the tasks have changed. It is
-	// called after the changes were committed.
-	Tell(ctx context.Context, ids []string) error
+// NotifyDriver carries the ids of changed tasks between the processes of a database; see
+// [notify.Database]. Where the database has no means for that, both methods do nothing.
+type NotifyDriver interface {
+	// NotifyChanged notifies every process that listens that the tasks have changed.
+	NotifyChanged(ctx context.Context, ids []string) error
 
-	// Listen calls heard with the ids that any process tells, on a connection of
-	// its own, until ctx ends or the connection fails, whose error it returns. It
-	// calls ready once, when it has begun to hear.
-	Listen(ctx context.Context, ready func(), heard func(ids []string)) error
+	// Listen calls changed with the ids that any process notifies of, on a connection
+	// of its own, until ctx ends or the connection fails, and returns the error of
+	// either. It calls ready once, when it listens.
+	Listen(ctx context.Context, ready func(), changed func(ids []string)) error
 }
 
 // OperatorDriver is what a Driver reads for the operator, past owners. It locks

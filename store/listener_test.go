@@ -3,10 +3,12 @@ package store
 import (
 	"context"
 	"errors"
-	"slices"
+	"log/slog"
 	"testing"
 
 	"github.com/riverqueue/river/riverdriver"
+
+	"github.com/mcptasks/mcptasks/internal/notify"
 )
 
 // database is a listener whose notifications a test gives.
@@ -29,52 +31,39 @@ func (d *database) WaitForNotification(ctx context.Context) (*riverdriver.Notifi
 	}
 }
 
-// A worker hears of its process's jobs while it waits for the database, of each queue
-// once, and misses neither what the database says meanwhile nor the end of its wait.
+// A worker is notified of its process's jobs while it waits for the database. It misses
+// neither what the database says meanwhile nor the end of its wait.
 func TestWorkListener(t *testing.T) {
-	listeners, db := &workListeners{}, &database{notifications: make(chan *riverdriver.Notification)}
-	listener := listeners.listener(db)
+	notifier, db := notify.New(slog.New(slog.DiscardHandler)), &database{notifications: make(chan *riverdriver.Notification)}
+	listener := &workListener{Listener: db, notifier: notifier}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	heard := func() string {
+	want := func(want string) {
 		t.Helper()
 		notification, err := listener.WaitForNotification(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return notification.Topic + " " + notification.Payload
+		if got := notification.Topic + " " + notification.Payload; got != want {
+			t.Errorf("got the notification %q, want %q", got, want)
+		}
 	}
 
-	listeners.ring("nobody listens yet")
+	notifier.JobsReadyHere("before it is connected")
 	if err := listener.Connect(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, queue := range []string{"a", "b", "a"} {
-		listeners.ring(queue)
-	}
-	got := []string{heard(), heard()}
-	slices.Sort(got)
-	if want := []string{`river_insert {"queue": "a"}`, `river_insert {"queue": "b"}`}; !slices.Equal(got, want) {
-		t.Errorf("heard %q, want %q", got, want)
-	}
+	notifier.JobsReadyHere("a")
+	want(`river_insert {"queue": "a"}`)
 
 	go func() { db.notifications <- &riverdriver.Notification{Topic: "river_control", Payload: "{}"} }()
-	if got := heard(); got != "river_control {}" {
-		t.Errorf("heard %q of the database", got)
-	}
+	want("river_control {}")
 	if db.waits != 1 {
 		t.Errorf("the database was asked %d times for one notification", db.waits)
 	}
 
-	listeners.ring("a")
-	<-listener.woken
-	listeners.ring("a") // between the word and the look
-	if queue := listener.next(); queue != "a" || len(listener.woken) > 0 {
-		t.Errorf("heard of %q, and of nothing else %d times", queue, len(listener.woken))
-	}
-
-	listeners.ring("a")
-	heard()
+	notifier.JobsReadyHere("b")
+	want(`river_insert {"queue": "b"}`)
 	cancel() // while the wait for the database goes on
 	if _, err := listener.WaitForNotification(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("the wait ended with %v", err)
@@ -86,8 +75,7 @@ func TestWorkListener(t *testing.T) {
 	if err := listener.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	listeners.ring("a")
-	if len(listeners.connected) > 0 || len(listener.rung) > 0 {
-		t.Error("who does not listen any more is rung for")
+	if listener.jobs != nil {
+		t.Error("a closed listener is still subscribed")
 	}
 }

@@ -200,7 +200,7 @@ func (o operator[TTx]) Retry(ctx context.Context, id string) (*mcptasks.Task, er
 		if err := o.s.insertTx(ctx, tx, []*Row{again}); err != nil {
 			return false, err
 		}
-		return false, o.s.ringTx(ctx, tx, []string{again.Queue})
+		return false, o.s.notifyJobsTx(ctx, tx, []string{again.Queue})
 	})
 	if err != nil {
 		return nil, err
@@ -255,7 +255,7 @@ func (o operator[TTx]) locked(ctx context.Context, op, id string, fn func(tx TTx
 		return wrap(op, id, err)
 	}
 	if changed {
-		o.s.hooks.Changed(id)
+		o.s.notifier.TaskChanged(id)
 		o.s.tell(ctx, task, telemetry.Audited{Operator: true})
 	}
 	return nil

@@ -197,7 +197,7 @@ func (s *Store[TTx]) giveFreshJob(ctx context.Context, dead Job, see func(tx TTx
 		return false, nil
 	}
 	if err == nil && done {
-		s.hooks.Changed(dead.TaskID)
+		s.notifier.TaskChanged(dead.TaskID)
 		s.tell(ctx, task, telemetry.Audited{})
 	}
 	return done && err == nil, err

@@ -18,8 +18,8 @@ import (
 func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 	config.Schema = s.driver.Schema()
 	driver := workDriver[TTx]{Driver: s.driver.River(), completed: &s.completed}
-	if !s.ringsAfter {
-		driver.listeners = &s.listeners
+	if s.exclusive {
+		driver.notifier = s.notifier
 	}
 	return river.NewClient(driver, config)
 }
@@ -134,7 +134,7 @@ func (s *Store[TTx]) written(op, taskID string, held bool, err error) (bool, err
 		return false, wrap(op, taskID, err)
 	}
 	if held {
-		s.hooks.Changed(taskID)
+		s.notifier.TaskChanged(taskID)
 	}
 	return held, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/batch"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/migrations"
 )
@@ -20,42 +21,15 @@ import (
 // before it fails.
 const MaxRepairs = 3
 
-// Hooks are what a [Store] calls. The zero value works.
-type Hooks struct {
-	// Now is the clock. Defaults to time.Now.
-	Now func() time.Time
-
-	// Changed is called with a task's id after this process has committed a
-	// change of it. It must not block. Defaults to nothing.
-	Changed func(taskID string)
-
-	// Queued is called with a queue's name after this process has committed a new
-	// job of it that its workers have not been told of; see Store.Ring. It must not
-	// block. Defaults to nothing.
-	Queued func(queue string)
-}
-
-func (h Hooks) withDefaults() Hooks {
-	if h.Now == nil {
-		h.Now = time.Now
-	}
-	if h.Changed == nil {
-		h.Changed = func(string) {}
-	}
-	if h.Queued == nil {
-		h.Queued = func(string) {}
-	}
-	return h
-}
-
 // Store is the tasks of one database. Safe for concurrent use.
 type Store[TTx any] struct {
 	driver Driver[TTx]
 	river  *river.Client[TTx] // inserts and cancels; it works nothing
 	config *config.Config
-	hooks  Hooks
+	now    func() time.Time // of one write, at the precision that every database keeps
 
-	ringsAfter bool // for the jobs of a create, when it has committed
+	exclusive bool // one process at a time works the database, which has one writer
+	notifier  *notify.Notifier
 
 	gets     *batch.Batcher[Name, *mcptasks.Task]
 	creates  *batch.Batcher[*Row, struct{}]
@@ -65,7 +39,6 @@ type Store[TTx any] struct {
 	finishes *batch.Batcher[Finish, bool]
 
 	completed completedJobs
-	listeners workListeners
 
 	tracer  *telemetry.Tracer
 	metrics *telemetry.Metrics
@@ -74,15 +47,21 @@ type Store[TTx any] struct {
 
 var _ Backend = (*Store[struct{}])(nil)
 
-// New returns a store on the driver, which stays the caller's to close unless the
-// store is. The config is a resolved one. It reads and writes nothing yet.
-func New[TTx any](driver Driver[TTx], cfg *config.Config, hooks Hooks) (*Store[TTx], error) {
+// New returns a store on the driver. The config is a resolved one. The store tells the
+// notifier of what it has committed, and has to be the database of the notifier's Start.
+// Closing the store closes the driver. New reads and writes nothing.
+func New[TTx any](driver Driver[TTx], cfg *config.Config, notifier *notify.Notifier) (*Store[TTx], error) {
+	return NewWithClock(driver, cfg, notifier, time.Now)
+}
+
+// NewWithClock is New with a clock, for tests.
+func NewWithClock[TTx any](driver Driver[TTx], cfg *config.Config, notifier *notify.Notifier, now func() time.Time) (*Store[TTx], error) {
 	const never = 100 * 365 * 24 * time.Hour
 	client, err := river.NewClient(driver.River(), &river.Config{
 		Logger: cfg.Logger,
 		Schema: driver.Schema(),
-		// How often an insert may notify the workers within its transaction: we ring
-		// for them ourselves.
+		// How often an insert may notify the workers within its transaction: the store
+		// does that itself.
 		FetchCooldown:     never,
 		FetchPollInterval: never,
 	})
@@ -90,12 +69,12 @@ func New[TTx any](driver Driver[TTx], cfg *config.Config, hooks Hooks) (*Store[T
 		return nil, &mcptasks.Error{Op: "open", Err: err}
 	}
 	s := &Store[TTx]{
-		driver: driver, river: client, config: cfg, hooks: hooks.withDefaults(),
+		driver: driver, river: client, config: cfg, notifier: notifier,
+		now:    func() time.Time { return now().UTC().Truncate(time.Microsecond) },
 		tracer: telemetry.NewTracer(cfg.TracerProvider), metrics: telemetry.NewMetrics(cfg.MeterProvider), audit: telemetry.NewAudit(cfg.Audit),
 	}
-	_, oneWriter := driver.(Exclusive)
-	s.ringsAfter = !oneWriter
-	s.makeBatchers(oneWriter)
+	_, s.exclusive = driver.(Exclusive)
+	s.makeBatchers()
 	return s, nil
 }
 
@@ -171,6 +150,3 @@ func reportTTL(task *mcptasks.Task) {
 		task.TTL = task.ExpiresAt.Sub(task.CreatedAt)
 	}
 }
-
-// now is the one clock reading of a write, at the precision every database keeps.
-func (s *Store[TTx]) now() time.Time { return s.hooks.Now().UTC().Truncate(time.Microsecond) }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -92,7 +93,7 @@ func (e *examination) examine(ctx context.Context) {
 	began := time.Now()
 	var backend store.Backend
 	err := e.within(ctx, func(ctx context.Context) (err error) {
-		backend, err = store.Open(ctx, e.URL, e.Store, store.Hooks{})
+		backend, err = store.Open(ctx, e.URL, e.Store, notify.New(e.Store.Logger))
 		return err
 	})
 	if err != nil {

@@ -35,6 +35,7 @@ var never = map[string][]string{
 	"/internal/batch":     slices.Concat(database, otelSDK, []string{module}),
 	"/internal/config":    slices.Concat(database, otelSDK),
 	"/internal/names":     slices.Concat(database, otelSDK),
+	"/internal/notify":    slices.Concat(database, otelSDK, []string{module}),
 	"/internal/telemetry": slices.Concat(database, otelSDK, []string{module}),
 	"/internal/mcpwire":   slices.Concat(database, otelSDK),
 	"/mcpclient":          slices.Concat(database, otelSDK),

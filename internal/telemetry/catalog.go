@@ -106,7 +106,7 @@ var (
 	}
 	storeDuration = Metric{
 		Name: "mcptasks.store.duration", Kind: KindHistogram, Unit: "s", Labels: []string{labelOp, labelOutcome}, buckets: quick,
-		Meaning: "Operations of the store as this process sees them, waiting for a connection included, by outcome: ok, refused (there is no such task, bad input, a limit), error. Get and list read; create, answer and cancel are requests; claim, report, save_step, park, retry and finish a run's; beat, held, reap, sweep, tell (others of changes) and survey a node's.",
+		Meaning: "Operations of the store as this process sees them, waiting for a connection included, by outcome: ok, refused (there is no such task, bad input, a limit), error. Get and list read; create, answer and cancel are requests; claim, report, save_step, park, retry and finish a run's; beat, held, reap, sweep, notify (others of changes) and survey a node's.",
 	}
 	storeBatch = Metric{
 		Name: "mcptasks.store.batch", Kind: KindHistogram, Unit: "{row}", Labels: []string{labelOp}, buckets: rows,

@@ -75,7 +75,7 @@ const (
 	OpBeat     = "beat"
 	OpReap     = "reap"
 	OpSweep    = "sweep"
-	OpTell     = "tell"
+	OpNotify   = "notify"
 	OpSurvey   = "survey"
 )
 

@@ -180,7 +180,7 @@ func TestMeaningsNameTheirValues(t *testing.T) {
 			telemetry.OK, telemetry.Refused, telemetry.Error,
 			telemetry.OpCreate, "Get", telemetry.OpList, telemetry.OpAnswer, telemetry.OpCancel, telemetry.OpClaim, telemetry.OpHeld,
 			telemetry.OpReport, telemetry.OpSaveStep, telemetry.OpPark, telemetry.OpRetry, telemetry.OpFinish, telemetry.OpBeat,
-			telemetry.OpReap, telemetry.OpSweep, telemetry.OpTell, telemetry.OpSurvey,
+			telemetry.OpReap, telemetry.OpSweep, telemetry.OpNotify, telemetry.OpSurvey,
 		},
 	}
 	for _, m := range telemetry.Catalog() {

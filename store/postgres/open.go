@@ -11,6 +11,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -176,12 +177,12 @@ const (
 	protocolViolation    = "08P01"
 )
 
-func openBackend(ctx context.Context, url string, cfg *config.Config, hooks store.Hooks) (store.Backend, error) {
+func openBackend(ctx context.Context, url string, cfg *config.Config, notifier *notify.Notifier) (store.Backend, error) {
 	driver, err := OpenWith(ctx, url, &Options{Schema: cfg.Schema, PollOnly: cfg.PollOnly})
 	if err != nil {
 		return nil, err
 	}
-	backend, err := store.New(driver, cfg, hooks)
+	backend, err := store.New(driver, cfg, notifier)
 	if err != nil {
 		_ = driver.Close()
 		return nil, err

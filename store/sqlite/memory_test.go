@@ -12,6 +12,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -36,7 +37,7 @@ func testOneConnection(t *testing.T) {
 	}
 	cfg := config.Default()
 	cfg.MaxLiveTasks, cfg.HeartbeatInterval = 100, time.Nanosecond
-	backend, err := store.Open(ctx, "sqlite::memory:", cfg, store.Hooks{})
+	backend, err := store.Open(ctx, "sqlite::memory:", cfg, notify.New(cfg.Logger))
 	must(err)
 	must(migrations.Up(ctx, backend.Migrations()))
 	defer func() { must(backend.Close()) }()

@@ -22,6 +22,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -46,7 +47,7 @@ type Driver struct {
 	memory struct{ worker, migration sync.Mutex } // the locks of a database in memory
 }
 
-func openBackend(ctx context.Context, url string, cfg *config.Config, hooks store.Hooks) (store.Backend, error) {
+func openBackend(ctx context.Context, url string, cfg *config.Config, notifier *notify.Notifier) (store.Backend, error) {
 	path, err := pathOf(url)
 	if err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func openBackend(ctx context.Context, url string, cfg *config.Config, hooks stor
 	if err != nil {
 		return nil, err
 	}
-	backend, err := store.New(driver, cfg, hooks)
+	backend, err := store.New(driver, cfg, notifier)
 	if err != nil {
 		_ = driver.Close()
 		return nil, err

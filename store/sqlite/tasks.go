@@ -33,7 +33,7 @@ func (d *Driver) Insert(ctx context.Context, tasks []*store.Row) error {
 		if len(tasks) == 0 {
 			return nil
 		}
-		return d.river.UnwrapExecutor(tx.Tx).NotifyMany(ctx, store.Bell("", store.Queues(tasks)))
+		return d.river.UnwrapExecutor(tx.Tx).NotifyMany(ctx, store.JobNotifications("", store.Queues(tasks)))
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/runner"
 	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/sqlite"
@@ -51,7 +52,7 @@ func newCounted(t *testing.T, options *mcptasks.ToolOptions) *counted {
 		MaxRecoveries: 1, MinRetention: time.Second,
 	})
 	c.must(err)
-	c.store, err = store.New(c.driver, cfg, store.Hooks{Now: func() time.Time { return c.now }})
+	c.store, err = store.NewWithClock(c.driver, cfg, notify.New(cfg.Logger), func() time.Time { return c.now })
 	c.must(err)
 	return c
 }

@@ -151,21 +151,22 @@ func atomicTests[TTx any]() []test[TTx] {
 	} {
 		tests = append(tests, test[TTx]{name, func(f *fixture[TTx]) {
 			run := tc.begin(f)
-			changed := 0
 			for _, fault := range []error{errFault, nil} {
 				broken := &faulty[TTx]{Driver: f.driver}
 				tc.fault(broken, func() error { return fault })
-				announce := func(string) { changed++ }
-				s := f.storeWith(broken, config.Config{}, store.Hooks{Changed: announce, Queued: announce})
+				notifier := newNotifier()
+				s := f.storeWith(broken, config.Config{}, notifier)
 				write := func() { f.wantError(tc.write(f, s, run), fault) }
 				if fault == nil {
 					write()
+					sent := sentBy(notifier)
+					equal(f.T, "how much is announced", len(sent.queues)+len(sent.tasks), 1)
 					continue
 				}
 				f.sameAfter(func() string { return f.snapshot(run.TaskID) + f.value("SELECT count(*) FROM {s}mcp_task") }, name, write)
-				equal(f.T, "how often it is announced", changed, 0)
+				sent := sentBy(notifier)
+				equal(f.T, "how much is announced", len(sent.queues)+len(sent.tasks), 0)
 			}
-			equal(f.T, "how often it is announced", changed, 1)
 		}})
 	}
 	return tests

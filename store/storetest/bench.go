@@ -12,7 +12,7 @@ import (
 // Bench runs what a task costs at least on the driver: its creation, its run's
 // beginning and end, polls, and a page of the list. The database is a fresh one.
 func Bench[TTx any](b *testing.B, driver store.Driver[TTx]) {
-	s, err := store.New(driver, config.Default(), store.Hooks{})
+	s, err := store.New(driver, config.Default(), newNotifier())
 	if err != nil {
 		b.Fatal(err)
 	}

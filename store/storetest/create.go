@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 
 	"github.com/riverqueue/river/rivertype"
 
@@ -78,12 +79,17 @@ func createTests[TTx any]() []test[TTx] {
 			}
 		}},
 		{"announced after the commit", func(f *fixture[TTx]) {
-			var queued []string
-			s := f.storeWith(f.driver, config.Config{}, store.Hooks{Queued: func(queue string) { queued = append(queued, queue) }})
+			notifier := newNotifier()
+			jobs := notifier.SubscribeJobs()
+			s := f.storeWith(f.driver, config.Config{}, notifier)
 			_, err := s.Create(f.ctx, []store.NewTask{f.call()})
 			f.must(err)
-			if want := f.rungLater(f.call().Tool.Options.Queue); !reflect.DeepEqual(queued, want) {
-				f.Errorf("announced %v, want %v", queued, want)
+			queue := f.call().Tool.Options.Queue
+			if len(jobs.Ready()) == 0 || jobs.Next() != queue {
+				f.Errorf("the workers of this process were not notified")
+			}
+			if got, want := sentBy(notifier).queues, f.sentLater(queue); !slices.Equal(got, want) {
+				f.Errorf("the workers of %q were notified after the commit, want %q", got, want)
 			}
 		}},
 		{"refused", func(f *fixture[TTx]) {
@@ -108,15 +114,6 @@ func createTests[TTx any]() []test[TTx] {
 			f.empty()
 		}},
 	}
-}
-
-// rungLater returns the queues that are rung for after a create's commit: none where
-// there is one writer, whose own transaction does that.
-func (f *fixture[TTx]) rungLater(queues ...string) []string {
-	if _, oneWriter := f.driver.(store.Exclusive); oneWriter {
-		return nil
-	}
-	return queues
 }
 
 // empty fails the test if there is a task or a job.

@@ -144,13 +144,12 @@ func deadlineTests[TTx any]() []test[TTx] {
 			f.unchanged(run.TaskID, "a sweep", func() { f.must(f.store.Sweep(f.ctx, 0)) })
 		}},
 		{"announced", func(f *fixture[TTx]) {
-			var changed []string
-			f.store = f.storeWith(f.driver, config.Config{}, store.Hooks{Changed: func(id string) { changed = append(changed, id) }})
 			run := f.parked("a")
 			f.clock.advance(within + time.Second)
-			changed = nil
+			notifier := newNotifier()
+			f.store = f.storeWith(f.driver, config.Config{}, notifier)
 			f.must(f.store.Sweep(f.ctx, 0))
-			if !slices.Equal(changed, []string{run.TaskID}) {
+			if changed := sentBy(notifier).tasks; !slices.Equal(changed, []string{run.TaskID}) {
 				f.Errorf("announced %v, want %s", changed, run.TaskID)
 			}
 		}},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -74,15 +76,17 @@ func (f *fixture[TTx]) newStore(cfg config.Config) *store.Store[TTx] {
 
 func (f *fixture[TTx]) storeOn(driver store.Driver[TTx], cfg config.Config) *store.Store[TTx] {
 	f.Helper()
-	return f.storeWith(driver, cfg, store.Hooks{})
+	return f.storeWith(driver, cfg, newNotifier())
 }
 
-func (f *fixture[TTx]) storeWith(driver store.Driver[TTx], cfg config.Config, hooks store.Hooks) *store.Store[TTx] {
+// newNotifier returns a notifier for this process alone.
+func newNotifier() *notify.Notifier { return notify.New(slog.New(slog.DiscardHandler)) }
+
+func (f *fixture[TTx]) storeWith(driver store.Driver[TTx], cfg config.Config, notifier *notify.Notifier) *store.Store[TTx] {
 	f.Helper()
 	resolved, err := config.Resolve(cfg)
 	f.must(err)
-	hooks.Now = f.clock.now
-	s, err := store.New(driver, resolved, hooks)
+	s, err := store.NewWithClock(driver, resolved, notifier, f.clock.now)
 	f.must(err)
 	return s
 }

@@ -212,23 +212,22 @@ func operatorTests[TTx any]() []test[TTx] {
 			}
 		}},
 		{"announced", func(f *fixture[TTx]) {
-			var changed []string
-			announce := func(name string) { changed = append(changed, name) }
-			f.store = f.storeWith(f.driver, config.Config{}, store.Hooks{Changed: announce, Queued: announce})
-			operator, run := f.store.Operator(), f.parked("a")
-			changed = nil
+			run := f.parked("a")
+			changed := f.notified(run.TaskID)
+			operator := f.store.Operator()
 			_, err := operator.Show(f.ctx, run.TaskID)
 			f.must(err)
 			f.must(operator.Answer(f.ctx, run.TaskID, nil))
-			equal(f.T, "how often reading is announced", len(changed), 0)
+			changed.want("a read, and no answer", false)
 			f.must(operator.Answer(f.ctx, run.TaskID, answers("a")))
+			changed.want("an answer", true)
 			f.must(operator.Cancel(f.ctx, run.TaskID))
+			changed.want("a cancel", true)
 			_, err = operator.Retry(f.ctx, run.TaskID)
 			f.must(err)
+			changed.want("a retry, of the new task", false)
 			f.must(operator.Delete(f.ctx, run.TaskID))
-			if want := []string{run.TaskID, run.TaskID, run.TaskID}; !slices.Equal(changed, want) {
-				f.Errorf("announced %q, want %q", changed, want)
-			}
+			changed.want("a delete", true)
 		}},
 	}
 }

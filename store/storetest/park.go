@@ -133,16 +133,15 @@ func parkTests[TTx any]() []test[TTx] {
 			f.fresh(one.TaskID, one.JobID)
 		}},
 		{"announced", func(f *fixture[TTx]) {
-			changed := 0
-			s := f.storeWith(f.driver, config.Config{}, store.Hooks{Changed: func(string) { changed++ }})
 			run := f.begin()
-			_, _, err := s.Park(f.ctx, run.Fence, map[string]mcptasks.Question{"a": confirm}, within)
+			changed := f.notified(run.TaskID)
+			_, _, err := f.store.Park(f.ctx, run.Fence, map[string]mcptasks.Question{"a": confirm}, within)
 			f.must(err)
-			equal(f.T, "how often a park is announced", changed, 1)
-			f.must(s.Answer(f.ctx, alice, run.TaskID, answers("b")))
-			equal(f.T, "how often it is, and no answer", changed, 1)
-			f.must(s.Answer(f.ctx, alice, run.TaskID, answers("a")))
-			equal(f.T, "how often it is, and an answer", changed, 2)
+			changed.want("a park", true)
+			f.must(f.store.Answer(f.ctx, alice, run.TaskID, answers("b")))
+			changed.want("no answer", false)
+			f.must(f.store.Answer(f.ctx, alice, run.TaskID, answers("a")))
+			changed.want("an answer", true)
 		}},
 		{"against cancel", func(f *fixture[TTx]) {
 			for _, run := range f.beginAll(50) {

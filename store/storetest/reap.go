@@ -330,10 +330,10 @@ func reapTests[TTx any]() []test[TTx] {
 			f.startJob(run.JobID, "n")
 			f.startJob(ended.JobID, "n")
 			f.finish(ended.Fence, result(`{}`))
-			var changed []string
-			f.store = f.storeWith(f.driver, config.Config{}, store.Hooks{Changed: func(id string) { changed = append(changed, id) }})
+			notifier := newNotifier()
+			f.store = f.storeWith(f.driver, config.Config{}, notifier)
 			f.reap(1)
-			if !slices.Equal(changed, []string{run.TaskID}) {
+			if changed := sentBy(notifier).tasks; !slices.Equal(changed, []string{run.TaskID}) {
 				f.Errorf("announced %v, want %s", changed, run.TaskID)
 			}
 		}},

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
@@ -144,7 +146,7 @@ func reapHastily(m mutant, node Node) error {
 	if !node.Works {
 		return nil
 	}
-	tasks, err := store.New[pgx.Tx](m, config.Default(), store.Hooks{})
+	tasks, err := store.New[pgx.Tx](m, config.Default(), notify.New(slog.Default()))
 	if err != nil {
 		return err
 	}

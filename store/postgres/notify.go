@@ -10,22 +10,22 @@ import (
 // idsPerNote keeps a notification within Postgres's 8000 bytes.
 const idsPerNote = 200
 
-const tellSQL = `SELECT pg_notify($1, note) FROM unnest($2::text[]) AS note`
+const notifySQL = `SELECT pg_notify($1, note) FROM unnest($2::text[]) AS note`
 
-// Tell implements store.NewsDriver.
-func (d *Driver) Tell(ctx context.Context, ids []string) error {
+// NotifyChanged implements store.NotifyDriver.
+func (d *Driver) NotifyChanged(ctx context.Context, ids []string) error {
 	var notes []string
 	for len(ids) > 0 {
 		n := min(len(ids), idsPerNote)
 		notes = append(notes, strings.Join(ids[:n], " "))
 		ids = ids[n:]
 	}
-	_, err := d.pool.Exec(ctx, tellSQL, d.channel(), notes)
+	_, err := d.pool.Exec(ctx, notifySQL, d.channel(), notes)
 	return interpretError(err)
 }
 
-// Listen implements store.NewsDriver.
-func (d *Driver) Listen(ctx context.Context, ready func(), heard func(ids []string)) error {
+// Listen implements store.NotifyDriver.
+func (d *Driver) Listen(ctx context.Context, ready func(), changed func(ids []string)) error {
 	conn, err := d.connect(ctx)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (d *Driver) Listen(ctx context.Context, ready func(), heard func(ids []stri
 		if err != nil {
 			return interpretError(err)
 		}
-		heard(strings.Fields(note.Payload))
+		changed(strings.Fields(note.Payload))
 	}
 }
 

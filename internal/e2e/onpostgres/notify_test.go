@@ -12,10 +12,10 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// TestNews watches a task on one node, and as an operator, that another node works.
-// The news comes at once, not with the watcher's next look, also after the connection
+// TestNotifications watches a task on one node, and as an operator, that another node works.
+// The notification comes at once, not with the watcher's next look, also after the connection
 // that listens was cut.
-func TestNews(t *testing.T) {
+func TestNotifications(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		url := open(t)
 		goOn := make(chan struct{})
