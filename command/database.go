@@ -19,13 +19,13 @@ import (
 // url returns the database's URL, which may hold a password.
 func (p *program) url() (string, error) {
 	if p.database == "" {
-		return "", usagef("no database is named: set DATABASE_URL, or --database, to postgres://user:password@host/database or sqlite:path")
+		return "", usagef("no database is given: set DATABASE_URL or --database to postgres://user:password@host/database or sqlite:path")
 	}
 	return p.database, nil
 }
 
-// existing returns the URL of a database that is there: SQLite would make a file of
-// a mistyped name, and show that it is empty.
+// existing returns the URL of a database that exists. SQLite would create a file for a
+// mistyped name and show an empty database.
 func (p *program) existing() (string, error) {
 	url, err := p.url()
 	if err != nil {
@@ -36,12 +36,12 @@ func (p *program) existing() (string, error) {
 		return url, nil
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("there is no SQLite file %s: name the one that serve or work uses", path)
+		return "", fmt.Errorf("there is no SQLite file %s: give the file that serve or work uses", path)
 	}
 	return url, nil
 }
 
-// withOperator runs fn on the operator's door of the database.
+// withOperator runs fn with the operator API of the database.
 func (p *program) withOperator(cmd *cobra.Command, fn func(context.Context, *runner.Operator) error) error {
 	url, err := p.existing()
 	if err != nil {
@@ -58,7 +58,7 @@ func (p *program) withOperator(cmd *cobra.Command, fn func(context.Context, *run
 	return fn(cmd.Context(), operator)
 }
 
-// withBackend runs fn on the database, whatever its schema is.
+// withBackend runs fn on the database, whatever the version of its schema.
 func (p *program) withBackend(cmd *cobra.Command, url string, fn func(context.Context, store.Backend) error) error {
 	cfg, err := p.storeConfig(cmd)
 	if err != nil {

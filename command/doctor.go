@@ -13,31 +13,31 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-const doctorLong = `Look at the database, the nodes and the tasks, and say for each fault what to do.
+const doctorLong = `Check the database, the nodes and the tasks, and print a remedy for each fault.
 
-It changes nothing, and works where nothing else does: without a schema, or without a database.
-Exits with 5 if there are faults.`
+It changes nothing. It also works without a schema, and if the database does not answer.
+The exit code is 5 if there are faults.`
 
 func (p *program) doctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what is wrong, and what to do about it",
+		Short: "Report faults and their remedies",
 		Long:  doctorLong,
 		Example: p.examples(
 			"doctor", "",
-			"doctor --max-wait 10s -o json", "for a monitor that is strict",
+			"doctor --max-wait 10s -o json", "for a strict monitor",
 		),
 		Args: cobra.NoArgs,
 	}
 	out := printerOf(cmd)
 	examined := doctor.Config{}
 	flags := cmd.Flags()
-	flags.DurationVar(&examined.Timeout, "timeout", 10*time.Second, "for the database to answer")
-	flags.DurationVar(&examined.MaxSkew, "max-skew", time.Second, "of this machine's clock from the database's")
-	flags.IntVar(&examined.MaxConnections, "max-connections-percent", 80, "of the server's connections in use")
-	flags.DurationVar(&examined.Lease, "lease", p.lease(), "silence after which a node counts as dead: three of its heartbeat intervals")
-	flags.IntVar(&examined.MaxBacklog, "max-backlog", 10_000, "jobs that wait in one queue")
-	flags.DurationVar(&examined.MaxWait, "max-wait", time.Minute, "of the oldest job for a worker")
+	flags.DurationVar(&examined.Timeout, "timeout", 10*time.Second, "how long to wait for the database to answer")
+	flags.DurationVar(&examined.MaxSkew, "max-skew", time.Second, "largest difference between this machine's clock and the database's")
+	flags.IntVar(&examined.MaxConnections, "max-connections-percent", 80, "largest share of the server's connections that may be in use, in percent")
+	flags.DurationVar(&examined.Lease, "lease", p.lease(), "how long after its last heartbeat a node counts as dead: three of its heartbeat intervals")
+	flags.IntVar(&examined.MaxBacklog, "max-backlog", 10_000, "largest number of waiting jobs in one queue")
+	flags.DurationVar(&examined.MaxWait, "max-wait", time.Minute, "how long the oldest job may wait for a worker")
 	fromEnvironment(flags)
 	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error {
 		url, err := p.existing()
@@ -65,14 +65,14 @@ func (p *program) doctor() *cobra.Command {
 	return cmd
 }
 
-// lease is the lease of the nodes that this program makes.
+// lease returns the lease of this program's nodes.
 func (p *program) lease() time.Duration {
 	cfg := config.Default()
 	cfg.HeartbeatInterval = cmp.Or(p.config.HeartbeatInterval, cfg.HeartbeatInterval)
 	return cfg.Lease()
 }
 
-// findingJSON is a finding as doctor -o json tells of it.
+// findingJSON is a finding in the output of doctor -o json.
 type findingJSON struct {
 	Check   string   `json:"check"`
 	Status  string   `json:"status"`
@@ -93,7 +93,7 @@ func findingsJSON(url string, findings []doctor.Finding) any {
 	}{store.Redact(url), doctor.Faults(findings) == 0, list}
 }
 
-// shownItems is how many things concerned a person is shown; JSON has them all.
+// shownItems limits the items of a finding in text; JSON has all of them.
 const shownItems = 10
 
 func printFindings(w io.Writer, findings []doctor.Finding) error {

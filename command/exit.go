@@ -23,23 +23,23 @@ const (
 	exitTerminated  = 128 + 15
 )
 
-// errFaults: doctor has said what is wrong.
+// errFaults is the error of doctor after it has printed faults.
 var errFaults = errors.New("doctor found faults")
 
-// usageError is a mistake in the command line that only the command can see.
+// usageError is a mistake in the command line that cobra does not find.
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// ranError is an error of a command that ran: any other is cobra's, who could make
-// no sense of the command line.
+// ranError is an error of a command that ran. Any other error is cobra's, about the
+// command line.
 type ranError struct{ error }
 
 func (e ranError) Unwrap() error { return e.error }
 
-// run makes a function a command's RunE.
+// run returns a RunE that reads the environment and calls fn.
 func run(fn func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		err := readEnvironment(cmd)
@@ -53,8 +53,8 @@ func run(fn func(cmd *cobra.Command, args []string) error) func(*cobra.Command, 
 	}
 }
 
-// ExitCode returns the code with which a program should exit after the root that
-// New returned has returned err.
+// ExitCode returns the code with which a program should exit after the root command
+// returned err.
 func ExitCode(err error) int {
 	switch {
 	case err == nil:
@@ -72,7 +72,8 @@ func ExitCode(err error) int {
 	}
 }
 
-// describe says what is wrong, and for a wrong command line where to read on.
+// describe returns the error's text. For a wrong command line it adds where to read
+// more.
 func describe(cmd *cobra.Command, err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "interrupted"

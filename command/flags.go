@@ -9,14 +9,13 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// A setting is a flag whose value the environment may give as well. Whatever says
-// what a single call shall do, a filter or --yes, is none: a forgotten variable
-// must not widen what is deleted.
+// A setting is a flag that may also be set in the environment. Flags of a single call,
+// such as filters and --yes, are not settings: a forgotten variable must not delete more.
 
-const variableAnnotation = "mcptasks_variable" // of a setting's flag
+const variableAnnotation = "mcptasks_variable" // on a setting's flag
 
-// fromEnvironment makes settings of the flags that the set has by now. Variable and
-// help come from the flag's name, so that the three cannot disagree.
+// fromEnvironment makes settings of all flags that the set has now. The variable's name
+// and the help come from the flag's name, so that the three agree.
 func fromEnvironment(flags *pflag.FlagSet) { flags.VisitAll(setting) }
 
 func setting(flag *pflag.Flag) {
@@ -31,7 +30,7 @@ func setting(flag *pflag.Flag) {
 	flag.Annotations = map[string][]string{variableAnnotation: {variable}}
 }
 
-// readEnvironment sets the settings that the command line leaves open.
+// readEnvironment sets the settings that the command line does not set.
 func readEnvironment(cmd *cobra.Command) (err error) {
 	flags := cmd.Flags()
 	flags.VisitAll(func(flag *pflag.Flag) {

@@ -21,19 +21,20 @@ const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 
-	// lastWords is how long requests go on after the node has drained: they wait
-	// for nothing that could still come. Streams never end by themselves.
-	lastWords = 2 * time.Second
+	// shutdownTimeout limits how long requests go on after the node has drained. No
+	// task can change by then, and streams do not end by themselves.
+	shutdownTimeout = 2 * time.Second
 )
 
-// listen takes the address, and returns what serves there until its context ends.
+// listen listens on the address and returns a function that serves until its context
+// ends.
 func (p *program) listen(cmd *cobra.Command, addr string, server *mcp.Server, process *process) (func(context.Context) error, error) {
 	listener, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("--addr: %w", err)
 	}
 	if p.options.Handler == nil && !isLoopback(listener.Addr()) {
-		process.log.Warn("mcptasks: other machines can call the tools, and nothing authenticates them", "addr", listener.Addr().String())
+		process.log.Warn("mcptasks: other machines can call the tools without authentication", "addr", listener.Addr().String())
 	}
 	return func(ctx context.Context) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s%s\n", listener.Addr(), endpoint)
@@ -41,13 +42,13 @@ func (p *program) listen(cmd *cobra.Command, addr string, server *mcp.Server, pr
 	}, nil
 }
 
-// handler is the endpoint, with the probes beside it that whoever balances the load asks.
+// handler returns the MCP endpoint, with the probes for a load balancer beside it.
 func (p *program) handler(server *mcp.Server, process *process) http.Handler {
 	served := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil)
 	if p.options.Handler != nil {
 		served = p.options.Handler(served)
 	}
-	probes := process.probes(false) // the figures are not for clients
+	probes := process.probes(false) // clients must not see the metrics
 	mux := http.NewServeMux()
 	mux.Handle(endpoint, served)
 	mux.Handle("/healthz", probes)
@@ -60,7 +61,7 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients that hang up
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // most are clients that disconnect
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -69,7 +70,7 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 		return err
 	case <-ctx.Done():
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(last); !errors.Is(err, context.DeadlineExceeded) {
 		return err

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// loggingFlags say how serve and work log, on standard error.
+// loggingFlags configure the log of serve and work, on standard error.
 type loggingFlags struct{ format, level string }
 
 func (f *loggingFlags) add(flags *pflag.FlagSet) {
@@ -19,7 +19,7 @@ func (f *loggingFlags) add(flags *pflag.FlagSet) {
 func (f loggingFlags) logger(w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.level)); err != nil {
-		return nil, usagef("--log-level %q is none of debug, info, warn, error", f.level)
+		return nil, usagef("--log-level must be debug, info, warn or error, not %q", f.level)
 	}
 	options := &slog.HandlerOptions{Level: level}
 	switch f.format {
@@ -28,11 +28,10 @@ func (f loggingFlags) logger(w io.Writer) (*slog.Logger, error) {
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
-	return nil, usagef("--log-format %q is neither text nor json", f.format)
+	return nil, usagef("--log-format must be text or json, not %q", f.format)
 }
 
-// warnings is the logger of a command that a person runs: it speaks up if
-// something is amiss.
+// warnings returns the logger of a command that a person runs.
 func warnings(cmd *cobra.Command) *slog.Logger {
 	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

@@ -14,16 +14,16 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// Main runs the command line of the process and ends it with the exit code that
-// the root's help documents. SIGTERM and SIGINT end serve and work in good order
-// within their grace; a second one ends the process at once.
+// Main runs the process's command line and exits with a code that the root's help
+// documents. At SIGTERM or SIGINT, serve and work drain within their grace. A second
+// signal ends the process at once.
 //
-// It sets the garbage collector for throughput, unless GOGC and GOMEMLIMIT do:
-// GOGC 400, and, in a container with a memory limit, a soft limit of 90 % of that,
-// near which the collector works harder again.
+// Main sets GOGC to 400, for throughput, unless the environment sets it. In a container
+// with a memory limit it sets GOMEMLIMIT to 90 % of the limit, unless the environment
+// does: the collector then works harder near the limit.
 func Main(tools *mcptasks.Tools, options *Options) {
 	tuneCollector(containerLimit())
-	ctx := untilTold()
+	ctx := untilSignal()
 	p := newProgram(tools, options)
 	p.setLogger = slog.SetDefault
 	cmd, err := p.root().ExecuteContextC(ctx)
@@ -33,11 +33,10 @@ func Main(tools *mcptasks.Tools, options *Options) {
 	os.Exit(ExitCode(err))
 }
 
-// untilTold returns a context that ends with the first signal to leave. The second
-// ends the process, with the code that a shell gives to one that it killed: however
-// soon it comes it is not lost, which to stop the notification after the first would
-// not ensure.
-func untilTold() context.Context {
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM. The second
+// ends the process, with the exit code that a shell reports for that signal. Both are
+// received on one channel, so that the second is not lost however soon it comes.
+func untilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -63,8 +62,7 @@ func tuneCollector(limit int64) {
 	}
 }
 
-// containerLimit returns the bytes that the container may use, 0 if there is no
-// limit or this is no container.
+// containerLimit returns the container's memory limit in bytes, 0 if there is none.
 func containerLimit() int64 {
 	text, err := os.ReadFile("/sys/fs/cgroup/memory.max") // of cgroup v2, as seen from inside
 	if err != nil {

@@ -16,12 +16,12 @@ import (
 func (p *program) migrate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
-		Short: "Bring the database's schema up, down, or say where it stands",
-		Long: `Bring the database's schema up, down, or say where it stands.
+		Short: "Apply or remove the migrations of the database, or list them",
+		Long: `Apply or remove the migrations of the database, or list them.
 
-River's tables and ours lie in one schema; River's migrations run first. serve and work bring a
-Postgres schema up with --migrate, and a SQLite file always.`,
-		Example: p.examples("migrate up --dry-run", "the SQL, and no change", "migrate up", "", "migrate status", ""),
+The tables of mcptasks and of River are in one schema; River's migrations run first. serve and
+work apply the migrations to Postgres with --migrate, and to a SQLite file always.`,
+		Example: p.examples("migrate up --dry-run", "print the SQL, change nothing", "migrate up", "", "migrate status", ""),
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -33,12 +33,12 @@ func (p *program) migrateUp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Apply the migrations that the database lacks",
-		Long: `Apply the migrations that the database lacks. Any number of processes may do so at once: one
+		Long: `Apply the migrations that the database lacks. Several processes may do so at the same time: one
 migrates, the others wait.`,
-		Example: p.examples("migrate up", "", "migrate up --dry-run > up.sql", "for whoever reviews it"),
+		Example: p.examples("migrate up", "", "migrate up --dry-run > up.sql", "the SQL, for a review"),
 		Args:    cobra.NoArgs,
 	}
-	dryRun := cmd.Flags().Bool("dry-run", false, "print the SQL instead")
+	dryRun := cmd.Flags().Bool("dry-run", false, "print the SQL, change nothing")
 	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error {
 		url, err := p.url()
 		if *dryRun {
@@ -63,7 +63,7 @@ migrates, the others wait.`,
 
 func printPlan(w io.Writer, plan []migrations.Pending) error {
 	if len(plan) == 0 {
-		_, err := fmt.Fprintln(w, "-- nothing to do: the schema is this release's")
+		_, err := fmt.Fprintln(w, "-- nothing to do: the schema is that of this release")
 		return err
 	}
 	for _, pending := range plan {
@@ -83,7 +83,7 @@ func migrationName(name string, version int64) string {
 
 func migrateUp(ctx context.Context, cmd *cobra.Command, backend store.Backend, plan []migrations.Pending) error {
 	progress := newProgress(cmd.ErrOrStderr())
-	progress.say("applying %d migrations", len(plan))
+	progress.show("applying %d migrations", len(plan))
 	err := migrations.Up(ctx, backend.Migrations())
 	progress.end()
 	if err != nil {
@@ -93,7 +93,7 @@ func migrateUp(ctx context.Context, cmd *cobra.Command, backend store.Backend, p
 		fmt.Fprintln(cmd.OutOrStdout(), "applied", migrationName(pending.Name, pending.Version))
 	}
 	if len(plan) == 0 {
-		fmt.Fprintln(cmd.OutOrStdout(), "nothing to do: the schema is this release's")
+		fmt.Fprintln(cmd.OutOrStdout(), "nothing to do: the schema is that of this release")
 	}
 	return nil
 }
@@ -101,14 +101,14 @@ func migrateUp(ctx context.Context, cmd *cobra.Command, backend store.Backend, p
 func (p *program) migrateDown() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "down",
-		Short: "Remove our tables and River's, with everything in them",
-		Long: `Remove our tables and River's, with everything in them: every task, what it answered and what it
-recorded, every question that waits for a person, every job of the schema. There is no way
-back but a backup. Stop serve and work first.`,
-		Example: p.examples("migrate down", "say what would be lost", "migrate down --yes", "lose it"),
+		Short: "Remove the tables of mcptasks and River, with all their rows",
+		Long: `Remove the tables of mcptasks and River, with all their rows: every task with its result, steps
+and questions, and every job in the schema. Only a backup brings them back. Stop serve and work
+first.`,
+		Example: p.examples("migrate down", "print what would be lost", "migrate down --yes", "remove it"),
 		Args:    cobra.NoArgs,
 	}
-	yes := cmd.Flags().Bool("yes", false, "do it")
+	yes := cmd.Flags().Bool("yes", false, "remove the tables")
 	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error {
 		url, err := p.existing()
 		if err != nil {
@@ -120,12 +120,12 @@ back but a backup. Stop serve and work first.`,
 				if err != nil {
 					return err
 				}
-				return usagef("%s in %s would be lost, with all tasks that have ended, for ever: say --yes if that is meant", lost, store.Redact(url))
+				return usagef("%s in %s would be lost for ever, with all tasks that have ended: add --yes to remove them", lost, store.Redact(url))
 			}
 			if err := migrations.Down(ctx, backend.Migrations()); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "removed our tables and River's from", store.Redact(url))
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "removed the tables of mcptasks and River from", store.Redact(url))
 			return err
 		})
 	})
@@ -144,7 +144,7 @@ func whatIsLost(ctx context.Context, backend store.Backend) (string, error) {
 		survey.Tasks[mcptasks.StatusWorking], survey.Tasks[mcptasks.StatusInputRequired]), nil
 }
 
-// migrationJSON is a migration as migrate status tells of it.
+// migrationJSON is a migration in the output of migrate status -o json.
 type migrationJSON struct {
 	Version   int64     `json:"version"`
 	Name      string    `json:"name"`

@@ -16,7 +16,7 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// nodeFlags are those of serve and of work.
+// nodeFlags are the flags that serve and work share.
 type nodeFlags struct {
 	migrate    bool
 	maxWorkers int
@@ -30,26 +30,26 @@ type nodeFlags struct {
 func (p *program) nodeFlags(cmd *cobra.Command) *nodeFlags {
 	f := &nodeFlags{}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.migrate, "migrate", p.config.Migrate, "bring the schema up first; any number of processes may")
-	flags.IntVar(&f.maxWorkers, "max-workers", cmp.Or(p.config.MaxWorkers, 100), "runs at once, in each queue")
-	flags.StringSliceVar(&f.queues, "queue", p.config.Queues, "work only this queue's tools; may be repeated (default all)")
-	flags.DurationVar(&f.grace, "grace", cmp.Or(p.config.Grace, 30*time.Second), "how long runs go on after SIGTERM")
+	flags.BoolVar(&f.migrate, "migrate", p.config.Migrate, "apply the migrations first; several processes may do so at the same time")
+	flags.IntVar(&f.maxWorkers, "max-workers", cmp.Or(p.config.MaxWorkers, 100), "how many tasks run at the same time, in each queue")
+	flags.StringSliceVar(&f.queues, "queue", p.config.Queues, "run only the tasks of this queue; may be repeated (default all)")
+	flags.DurationVar(&f.grace, "grace", cmp.Or(p.config.Grace, 30*time.Second), "how long runs may go on after SIGTERM")
 	flags.StringVar(&f.opsAddr, "ops-addr", "", "address of /healthz, /readyz and /metrics, such as :9090 (default none)")
-	flags.BoolVar(&f.audit, "audit", false, "log who creates, answers, cancels and reads the result of which task")
+	flags.BoolVar(&f.audit, "audit", false, "log who created, answered or cancelled which task, and who read its result")
 	f.logging.add(flags)
 	return f
 }
 
-// process is a node with what stands around it.
+// process is a node with its log, metrics and probes.
 type process struct {
 	*runner.Node
 	log      *slog.Logger
 	config   runner.Config
-	exporter *ops.Exporter // nil: no metrics
-	ops      *ops.Server   // nil: no address of its own for them
+	exporter *ops.Exporter // nil without metrics
+	ops      *ops.Server   // nil without --ops-addr
 }
 
-// start opens the node.
+// start opens the node, which does not run tasks yet.
 func (p *program) start(cmd *cobra.Command, f *nodeFlags) (_ *process, err error) {
 	url, err := p.url()
 	if err != nil {
@@ -79,15 +79,15 @@ func (p *program) start(cmd *cobra.Command, f *nodeFlags) (_ *process, err error
 		if started.ops, err = ops.Listen(cmd.Context(), f.opsAddr, started.probes(true)); err != nil {
 			return nil, err
 		}
-		started.log.Info("mcptasks: health and metrics", "addr", started.ops.Addr())
+		started.log.Info("mcptasks: serving health and metrics", "addr", started.ops.Addr())
 	}
 	return started, nil
 }
 
-// nodeConfig is the program's Config with what the flags say.
+// nodeConfig returns the program's Config with the values of the flags.
 func (p *program) nodeConfig(cmd *cobra.Command, f *nodeFlags) (config runner.Config, err error) {
 	if f.maxWorkers < 1 || f.grace <= 0 {
-		return config, usagef("--max-workers must be at least 1, and --grace more than nothing")
+		return config, usagef("--max-workers must be at least 1, and --grace more than 0")
 	}
 	log, err := f.logging.logger(cmd.ErrOrStderr())
 	if err != nil {
@@ -106,7 +106,7 @@ func (p *program) nodeConfig(cmd *cobra.Command, f *nodeFlags) (config runner.Co
 	return config, err
 }
 
-// probes answers /healthz and /readyz, and /metrics where that may be read.
+// probes returns the handler of /healthz and /readyz, and of /metrics if metrics is true.
 func (s *process) probes(metrics bool) http.Handler {
 	if !metrics {
 		return ops.Handler(s.Node, nil)
@@ -114,10 +114,9 @@ func (s *process) probes(metrics bool) http.Handler {
 	return ops.Handler(s.Node, s.exporter)
 }
 
-// until runs front until it ends or the command's context does, and ends the node.
-// At the context's end the node is first drained, while front goes on: it says that
-// it is not ready, and answers those who do not know that yet; clients see how the
-// runs of the grace end. Then front's own context ends.
+// until runs front until front returns or ctx ends, and closes the node. When ctx ends,
+// the node drains first while front goes on: /readyz fails, requests are still answered,
+// and clients see how the last runs end. Then front's own context ends.
 func (s *process) until(ctx context.Context, front func(context.Context) error) error {
 	fronting, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -139,16 +138,17 @@ func (s *process) until(ctx context.Context, front func(context.Context) error) 
 	return err
 }
 
-// unlessTold is the error of a process, unless that was told to leave while it was
-// still starting.
-func unlessTold(cmd *cobra.Command, err error) error {
+// unlessStopped returns the error of a process, or nil if a signal stopped it while it was
+// starting.
+func unlessStopped(cmd *cobra.Command, err error) error {
 	if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
 }
 
-// close drains the node, and says to the last that it is not ready.
+// close drains the node before it closes the probes, so that they report to the end that
+// the node is not ready.
 func (s *process) close() (err error) {
 	if s.Node != nil {
 		err = s.Close()
@@ -162,7 +162,7 @@ func (s *process) close() (err error) {
 	return err
 }
 
-const refusal = `this binary has no tools, so there is nothing to %s: it is the operators'. Write a program of your own:
+const refusal = `this binary has no tools, so it cannot %s: it is for operators. Write a program of your own:
 
   func main() {
   	tools := mcptasks.NewTools()
@@ -170,9 +170,9 @@ const refusal = `this binary has no tools, so there is nothing to %s: it is the 
   	command.Main(tools, nil) // github.com/mcptasks/mcptasks/command
   }
 
-and import the driver, _ "github.com/mcptasks/mcptasks/store/postgres" for instance`
+and import a driver, for instance _ "github.com/mcptasks/mcptasks/store/postgres"`
 
-// needTools refuses what a binary without tools cannot do.
+// needTools returns an error if the program has no tools.
 func (p *program) needTools(do string) error {
 	if p.tools == nil {
 		return usagef(refusal, do)
@@ -180,12 +180,12 @@ func (p *program) needTools(do string) error {
 	return nil
 }
 
-// needHandlers refuses to work tools that all are worked elsewhere.
+// needHandlers returns an error if no tool has a handler in this program.
 func (p *program) needHandlers(hint string) error {
 	for _, tool := range p.tools.All() {
 		if tool.HasHandler && tool.Options.TaskSupport != mcptasks.TaskForbidden {
 			return nil
 		}
 	}
-	return fmt.Errorf("there is nothing to work: no tool has a handler here%s", hint)
+	return fmt.Errorf("there are no tasks to run: no tool has a handler in this program%s", hint)
 }

@@ -16,9 +16,10 @@ import (
 func (p *program) nodes() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "nodes",
-		Short: "List the nodes that work tasks",
-		Long: `List the nodes that work tasks, by their own beats, and those that died without a word until
-they are forgotten. A node that only serves is none.`,
+		Short: "List the nodes that run tasks",
+		Long: `List the nodes that run tasks. SILENT is the time since a node's last heartbeat; a dead node
+stays in the list until it is removed. Nodes that only serve send no heartbeats and are not
+listed.`,
 		Example: p.examples("nodes", "", "nodes -o json", ""),
 		Args:    cobra.NoArgs,
 	}
@@ -39,15 +40,15 @@ they are forgotten. A node that only serves is none.`,
 	return cmd
 }
 
-// nodeJSON is a node as nodes -o json tells of it.
+// nodeJSON is a node in the output of nodes -o json.
 type nodeJSON struct {
-	NodeID   string    `json:"nodeId"`
-	Host     string    `json:"host"`
-	Tools    []string  `json:"tools"`
-	Queues   []string  `json:"queues"`
-	BeatAt   time.Time `json:"beatAt"`
-	SilentMs int64     `json:"silentMs"`
-	Running  int       `json:"running"`
+	NodeID      string    `json:"nodeId"`
+	Host        string    `json:"host"`
+	Tools       []string  `json:"tools"`
+	Queues      []string  `json:"queues"`
+	HeartbeatAt time.Time `json:"heartbeatAt"`
+	SilentMs    int64     `json:"silentMs"`
+	Running     int       `json:"running"`
 }
 
 func nodesJSON(nodes []store.NodeSeen) any {

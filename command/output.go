@@ -14,17 +14,17 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The formats of what is printed. JSON's keys are MCP's where MCP has a word, times
-// are RFC 3339 in UTC, durations are integers of the unit that their key ends in.
+// The output formats. JSON uses MCP's keys where MCP has one. Times are RFC 3339 in UTC.
+// Durations are integers in the unit that their key ends with.
 const (
 	formatTable = "table"
 	formatJSON  = "json"
 )
 
-// printer prints in the format that the command's -o names.
+// printer has the format of the command's -o.
 type printer struct{ format string }
 
-// printerOf gives the command its -o.
+// printerOf adds -o to the command.
 func printerOf(cmd *cobra.Command) *printer {
 	p := &printer{format: formatTable}
 	setting(cmd.Flags().VarPF(p, "output", "o", "table or json"))
@@ -48,7 +48,7 @@ func (p *printer) Set(format string) error {
 
 func (p *printer) json() bool { return p.format == formatJSON }
 
-// printJSON prints the value, indented.
+// printJSON prints the value with indentation.
 func printJSON(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
@@ -86,12 +86,11 @@ func (t *table) row(cells ...string) {
 
 func (t *table) end() error { return t.tab.Flush() }
 
-// What clients and handlers wrote is printed so that it cannot steer a terminal:
-// characters that do not print are shown as Go would write them.
-
+// oneLine returns text of clients and handlers such that it cannot control a terminal:
+// characters that do not print appear as in Go source.
 func oneLine(s string) string { return printable(s, false) }
 
-// printable keeps line feeds where lines is set, and a tab as spaces.
+// printable is oneLine, but keeps line feeds if lines is set. It replaces tabs by spaces.
 func printable(s string, lines bool) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -108,7 +107,7 @@ func printable(s string, lines bool) string {
 	return b.String()
 }
 
-// shorten cuts what would break a table's line.
+// shorten cuts text that is too long for a table's line.
 func shorten(s string, most int) string {
 	runes := []rune(s)
 	if len(runes) <= most {
@@ -117,7 +116,7 @@ func shorten(s string, most int) string {
 	return string(runes[:most-1]) + "…"
 }
 
-// short says a duration as a person would, in one unit or two: 350ms, 12s, 3m20s, 5h, 2d.
+// short returns a duration in one unit or two: 350ms, 12s, 3m20s, 5h, 2d.
 func short(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -145,7 +144,7 @@ func trimUnits(s string) string {
 	return s
 }
 
-// isTerminal says whether a person watches: progress and live views are for them.
+// isTerminal reports whether w is a terminal: progress and live views are for people.
 func isTerminal(w any) bool {
 	file, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(file.Fd())

@@ -8,11 +8,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// progress is one line on a terminal that says how far long work is, and nothing
-// anywhere else.
+// progress is one line on a terminal that shows how far a long command is. It prints
+// nothing where there is no terminal.
 type progress struct {
-	w    io.Writer // nil: nobody watches
-	said time.Time
+	w    io.Writer // nil without a terminal
+	last time.Time // when the line was printed
 }
 
 func newProgress(w io.Writer) *progress {
@@ -22,8 +22,8 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w}
 }
 
-// progressBeside is the progress of a command that prints as it goes: where that
-// goes to the terminal it is seen to grow.
+// progressBeside returns the progress of a command that prints its results one by one. It
+// is silent if the results go to a terminal: they show the progress.
 func progressBeside(cmd *cobra.Command) *progress {
 	if isTerminal(cmd.OutOrStdout()) {
 		return &progress{}
@@ -31,19 +31,19 @@ func progressBeside(cmd *cobra.Command) *progress {
 	return newProgress(cmd.ErrOrStderr())
 }
 
-// say replaces the line, a few times a second at most.
-func (p *progress) say(format string, args ...any) {
+// show replaces the line, at most every 100 ms.
+func (p *progress) show(format string, args ...any) {
 	const pause = 100 * time.Millisecond
-	if p.w == nil || time.Since(p.said) < pause {
+	if p.w == nil || time.Since(p.last) < pause {
 		return
 	}
-	p.said = time.Now()
+	p.last = time.Now()
 	fmt.Fprintf(p.w, "\r\x1b[K"+format, args...)
 }
 
 // end removes the line.
 func (p *progress) end() {
-	if p.w != nil && !p.said.IsZero() {
+	if p.w != nil && !p.last.IsZero() {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }

@@ -17,35 +17,35 @@ type serveFlags struct {
 	noWork bool
 }
 
-const serveLong = `Serve the tools to MCP clients, over HTTP or stdio, and work their tasks too.
+const serveLong = `Serve the tools to MCP clients, over HTTP or stdio, and run their tasks.
 
-Over HTTP the endpoint is /mcp, with /healthz and /readyz beside it. The default address is
-reached from this machine alone, and requests that name another host are refused there;
-before you listen on others, give the program authentication (command.Options.Handler).
+Over HTTP the endpoint is /mcp, with /healthz and /readyz beside it. The default address can
+only be reached from this machine, and requests that name another host are rejected. Before you
+listen on another address, give the program authentication (command.Options.Handler).
 
-At SIGTERM or SIGINT /readyz fails first; requests are answered while the runs have their
-grace; runs that outlast it end, and their tasks run again on another node or at the next
-start. A second signal ends the process at once, which loses no task either.`
+At SIGTERM or SIGINT /readyz fails first. Requests are answered while the runs have their grace.
+Runs that last longer are stopped, and their tasks run again on another node or at the next
+start. A second signal ends the process at once; that loses no task either.`
 
 func (p *program) serve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the tools over HTTP or stdio, and work them",
+		Short: "Serve the tools over HTTP or stdio, and run their tasks",
 		Long:  serveLong,
 		Example: p.examples(
 			"serve --migrate", "on one machine",
-			"serve --addr :8080 --no-work --ops-addr :9090", "beside others that work",
-			"serve --stdio --database sqlite:tasks.db", "for a client that starts it",
+			"serve --addr :8080 --no-work --ops-addr :9090", "beside workers",
+			"serve --stdio --database sqlite:tasks.db", "for a client that starts the program",
 		),
 		Args: cobra.NoArgs,
 	}
 	f := &serveFlags{nodeFlags: p.nodeFlags(cmd)}
 	flags := cmd.Flags()
-	flags.StringVar(&f.addr, "addr", "127.0.0.1:8080", "address to listen on; port 0 takes a free one")
+	flags.StringVar(&f.addr, "addr", "127.0.0.1:8080", "address to listen on; port 0 is any free port")
 	flags.BoolVar(&f.stdio, "stdio", false, "serve one client on standard input and output instead")
-	flags.BoolVar(&f.noWork, "no-work", false, "serve only: others work the tasks")
+	flags.BoolVar(&f.noWork, "no-work", false, "only serve; other processes run the tasks")
 	fromEnvironment(flags)
-	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error { return unlessTold(cmd, p.runServe(cmd, f)) })
+	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error { return unlessStopped(cmd, p.runServe(cmd, f)) })
 	return cmd
 }
 
@@ -54,7 +54,7 @@ func (p *program) runServe(cmd *cobra.Command, f *serveFlags) error {
 		return err
 	}
 	if !f.noWork {
-		if err := p.needHandlers("; serve them with --no-work"); err != nil {
+		if err := p.needHandlers("; serve the tools with --no-work"); err != nil {
 			return err
 		}
 	}

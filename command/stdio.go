@@ -9,11 +9,11 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// serveStdio serves one client until it closes its end or ctx ends. Nothing else
-// may be written to out.
+// serveStdio serves one client until the client closes in, or ctx ends. Nothing else may
+// write to out.
 func serveStdio(ctx context.Context, server *mcp.Server, in io.Reader, out io.Writer) error {
 	transport := &mcp.IOTransport{Reader: io.NopCloser(in), Writer: nopCloser{out}}
-	if in, ok := in.(io.ReadCloser); ok { // so that the end of ctx ends a Read
+	if in, ok := in.(io.ReadCloser); ok { // so that closing it ends a Read
 		transport.Reader = in
 	}
 	err := server.Run(ctx, mcpserver.NewTransport(transport))

@@ -20,9 +20,9 @@ import (
 func (p *program) tasks() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tasks",
-		Short: "List, show, watch, cancel, answer, retry and delete tasks, whoever owns them",
+		Short: "List, show, watch, cancel, answer, retry and delete the tasks of all owners",
 		Example: p.examples(
-			"tasks list --status input_required", "who waits for an answer",
+			"tasks list --status input_required", "tasks that wait for an answer",
 			"tasks watch", "a live view",
 		),
 		Args: cobra.NoArgs,
@@ -32,7 +32,7 @@ func (p *program) tasks() *cobra.Command {
 	return cmd
 }
 
-// filters say which tasks are meant.
+// filters select tasks.
 type filters struct {
 	status, tool, owner  string
 	olderThan, newerThan age
@@ -45,10 +45,10 @@ func filtersOf(cmd *cobra.Command) *filters {
 	flags := cmd.Flags()
 	f := &filters{flags: flags}
 	flags.StringVar(&f.status, "status", "", "only tasks that are "+statuses())
-	flags.StringVar(&f.tool, "tool", "", "only this tool's")
-	flags.StringVar(&f.owner, "owner", "", `only this owner's; "" means those without one`)
-	flags.Var(&f.olderThan, "older-than", "only tasks created longer ago: 90s, 12h, 7d")
-	flags.Var(&f.newerThan, "newer-than", "only tasks created since: 90s, 12h, 7d")
+	flags.StringVar(&f.tool, "tool", "", "only tasks of this tool")
+	flags.StringVar(&f.owner, "owner", "", `only tasks of this owner; "" selects tasks without an owner`)
+	flags.Var(&f.olderThan, "older-than", "only tasks created longer ago, such as 90s, 12h or 7d")
+	flags.Var(&f.newerThan, "newer-than", "only tasks created within this time, such as 90s, 12h or 7d")
 	return f
 }
 
@@ -60,7 +60,7 @@ func statuses() string {
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-// any says whether a filter is given.
+// any reports whether a filter is set.
 func (f *filters) any() bool { return slices.ContainsFunc(filterNames, f.flags.Changed) }
 
 func (f *filters) query() (store.Query, error) {
@@ -75,12 +75,12 @@ func (f *filters) query() (store.Query, error) {
 		query.Owner = &owner
 	}
 	if f.status != "" && !slices.Contains(mcptasks.Statuses(), query.Status) {
-		return query, usagef("--status %q is none of %s", f.status, statuses())
+		return query, usagef("--status must be %s, not %q", statuses(), f.status)
 	}
 	return query, nil
 }
 
-// age is a duration that may be in days, as a flag.
+// age is a flag's duration, which may be in days.
 type age time.Duration
 
 // String implements pflag.Value.
@@ -103,17 +103,17 @@ func (a *age) Set(s string) error {
 		d = time.Duration(n) * 24 * time.Hour
 	}
 	if err != nil || d <= 0 {
-		return errors.New("an age looks like 90s, 12h or 7d")
+		return errors.New("an age has the form 90s, 12h or 7d")
 	}
 	*a = age(d)
 	return nil
 }
 
-// pageSize is how many tasks are read at once where all are wanted: the most that a
+// pageSize is the page size for commands that read all tasks. It is the largest that a
 // page may have.
 const pageSize = 1000
 
-// pages yields page after page of the tasks that match, newest first.
+// pages yields the pages of the tasks that match, newest first.
 func pages(ctx context.Context, operator *runner.Operator, query store.Query) iter.Seq2[*mcptasks.Page, error] {
 	return func(yield func(*mcptasks.Page, error) bool) {
 		for cursor := ""; ; {
@@ -126,7 +126,7 @@ func pages(ctx context.Context, operator *runner.Operator, query store.Query) it
 	}
 }
 
-// taskJSON is a task as every list tells of it.
+// taskJSON is a task in JSON output.
 type taskJSON struct {
 	TaskID         string          `json:"taskId"`
 	Owner          mcptasks.Owner  `json:"owner"`
@@ -161,7 +161,7 @@ func newTaskJSON(task *mcptasks.Task) taskJSON {
 
 func isError(task *mcptasks.Task) bool { return task.Outcome != nil && task.Outcome.IsError }
 
-// statusText is the status, and whether what a completed tool answers is an error.
+// statusText returns the status, and says if a completed task's result is an error.
 func statusText(task *mcptasks.Task) string {
 	if isError(task) {
 		return fmt.Sprintf("%s (error)", task.Status)

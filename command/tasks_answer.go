@@ -15,11 +15,11 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-const tasksAnswerLong = `Answer the questions that a task waits for, in its client's place.
+const tasksAnswerLong = `Answer the questions that a task waits for, in place of its client.
 
-An answer is the result of the question's method, as a client would send it; KEY=- reads it
-from standard input. For an elicitation --accept and --decline write it for you. With the
-last answer the handler runs again. 'tasks show' shows what is asked, and under which keys.`
+An answer is the result of the question's method, as a client would send it. KEY=- reads it from
+standard input. For an elicitation, --accept and --decline write the answer for you. The handler
+runs again when all questions are answered. 'tasks show' prints the questions and their keys.`
 
 func (p *program) tasksAnswer() *cobra.Command {
 	cmd := &cobra.Command{
@@ -34,9 +34,9 @@ func (p *program) tasksAnswer() *cobra.Command {
 		),
 		Args: cobra.MinimumNArgs(1),
 	}
-	// Arrays, not slices: JSON has commas.
-	accept := cmd.Flags().StringArray("accept", nil, "accept the elicitation of that key: KEY or KEY=CONTENT, as JSON")
-	decline := cmd.Flags().StringArray("decline", nil, "decline the elicitation of that key")
+	// StringArray, since StringSlice splits JSON at its commas.
+	accept := cmd.Flags().StringArray("accept", nil, "accept the elicitation with this key: KEY or KEY=CONTENT, as JSON")
+	decline := cmd.Flags().StringArray("decline", nil, "decline the elicitation with this key")
 	out := printerOf(cmd)
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) error {
 		answers, err := readAnswers(cmd.InOrStdin(), args[1:], *accept, *decline)
@@ -64,7 +64,7 @@ func (p *program) tasksAnswer() *cobra.Command {
 	return cmd
 }
 
-// readAnswers returns the answers by the keys of their questions.
+// readAnswers returns the answers by key.
 func readAnswers(in io.Reader, given, accept, decline []string) (map[string]json.RawMessage, error) {
 	answers := make(map[string]json.RawMessage)
 	add := func(key, answer string) error {
@@ -80,7 +80,7 @@ func readAnswers(in io.Reader, given, accept, decline []string) (map[string]json
 	for _, arg := range given {
 		key, answer, ok := strings.Cut(arg, "=")
 		if !ok {
-			return nil, usagef("%q is no answer: write KEY=JSON", arg)
+			return nil, usagef("%q is not an answer: write KEY=JSON", arg)
 		}
 		if answer == "-" {
 			read, err := io.ReadAll(in)
@@ -114,8 +114,8 @@ func readAnswers(in io.Reader, given, accept, decline []string) (map[string]json
 	return answers, nil
 }
 
-// checkAsked refuses answers to what is not asked: MCP has a server pass over them,
-// and a person would believe that they had been heard.
+// checkAsked returns an error for an answer to a question that is not open. MCP requires a
+// server to ignore it, and a person would believe that it was accepted.
 func checkAsked(ctx context.Context, operator *runner.Operator, id string, answers map[string]json.RawMessage) error {
 	shown, err := operator.Show(ctx, id)
 	if err != nil {
@@ -125,7 +125,7 @@ func checkAsked(ctx context.Context, operator *runner.Operator, id string, answe
 		if _, open := shown.Task.Questions[key]; !open {
 			return &mcptasks.Error{
 				Op: "answer", TaskID: id,
-				Err:  fmt.Errorf("%w: no question waits under the key %q; it is %s", mcptasks.ErrConflict, key, shown.Status),
+				Err:  fmt.Errorf("%w: no question with the key %q is open; the task is %s", mcptasks.ErrConflict, key, shown.Status),
 				Hint: "open questions: " + list(shown.Task.Questions),
 			}
 		}

@@ -15,12 +15,12 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// bulk is a command that does one thing to tasks: to those that are named, or to
-// all that match.
+// bulk is a command that does one thing to several tasks: to those it is given, or to all
+// that match the filters.
 type bulk struct {
 	verb, done string // cancel, cancelled
-	ended      bool   // whether it is for tasks that have ended, or for those that have not
-	status     bool   // whether a filter must say which status is meant
+	ended      bool   // it is for tasks that have ended; otherwise for the others
+	status     bool   // --status is required with filters
 	do         func(context.Context, *runner.Operator, string) (*mcptasks.Task, error)
 }
 
@@ -32,9 +32,9 @@ func (p *program) tasksCancel() *cobra.Command {
 		},
 	}, &cobra.Command{
 		Short: "Cancel tasks that have not ended",
-		Long: `Cancel tasks that have not ended, as their clients could: their handlers' contexts end.
+		Long: `Cancel tasks that have not ended, as their clients can: their handlers' contexts end.
 
-Name the tasks, or say by filters which are meant.`,
+Give the ids of the tasks, or select them by filters.`,
 		Example: p.examples("tasks cancel "+exampleID, "", "tasks cancel --tool report --older-than 2d --yes", ""),
 	})
 }
@@ -47,10 +47,10 @@ func (p *program) tasksRetry() *cobra.Command {
 		},
 	}, &cobra.Command{
 		Short: "Make new tasks from tasks that have ended",
-		Long: `Make new tasks from tasks that have ended: with the same owner, tool and arguments, and an id of
-their own. The old ones stay as they are.
+		Long: `Make new tasks from tasks that have ended, with the same owner, tool and arguments, and new ids.
+The old tasks stay as they are.
 
-Name the tasks, or say by filters which are meant, --status among them.`,
+Give the ids of the tasks, or select them by filters. --status must be one of the filters.`,
 		Example: p.examples("tasks retry "+exampleID, "", "tasks retry --status failed --newer-than 1h --yes", ""),
 	})
 }
@@ -62,16 +62,16 @@ func (p *program) tasksDelete() *cobra.Command {
 			return nil, operator.Delete(ctx, id)
 		},
 	}, &cobra.Command{
-		Short: "Delete tasks that have ended, with all that was recorded of them",
-		Long: `Delete tasks that have ended, with their results, steps, questions and timelines. Clients that
-ask for them are told that there is no such task.
+		Short: "Delete tasks that have ended, with everything recorded about them",
+		Long: `Delete tasks that have ended, with their results, steps, questions and timelines. A client that
+asks for one then gets the error that there is no such task.
 
-Name the tasks, or say by filters which are meant.`,
-		Example: p.examples("tasks delete "+exampleID, "", "tasks delete --owner alice --yes", "a person who leaves"),
+Give the ids of the tasks, or select them by filters.`,
+		Example: p.examples("tasks delete "+exampleID, "", "tasks delete --owner alice --yes", "all tasks of one person"),
 	})
 }
 
-// bulkJSON is what came of one task.
+// bulkJSON is the outcome for one task.
 type bulkJSON struct {
 	TaskID    string `json:"taskId"`
 	NewTaskID string `json:"newTaskId,omitempty"` // of a retry
@@ -80,13 +80,13 @@ type bulkJSON struct {
 func (p *program) bulk(b *bulk, cmd *cobra.Command) *cobra.Command {
 	cmd.Use = b.verb + " [ID]..."
 	f, out := filtersOf(cmd), printerOf(cmd)
-	yes := cmd.Flags().Bool("yes", false, "do not ask, whatever matches")
+	yes := cmd.Flags().Bool("yes", false, "do not ask for confirmation")
 	cmd.RunE = run(func(cmd *cobra.Command, ids []string) error {
 		if (len(ids) > 0) == f.any() {
-			return usagef("name the tasks to %s, or say by filters (--status, --tool, …) which are meant", b.verb)
+			return usagef("give the ids of the tasks to %s, or select them by filters (--status, --tool, …)", b.verb)
 		}
 		if f.any() && b.status && f.status == "" {
-			return usagef("say with --status which tasks to %s", b.verb)
+			return usagef("select with --status which tasks to %s", b.verb)
 		}
 		return p.withOperator(cmd, func(ctx context.Context, operator *runner.Operator) error {
 			named := len(ids) > 0
@@ -105,8 +105,9 @@ func (p *program) bulk(b *bulk, cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// matching returns the tasks that match and can be meant. They are all listed before
-// the first is changed: a retry would else meet its own task.
+// matching returns the ids of the tasks that match and whose state allows the command. It
+// lists all of them before the first is changed: otherwise a retry would find its own new
+// tasks.
 func (b *bulk) matching(ctx context.Context, cmd *cobra.Command, operator *runner.Operator, f *filters) ([]string, error) {
 	query, err := f.query()
 	if err != nil {
@@ -127,18 +128,18 @@ func (b *bulk) matching(ctx context.Context, cmd *cobra.Command, operator *runne
 				ids = append(ids, task.ID)
 			}
 		}
-		progress.say("%d tasks match", len(ids))
+		progress.show("%d tasks match", len(ids))
 	}
 	return ids, nil
 }
 
-// confirm asks the person at the terminal whether all those are meant.
+// confirm asks the person at the terminal for confirmation.
 func (b *bulk) confirm(cmd *cobra.Command, n int, yes bool) error {
 	if yes || n == 0 {
 		return nil
 	}
 	if !isTerminal(cmd.InOrStdin()) || !isTerminal(cmd.ErrOrStderr()) {
-		return usagef("%d tasks match: say --yes to %s them", n, b.verb)
+		return usagef("%d tasks match: add --yes to %s them", n, b.verb)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s %d tasks? [y/N] ", b.verb, n)
 	line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
@@ -148,8 +149,9 @@ func (b *bulk) confirm(cmd *cobra.Command, n int, yes bool) error {
 	return nil
 }
 
-// all does it to each. One that was named and cannot be had is an error, after which
-// the others still get their turn; one that matched may have ended, or gone, meanwhile.
+// all runs the command on each task. If the ids were given, all reports the tasks that
+// failed and goes on with the others. Tasks selected by filters may have ended or expired
+// meanwhile: all skips those.
 func (b *bulk) all(ctx context.Context, cmd *cobra.Command, operator *runner.Operator, ids []string, named bool, out *printer) error {
 	w := cmd.OutOrStdout()
 	progress := progressBeside(cmd)
@@ -157,7 +159,7 @@ func (b *bulk) all(ctx context.Context, cmd *cobra.Command, operator *runner.Ope
 	done := 0
 	var failed error
 	for i, id := range ids {
-		progress.say("%d of %d", i, len(ids))
+		progress.show("%d of %d", i, len(ids))
 		again, err := b.do(ctx, operator, id)
 		if err != nil {
 			if named && ctx.Err() == nil {

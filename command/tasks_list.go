@@ -14,9 +14,9 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-const tasksListLong = `List tasks, newest first, whoever owns them.
+const tasksListLong = `List the tasks of all owners, newest first.
 
-With -o json it prints {"tasks": […], "nextCursor": "…"}; nextCursor is absent on the last page.`
+With -o json the output is {"tasks": […], "nextCursor": "…"}. The last page has no nextCursor.`
 
 func (p *program) tasksList() *cobra.Command {
 	cmd := &cobra.Command{
@@ -26,14 +26,14 @@ func (p *program) tasksList() *cobra.Command {
 		Example: p.examples(
 			"tasks list --status failed --newer-than 1h", "",
 			"tasks list --tool report --owner alice", "",
-			"tasks list --all -o json", "every task, for a script",
+			"tasks list --all -o json", "all tasks, for a script",
 		),
 		Args: cobra.NoArgs,
 	}
 	f, out := filtersOf(cmd), printerOf(cmd)
 	limit := cmd.Flags().Int("limit", 50, "tasks on a page, at most 1000")
-	cursor := cmd.Flags().String("cursor", "", "the page that follows another, as that names it")
-	all := cmd.Flags().Bool("all", false, "every page")
+	cursor := cmd.Flags().String("cursor", "", "the next page, as the page before it names it")
+	all := cmd.Flags().Bool("all", false, "all pages")
 	cmd.MarkFlagsMutuallyExclusive("all", "cursor")
 	cmd.MarkFlagsMutuallyExclusive("all", "limit")
 	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error {
@@ -42,7 +42,7 @@ func (p *program) tasksList() *cobra.Command {
 			return err
 		}
 		if *limit < 1 || *limit > pageSize {
-			return usagef("--limit is 1 to %d", pageSize)
+			return usagef("--limit must be 1 to %d", pageSize)
 		}
 		return p.withOperator(cmd, func(ctx context.Context, operator *runner.Operator) error {
 			if *all {
@@ -79,7 +79,7 @@ func printPage(cmd *cobra.Command, page *mcptasks.Page, out *printer) error {
 	return nil
 }
 
-// listAll prints each page as it is read: there may be millions.
+// listAll prints each page when it is read, since there may be millions of tasks.
 func listAll(ctx context.Context, cmd *cobra.Command, operator *runner.Operator, query store.Query, out *printer) error {
 	w := cmd.OutOrStdout()
 	progress := progressBeside(cmd)
@@ -95,7 +95,7 @@ func listAll(ctx context.Context, cmd *cobra.Command, operator *runner.Operator,
 			return err
 		}
 		listed += len(page.Tasks)
-		progress.say("%d tasks", listed)
+		progress.show("%d tasks", listed)
 	}
 	if out.json() {
 		_, err := fmt.Fprintln(w, "\n]}")
@@ -104,7 +104,7 @@ func listAll(ctx context.Context, cmd *cobra.Command, operator *runner.Operator,
 	return nil
 }
 
-// printTasksJSON prints a part of the same object that a page is printed as.
+// printTasksJSON prints the tasks of one page of many, as parts of one object.
 func printTasksJSON(w io.Writer, tasks []*mcptasks.Task, first bool) error {
 	if first {
 		fmt.Fprint(w, `{"tasks": [`)
@@ -125,7 +125,7 @@ func printTasksJSON(w io.Writer, tasks []*mcptasks.Task, first bool) error {
 	return nil
 }
 
-// messageWidth is how much of a status message a line of a table has.
+// messageWidth is the width of a status message in a table.
 const messageWidth = 60
 
 func printTasks(w io.Writer, tasks []*mcptasks.Task, first bool) error {

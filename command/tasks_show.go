@@ -15,10 +15,10 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-const tasksShowLong = `Show all that is known of a task: its arguments, how it stands or ended, its questions, and its
-timeline with every error in full. This is the operator's side: no client is told these.
+const tasksShowLong = `Show everything recorded about a task: its arguments, state or outcome, questions, and its
+timeline with the full text of all errors. It is for operators: clients do not see the timeline.
 
-Times of steps are by the clock of the node that ran them.`
+The times of steps are by the clock of the node that ran them.`
 
 func (p *program) tasksShow() *cobra.Command {
 	cmd := &cobra.Command{
@@ -46,10 +46,10 @@ func (p *program) tasksShow() *cobra.Command {
 	return cmd
 }
 
-// exampleID stands for a task's id in examples.
+// exampleID is a task's id in examples.
 const exampleID = "1inv3pfclg02kt4gd5hq1nqqe5jotmnenn23"
 
-// shownJSON is a task as tasks show -o json tells of it.
+// shownJSON is a task in the output of tasks show -o json.
 type shownJSON struct {
 	taskJSON
 	Arguments   json.RawMessage `json:"arguments,omitempty"`
@@ -131,7 +131,7 @@ func newShownJSON(shown *store.Shown) *shownJSON {
 	return out
 }
 
-// render is the task for a person to read.
+// render returns the task as text.
 func render(shown *store.Shown) string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
@@ -148,7 +148,7 @@ func render(shown *store.Shown) string {
 	if !shown.ExpiresAt.IsZero() {
 		line("Expires", "%s", clock(shown.ExpiresAt))
 	}
-	line("Runs", "%d, of which %d ended with an error (at most %d), %d with the death of the node since the last step or answer",
+	line("Runs", "%d, of which %d ended with an error (at most %d), and %d since the last step or answer with the death of their node",
 		shown.RunSeq, shown.Attempts, shown.MaxAttempts, shown.Recoveries)
 	if shown.JobID != 0 {
 		line("Job", "%d, %s", shown.JobID, cmp.Or(shown.JobState, "gone"))
@@ -186,7 +186,7 @@ func status(shown *store.Shown) string {
 
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-// indented makes text printable, and sets the lines after the first in.
+// indented makes text printable and indents its lines after the first.
 func indented(text string, by int) string {
 	return strings.ReplaceAll(printable(strings.TrimRight(text, "\n"), true), "\n", "\n"+strings.Repeat(" ", by))
 }

@@ -13,37 +13,37 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-const tasksWatchLong = `Watch a task until it ends, or without an id the newest tasks that have not ended, until you
-interrupt it.
+const tasksWatchLong = `Watch a task until it ends. Without an id, watch the newest tasks that have not ended until you
+interrupt the command.
 
-On a terminal the view is drawn again at each change; anywhere else, and with -o json, each
-change is a line.`
+On a terminal the view is redrawn at each change. Elsewhere, and with -o json, each change is a
+line.`
 
 func (p *program) tasksWatch() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch [ID]",
-		Short: "Watch a task until it ends, or all that have not ended",
+		Short: "Watch a task until it ends, or all tasks that have not ended",
 		Long:  tasksWatchLong,
 		Example: p.examples(
 			"tasks watch", "",
 			"tasks watch --tool report -o json", "a line of JSON at each change",
-			"tasks watch "+exampleID, "return when it has ended",
+			"tasks watch "+exampleID, "returns when the task ends",
 		),
 		Args: cobra.MaximumNArgs(1),
 	}
 	f, out := filtersOf(cmd), printerOf(cmd)
-	every := cmd.Flags().Duration("interval", time.Second, "how often all tasks are looked at")
-	limit := cmd.Flags().Int("limit", 50, "how many tasks are watched, at most 1000")
+	every := cmd.Flags().Duration("interval", time.Second, "how often to read the tasks")
+	limit := cmd.Flags().Int("limit", 50, "how many tasks to watch, at most 1000")
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 && f.any() {
-			return usagef("name a task or say by filters which are meant, not both")
+			return usagef("give the id of a task or filters, not both")
 		}
 		query, err := f.query()
 		if err != nil {
 			return err
 		}
 		if *limit < 1 || *limit > pageSize || *every < 10*time.Millisecond {
-			return usagef("--limit is 1 to %d, and --interval 10ms at least", pageSize)
+			return usagef("--limit must be 1 to %d, and --interval at least 10ms", pageSize)
 		}
 		return p.withOperator(cmd, func(ctx context.Context, operator *runner.Operator) error {
 			v := newView(cmd.OutOrStdout(), out)
@@ -53,7 +53,7 @@ func (p *program) tasksWatch() *cobra.Command {
 			w := &watch{operator: operator, query: query, limit: *limit, seen: make(map[string]*mcptasks.Task)}
 			err := w.run(ctx, *every, v)
 			if errors.Is(err, context.Canceled) {
-				return nil // how one stops to watch
+				return nil // an interrupt is how a person stops it
 			}
 			return err
 		})
@@ -61,11 +61,11 @@ func (p *program) tasksWatch() *cobra.Command {
 	return cmd
 }
 
-// view is where a watched task is shown.
+// view shows watched tasks.
 type view struct {
 	w    io.Writer
 	out  *printer
-	live bool // it is drawn again, in place
+	live bool // on a terminal, redrawn in place
 }
 
 func newView(w io.Writer, out *printer) *view {
@@ -79,7 +79,7 @@ func (v *view) draw(text string) error {
 	return err
 }
 
-// change prints what has become of a task, as a line.
+// change prints the state of a task that changed, as a line.
 func (v *view) change(task *mcptasks.Task) error {
 	if v.out.json() {
 		return printJSONLine(v.w, newTaskJSON(task))

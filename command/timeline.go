@@ -9,17 +9,17 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// entry is one thing that happened to a task.
+// entry is one event in a task's timeline.
 type entry struct {
 	at     time.Time
 	kind   string
-	run    int // 0: not of a run
+	run    int // 0 if it belongs to no run
 	node   string
 	took   time.Duration
 	detail string
 }
 
-// entryJSON is an entry as tasks show -o json tells of it.
+// entryJSON is an entry in the output of tasks show -o json.
 type entryJSON struct {
 	At         time.Time `json:"at"`
 	Kind       string    `json:"kind"`
@@ -38,7 +38,7 @@ func newEntryJSON(e entry) entryJSON {
 	return out
 }
 
-// String is the entry as one line, or as many as its detail has.
+// String returns the entry on one line, or more if its detail has more.
 func (e entry) String() string {
 	text := e.kind
 	if e.run > 0 {
@@ -56,33 +56,32 @@ func (e entry) String() string {
 	return text
 }
 
-// timeline merges what the task, its questions, its steps and its events say into
-// what happened, in order.
+// timeline merges the task, its questions, its steps and its events, in order of time.
 func timeline(shown *store.Shown) []entry {
 	entries := []entry{{at: shown.CreatedAt, kind: "created"}}
 	if shown.RetryOf != "" {
 		entries[0].detail = "as a retry of " + shown.RetryOf
 	}
-	if !shown.RunAt.IsZero() { // how the runs before it ended is among the events
+	if !shown.RunAt.IsZero() { // the ends of earlier runs are among the events
 		entries = append(entries, entry{at: shown.RunAt, kind: "began", run: shown.RunSeq, node: shown.RunNode})
 	}
 	for _, s := range shown.Steps {
 		entries = append(entries, entry{at: s.EndedAt, kind: "step", run: s.RunSeq, node: s.Node, took: s.EndedAt.Sub(s.BeganAt), detail: s.Key})
 	}
 	for _, q := range shown.Questions {
-		entries = append(entries, asked(&q)...)
+		entries = append(entries, questionEntries(&q)...)
 	}
 	for _, e := range shown.Timeline {
 		entries = append(entries, entry{at: e.At, kind: e.Kind, run: e.RunSeq, node: e.Node, detail: e.Detail})
 	}
 	slices.SortStableFunc(entries, func(a, b entry) int { return a.at.Compare(b.at) })
-	if !shown.FinishedAt.IsZero() { // last, whatever the nodes' clocks say
+	if !shown.FinishedAt.IsZero() { // last, even if the nodes' clocks differ
 		entries = append(entries, entry{at: shown.FinishedAt, kind: statusText(shown.Task), took: shown.FinishedAt.Sub(shown.CreatedAt), detail: shown.StatusMessage})
 	}
 	return entries
 }
 
-func asked(q *store.ShownQuestion) []entry {
+func questionEntries(q *store.ShownQuestion) []entry {
 	if q.Method == "" {
 		return []entry{{at: q.AskedAt, kind: "answered before it was asked", detail: answer(q)}}
 	}
@@ -96,7 +95,7 @@ func asked(q *store.ShownQuestion) []entry {
 	return entries
 }
 
-// expired says whether the question's deadline passed without an answer.
+// expired reports whether the question's deadline passed without an answer.
 func expired(q *store.ShownQuestion) bool { return q.Response == nil && !q.AnsweredAt.IsZero() }
 
 func answer(q *store.ShownQuestion) string {

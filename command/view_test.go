@@ -37,7 +37,7 @@ func TestLiveView(t *testing.T) {
 	var screen strings.Builder
 	v := &view{w: &screen, out: &printer{format: formatTable}, live: true}
 	all := &watch{operator: node.Operator(), limit: 10, seen: make(map[string]*mcptasks.Task)}
-	if err := all.look(t.Context(), v); err != nil {
+	if err := all.refresh(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
 	if drawn := screen.String(); !strings.HasPrefix(drawn, clearScreen+"ID") || !strings.Contains(drawn, task.ID) {
@@ -206,10 +206,10 @@ func TestWatchBetweenTheLists(t *testing.T) {
 	var out strings.Builder
 	v := &view{w: &out, out: &printer{format: formatTable}}
 	w := &watch{operator: node.Operator(), limit: 10, seen: make(map[string]*mcptasks.Task)}
-	if err := w.ended(t.Context(), map[string]*mcptasks.Task{task.ID: &was}, v); err != nil {
+	if err := w.showEnded(t.Context(), map[string]*mcptasks.Task{task.ID: &was}, v); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.look(t.Context(), v); err != nil {
+	if err := w.refresh(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
 	if lines := strings.Count(out.String(), task.ID+"  working"); lines != 1 {

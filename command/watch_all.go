@@ -14,19 +14,19 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// watch looks at the tasks that have not ended, again and again.
+// watch reads the tasks that have not ended at an interval, and shows changes.
 type watch struct {
 	operator *runner.Operator
 	query    store.Query
 	limit    int
-	seen     map[string]*mcptasks.Task // as they were last time
+	seen     map[string]*mcptasks.Task // as the last reading had them
 }
 
 func (w *watch) run(ctx context.Context, every time.Duration, v *view) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
-		if err := w.look(ctx, v); err != nil {
+		if err := w.refresh(ctx, v); err != nil {
 			return err
 		}
 		select {
@@ -37,8 +37,9 @@ func (w *watch) run(ctx context.Context, every time.Duration, v *view) error {
 	}
 }
 
-// look shows the tasks once: all of them on a terminal, else those that changed.
-func (w *watch) look(ctx context.Context, v *view) error {
+// refresh reads and shows the tasks once: all of them on a terminal, elsewhere those that
+// changed.
+func (w *watch) refresh(ctx context.Context, v *view) error {
 	tasks, err := w.live(ctx)
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func (w *watch) look(ctx context.Context, v *view) error {
 		return v.draw(text.String())
 	}
 	now := make(map[string]*mcptasks.Task, len(tasks))
-	for _, task := range slices.Backward(tasks) { // oldest first, as lines are read
+	for _, task := range slices.Backward(tasks) { // oldest first, as a log
 		now[task.ID] = task
 		if changed(w.seen[task.ID], task) {
 			if err := v.change(task); err != nil {
@@ -61,7 +62,7 @@ func (w *watch) look(ctx context.Context, v *view) error {
 	}
 	before := w.seen
 	w.seen = now
-	return w.ended(ctx, before, v)
+	return w.showEnded(ctx, before, v)
 }
 
 // live returns the newest tasks that match and have not ended, newest first.
@@ -79,7 +80,8 @@ func (w *watch) live(ctx context.Context) ([]*mcptasks.Task, error) {
 		}
 		tasks = append(tasks, page.Tasks...)
 	}
-	// One that moved between the two lists was read may be in both, first as it was.
+	// A task that moved from one list to the other meanwhile may be in both. The later
+	// state comes first.
 	slices.SortStableFunc(tasks, func(a, b *mcptasks.Task) int {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(a.ID, b.ID), b.UpdatedAt.Compare(a.UpdatedAt))
 	})
@@ -91,10 +93,10 @@ func changed(before, now *mcptasks.Task) bool {
 	return before == nil || before.Status != now.Status || before.StatusMessage != now.StatusMessage || !before.UpdatedAt.Equal(now.UpdatedAt)
 }
 
-// ended tells how those ended that are seen no more. Some were only pushed out by
-// newer ones, or have left the filter; one that moved between the two lists was read
-// may be in neither, and is watched on.
-func (w *watch) ended(ctx context.Context, before map[string]*mcptasks.Task, v *view) error {
+// showEnded shows how the tasks ended that are no longer listed. Some have not ended: newer
+// tasks may have pushed them off the list, or the filter no longer matches. A task that
+// moved from one list to the other meanwhile may be in neither; showEnded goes on watching it.
+func (w *watch) showEnded(ctx context.Context, before map[string]*mcptasks.Task, v *view) error {
 	full := len(w.seen) == w.limit
 	for _, id := range slices.Sorted(maps.Keys(before)) {
 		if w.seen[id] != nil {

@@ -7,30 +7,30 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const workLong = `Work the tasks of the tools, and serve nobody.
+const workLong = `Run the tasks of the tools, and serve no clients.
 
-Any number of workers may share a Postgres; one that dies is found out by the others,
-which run its tasks again. A SQLite file is worked by one process.
+Any number of workers may share a Postgres database. If one dies, the others notice and run its
+tasks again. The tasks of a SQLite file are run by one process.
 
-At SIGTERM or SIGINT no more tasks are taken, and runs have their grace; those that outlast
-it end, and their tasks run again elsewhere. A second signal ends the process at once, which
-loses no task either.`
+At SIGTERM or SIGINT the process starts no more tasks, and its runs have their grace. Runs that
+last longer are stopped, and their tasks run again on another node. A second signal ends the
+process at once; that loses no task either.`
 
 func (p *program) work() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "work",
-		Short: "Work the tools' tasks, and serve nobody",
+		Short: "Run the tools' tasks, and serve no clients",
 		Long:  workLong,
 		Example: p.examples(
-			"work", "every queue of the tools",
-			"work --queue reports --max-workers 4", "few at once, of one queue",
+			"work", "all queues of the tools",
+			"work --queue reports --max-workers 4", "few at the same time, of one queue",
 			"work --ops-addr :9090 --log-format json", "with health and metrics",
 		),
 		Args: cobra.NoArgs,
 	}
 	f := p.nodeFlags(cmd)
 	fromEnvironment(cmd.Flags())
-	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error { return unlessTold(cmd, p.runWork(cmd, f)) })
+	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error { return unlessStopped(cmd, p.runWork(cmd, f)) })
 	return cmd
 }
 

@@ -1,5 +1,6 @@
-// Package doctor looks at a database of tasks and says what is wrong, and what to do
-// about it. It changes nothing.
+// Package doctor checks a database of tasks and returns its faults with their remedies.
+// It changes nothing. It knows what a healthy database looks like; it does not know how a
+// command prints the findings.
 package doctor
 
 import (
@@ -16,42 +17,42 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// Config is what is examined, and from where on it is a fault.
+// Config says what to examine, and the limits beyond which it is a fault.
 type Config struct {
 	URL     string
 	Store   *config.Config
-	Program string // the command that the remedies name
+	Program string // the command in the remedies
 
 	Timeout        time.Duration // for the database to answer each question
-	MaxSkew        time.Duration // of this machine's clock from the database's
-	MaxConnections int           // percent of the server's connections in use
-	Lease          time.Duration // silence of a node from which on it is dead to the others
-	MaxBacklog     int           // jobs that wait, in one queue
-	MaxWait        time.Duration // of the oldest job that waits
+	MaxSkew        time.Duration // between this machine's clock and the database's
+	MaxConnections int           // of the server's, in use, in percent
+	Lease          time.Duration // a node without a heartbeat for so long is dead
+	MaxBacklog     int           // waiting jobs in one queue
+	MaxWait        time.Duration // of the oldest waiting job
 }
 
 // Statuses of a finding.
 const (
 	OK      = "ok"
 	Fault   = "fault"
-	Skipped = "skipped" // another fault keeps it from being looked at
+	Skipped = "skipped" // another fault prevents the check
 )
 
-// Finding is what a check found.
+// Finding is the result of a check.
 type Finding struct {
 	Check   string
 	Status  string
-	Summary string   // what was found
-	Remedy  string   // what to do about it; "" unless it is a fault
-	Items   []string // what is concerned: tasks, jobs, nodes
+	Summary string
+	Remedy  string   // "" unless it is a fault
+	Items   []string // the tasks, jobs or nodes that have the fault
 }
 
-// Checks are the names of all checks, in the order in which they are made.
+// Checks are the names of all checks, in their order.
 var Checks = []string{
 	"database", "schema", "clock", "connections", "nodes", "backlog", "wait", "served", "task-without-job", "job-without-task",
 }
 
-// Examine makes every check, and returns a finding for each, in the order of Checks.
+// Examine runs every check and returns a finding for each, in the order of Checks.
 func Examine(ctx context.Context, config Config) []Finding {
 	e := &examination{Config: config, findings: make(map[string]Finding)}
 	e.examine(ctx)
@@ -59,7 +60,7 @@ func Examine(ctx context.Context, config Config) []Finding {
 	for i, check := range Checks {
 		finding, found := e.findings[check]
 		if !found {
-			finding = Finding{Check: check, Status: Skipped, Summary: "not looked at: see the fault above"}
+			finding = Finding{Check: check, Status: Skipped, Summary: "not checked: see the fault above"}
 		}
 		all[i] = finding
 	}
@@ -136,24 +137,25 @@ func (e *examination) within(ctx context.Context, fn func(context.Context) error
 		return &mcptasks.Error{
 			Op:   "examine",
 			Err:  fmt.Errorf("the database did not answer within %s", e.Timeout),
-			Hint: "look whether its server is up, reachable from here, and not overloaded or locked",
+			Hint: "check that its server is up, reachable from here, and neither overloaded nor locked",
 		}
 	}
 	return err
 }
 
-// tooManyConnections is a server, a database or a user that has as many connections
-// as it may.
+// tooManyConnections is the SQLSTATE of a server, a database or a user at its limit of
+// connections.
 const tooManyConnections = "53300"
 
-// unreachable tells a server that is full from one that is not there.
+// unreachable reports a server at its limit of connections as another fault than one that
+// does not answer.
 func (e *examination) unreachable(err error) {
 	var coded interface{ SQLState() string }
 	if errors.As(err, &coded) && coded.SQLState() == tooManyConnections {
-		e.fault("connections", "the server takes no more connections: "+cause(err), connectionsRemedy)
+		e.fault("connections", "the server accepts no more connections: "+cause(err), connectionsRemedy)
 		return
 	}
-	remedy := "look whether the database's server is up and reachable from here, and whether DATABASE_URL is right"
+	remedy := "check that the database's server is up and reachable from here, and that DATABASE_URL is right"
 	var ours *mcptasks.Error
 	if errors.As(err, &ours) && ours.Hint != "" {
 		remedy = ours.Hint
@@ -161,8 +163,7 @@ func (e *examination) unreachable(err error) {
 	e.fault("database", cause(err), remedy)
 }
 
-// cause is the error as one line, without the operation, and without the hint, which
-// stands apart.
+// cause returns the error in one line, without the operation and the hint.
 func cause(err error) string {
 	var ours *mcptasks.Error
 	if errors.As(err, &ours) {
@@ -174,11 +175,11 @@ func cause(err error) string {
 func (e *examination) schema(err error) (current bool) {
 	switch {
 	case err == nil:
-		e.ok("schema", "is this release's")
+		e.ok("schema", "is that of this release")
 	case errors.Is(err, migrations.ErrOldSchema):
 		e.fault("schema", cause(err), fmt.Sprintf("run '%s migrate up' (with --dry-run to see the SQL)", e.Program))
 	case errors.Is(err, migrations.ErrNewSchema):
-		e.fault("schema", cause(err), "run a release of this program that is at least as new as the one that migrated the database")
+		e.fault("schema", cause(err), "run a release of this program at least as new as the one that migrated the database")
 	default:
 		e.unreachable(err)
 	}

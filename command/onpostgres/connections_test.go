@@ -58,13 +58,13 @@ func TestExhaustedConnections(t *testing.T) {
 	}
 	take(14)
 	r, code := examine(t, cluster.URL)
-	r.wantFaults(t, []string{"connections"}, "max_connections", "of 17 connections of the server are in use")
+	r.wantFaults(t, []string{"connections"}, "max_connections", "of the server's 17 connections are in use")
 	if code != 5 {
 		t.Errorf("exit code %d", code)
 	}
 	take(20)
 	r, code = examine(t, cluster.URL)
-	r.wantFaults(t, []string{"connections"}, "pool_max_conns", "the server takes no more connections")
+	r.wantFaults(t, []string{"connections"}, "pool_max_conns", "the server accepts no more connections")
 	if code != 5 {
 		t.Errorf("exit code %d", code)
 	}

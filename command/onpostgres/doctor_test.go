@@ -113,7 +113,7 @@ func newTask(t *testing.T, url string) string {
 	return task.ID
 }
 
-// aNode is a node that beats, or has not for some time.
+// aNode returns an INSERT of a node whose last heartbeat was at now() + interval beat.
 func aNode(id, tool, queue, beat string) string {
 	return `INSERT INTO mcptasks.mcp_node (id, host, tools, queues, beat_at)
 		VALUES ('` + id + `', 'host-1', '{` + tool + `}', '{` + queue + `}', now() + interval '` + beat + `')`
@@ -167,7 +167,7 @@ func TestPlantedFaults(t *testing.T) {
 		"dead node": {
 			plant: func(t *testing.T, url string) (string, []string, string) {
 				exec(t, url, aNode("died", "report", "reports", "-1 minute"), aNode("living", "report", "reports", alive))
-				return url, nil, "node died on host-1: silent for 1m"
+				return url, nil, "node died on host-1: last heartbeat 1m"
 			},
 			want: []string{"nodes"}, remedy: "'mcptasks work'",
 		},
@@ -200,14 +200,14 @@ func TestPlantedFaults(t *testing.T) {
 			plant: func(t *testing.T, url string) (string, []string, string) {
 				newTask(t, url)
 				exec(t, url, aNode("living", "report", "default", alive))
-				return url, nil, "no living node works queue reports"
+				return url, nil, "no living node runs queue reports"
 			},
 			want: []string{"served"}, remedy: "--queue",
 		},
 		"nobody works": {
 			plant: func(t *testing.T, url string) (string, []string, string) {
 				newTask(t, url)
-				return url, nil, "no node works, and 1 tasks"
+				return url, nil, "no node runs tasks, and 1 tasks"
 			},
 			want: []string{"nodes", "served"}, remedy: "'mcptasks work'",
 		},
