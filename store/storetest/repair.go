@@ -52,6 +52,24 @@ func repairTests[TTx any]() []test[TTx] {
 			f.get(run.TaskID)
 			f.fresh(run.TaskID, run.JobID)
 		}},
+		{"settled is the lease", func(f *fixture[TTx]) {
+			const interval = 2 * time.Second
+			f.store = f.newStore(config.Config{HeartbeatInterval: interval})
+			run := f.begin()
+			f.endJob(run.JobID, rivertype.JobStateCompleted)
+			jobless := func() int {
+				survey, err := f.store.Operator().Survey(f.ctx)
+				f.must(err)
+				return len(survey.Jobless)
+			}
+			f.clock.advance(3*interval - 2*time.Second) // unchanged lets a second pass, too
+			f.unchanged(run.TaskID, "a poll", func() { f.get(run.TaskID) })
+			equal(f.T, "the tasks without a job", jobless(), 0)
+			f.clock.advance(2 * time.Second)
+			equal(f.T, "the tasks without a job, a lease later", jobless(), 1)
+			f.get(run.TaskID)
+			f.fresh(run.TaskID, run.JobID)
+		}},
 		{"two polls at once", func(f *fixture[TTx]) {
 			other := f.storeOn(f.again(), config.Config{})
 			runs := f.beginAll(30)

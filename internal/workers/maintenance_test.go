@@ -1,0 +1,155 @@
+package workers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/store"
+)
+
+// maintained is the part of a store that the maintenance loops use. It notes the calls.
+type maintained struct {
+	database
+	running []store.Job
+	calls   []string
+}
+
+func (m *maintained) note(format string, args ...any) {
+	m.calls = append(m.calls, fmt.Sprintf(format, args...))
+}
+
+func (m *maintained) Reap(_ context.Context, by string, lease time.Duration, _ func() bool) (int, error) {
+	m.note("reap by %s %s", by, lease)
+	return 0, nil
+}
+
+func (m *maintained) Sweep(_ context.Context, settled time.Duration) error {
+	m.note("sweep %s", settled)
+	return nil
+}
+
+func (m *maintained) Repair(_ context.Context, settled time.Duration) error {
+	m.note("repair %s", settled)
+	return nil
+}
+
+func (m *maintained) Prune(_ context.Context, age time.Duration) error {
+	m.note("prune %s", age)
+	return nil
+}
+
+func (m *maintained) RunningOn(context.Context, string) ([]store.Job, error) { return m.running, nil }
+
+func (m *maintained) RecoverLost(_ context.Context, lost store.Job, _ string) (bool, error) {
+	m.note("recover %d", lost.ID)
+	return true, nil
+}
+
+func (m *maintained) DiscardLost(_ context.Context, lost store.Job) error {
+	m.note("discard %d", lost.ID)
+	return nil
+}
+
+// interval is a heartbeat interval that is not the default.
+const interval = 7 * time.Second
+
+// maintain runs fn in a synctest bubble, on workers whose heartbeats have been sent for
+// longer than a lease.
+func maintain(t *testing.T, fn func(t *testing.T, w *Workers, db *maintained)) {
+	synctest.Test(t, func(t *testing.T) {
+		db := &maintained{}
+		w := &Workers{store: db, config: &config.Config{HeartbeatInterval: interval}, nodeID: "here", log: slog.New(slog.DiscardHandler)}
+		w.heartbeat = &heartbeat{store: db, config: w.config, log: w.log}
+		for range 5 {
+			if err := w.heartbeat.send(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(interval)
+		}
+		fn(t, w, db)
+	})
+}
+
+func (m *maintained) want(t *testing.T, what string, want ...string) {
+	t.Helper()
+	if !slices.Equal(m.calls, want) {
+		t.Errorf("%s: the calls are %q, want %q", what, m.calls, want)
+	}
+	m.calls = nil
+}
+
+// Each loop uses the lease, which is three heartbeat intervals.
+func TestLoopsUseTheLease(t *testing.T) {
+	maintain(t, func(t *testing.T, w *Workers, db *maintained) {
+		w.reap(t.Context())
+		db.want(t, "reap", "reap by here 21s")
+		w.sweep(t.Context())
+		db.want(t, "sweep", "sweep 21s", "prune 3m30s")
+	})
+}
+
+// While the clocks differ, nothing is done that depends on the time of day, and a task
+// must have stood still for longer to be repaired.
+func TestSweepWhileClocksDiffer(t *testing.T) {
+	maintain(t, func(t *testing.T, w *Workers, db *maintained) {
+		for _, apart := range []time.Duration{time.Hour, -time.Hour} {
+			db.ahead.Store(int64(apart))
+			if err := w.heartbeat.send(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.sweep(t.Context())
+			db.want(t, "clocks that differ", "repair 1h0m21s", "prune 3m30s")
+		}
+		db.ahead.Store(0)
+		if err := w.heartbeat.send(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.sweep(t.Context())
+		db.want(t, "clocks that agree again", "sweep 21s", "prune 3m30s")
+	})
+}
+
+// A node that is not steady itself recovers no other's tasks.
+func TestReapOnlyWhileSteady(t *testing.T) {
+	maintain(t, func(t *testing.T, w *Workers, db *maintained) {
+		time.Sleep(2 * interval)
+		w.reap(t.Context())
+		db.want(t, "after a gap")
+	})
+}
+
+// A job that River holds here and that is not here is recovered after a lease, and
+// discarded after store.DiscardAfter leases.
+func TestLostFetches(t *testing.T) {
+	maintain(t, func(t *testing.T, w *Workers, db *maintained) {
+		lost := lostFetches{workers: w, missing: make(map[int64]time.Time)}
+		db.running = []store.Job{{ID: 1}, {ID: 2}}
+		w.jobs = map[int64]struct{}{2: {}}
+		const lease = 3 * interval
+		began := time.Now()
+		for time.Since(began) < store.DiscardAfter*lease+interval {
+			if err := w.heartbeat.send(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			lost.recover(t.Context())
+			var want []string
+			switch missing := time.Since(began) - interval; { // the first look only begins
+			case missing >= store.DiscardAfter*lease:
+				want = []string{"recover 1", "discard 1"}
+			case missing >= lease:
+				want = []string{"recover 1"}
+			}
+			db.want(t, fmt.Sprint("after ", time.Since(began)), want...)
+			time.Sleep(interval)
+		}
+		db.running = nil
+		lost.recover(t.Context())
+		db.want(t, "no job")
+	})
+}
