@@ -186,6 +186,6 @@ next:
 // finishAll runs a batch of ends of runs.
 func (s *Store[TTx]) finishAll(ctx context.Context, finishes []Finish, now time.Time) (ids []string, err error) {
 	ids, jobs, err := s.driver.Finish(ctx, finishes, now, s.config.MinRetention)
-	s.completed.add(jobs)
+	s.completed.Add(jobs)
 	return ids, err
 }

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
@@ -69,8 +70,8 @@ func (s *Store[TTx]) requeueTx(ctx context.Context, tx TTx, task *Locked, why st
 		telemetry.SetTask(span, task.ID, event.Node)
 		traceContext = telemetry.After(ctx, task.TraceContext)
 	}
-	inserted, err := s.river.InsertTx(ctx, tx, JobArgs{TaskID: task.ID},
-		&river.InsertOpts{Queue: task.Queue, Priority: task.Priority, MaxAttempts: JobAttempts})
+	inserted, err := s.river.InsertTx(ctx, tx, riverdb.JobArgs{TaskID: task.ID},
+		&river.InsertOpts{Queue: task.Queue, Priority: task.Priority, MaxAttempts: riverdb.JobAttempts})
 	if err != nil {
 		return err
 	}

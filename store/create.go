@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 	"unicode/utf8"
 
@@ -24,20 +23,6 @@ type NewTask struct {
 	// RetryOf is the task that this one does again, "" for none.
 	RetryOf string
 }
-
-// JobArgs are the arguments of every River job of ours: the task's id and
-// nothing else, since River indexes them.
-type JobArgs struct {
-	TaskID string `json:"task_id"`
-}
-
-// Kind is the one job kind. Every node registers it, so that no leader meets a
-// job of ours as unknown.
-func (JobArgs) Kind() string { return "mcptask" }
-
-// JobAttempts is every job's max_attempts. The task counts attempts: River's limit is
-// out of the way.
-const JobAttempts = math.MaxInt16
 
 // Create inserts each task with its job, all in one transaction, and returns the
 // tasks once it has committed. A single call may share the transaction with others

@@ -57,8 +57,8 @@ type Driver[TTx any] interface {
 // CallDriver is what a Driver does for those who make and read tasks.
 type CallDriver[TTx any] interface {
 	// Insert adds working tasks, each with a River job that may be worked at once and
-	// has JobAttempts, as River itself would insert it. A driver that is Exclusive also
-	// sends JobNotifications, in the same transaction.
+	// has riverdb.JobAttempts, as River itself would insert it. A driver that is Exclusive also
+	// sends riverdb.JobNotifications, in the same transaction.
 	Insert(ctx context.Context, tasks []*Row) error
 
 	// InsertTx is Insert in tx, and sends no notification.

@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/riverqueue/river/riverdriver"
 
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
@@ -44,7 +46,7 @@ func (s *Store[TTx]) notifyJobs(ctx context.Context, executor riverdriver.Execut
 	if !s.driver.River().SupportsListenNotify() || len(queues) == 0 {
 		return nil
 	}
-	return executor.NotifyMany(ctx, JobNotifications(s.driver.Schema(), queues))
+	return executor.NotifyMany(ctx, riverdb.JobNotifications(s.driver.Schema(), queues))
 }
 
 // NotifyChanged implements [notify.Database].
@@ -62,4 +64,14 @@ func (s *Store[TTx]) Listen(ctx context.Context, ready func(), changed func(ids 
 		return wrap("listen", "", err)
 	}
 	return nil
+}
+
+// Queues returns the rows' queues, each once.
+func Queues(rows []*Row) []string {
+	names := make([]string, len(rows))
+	for i, row := range rows {
+		names[i] = row.Queue
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

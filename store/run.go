@@ -10,6 +10,8 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/notify"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
@@ -17,11 +19,11 @@ import (
 // says. It does not start it.
 func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 	config.Schema = s.driver.Schema()
-	driver := workDriver[TTx]{Driver: s.driver.River(), completed: &s.completed}
+	var notifier *notify.Notifier
 	if s.exclusive {
-		driver.notifier = s.notifier
+		notifier = s.notifier
 	}
-	return river.NewClient(driver, config)
+	return river.NewClient(riverdb.NewWorkDriver(s.driver.River(), &s.completed, notifier), config)
 }
 
 // Claim begins a run on the node: it draws the token of its fence and counts it. It

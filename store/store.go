@@ -13,6 +13,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/batch"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/notify"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/migrations"
 )
@@ -38,7 +39,7 @@ type Store[TTx any] struct {
 	retries  *batch.Batcher[Retry, bool]
 	finishes *batch.Batcher[Finish, bool]
 
-	completed completedJobs
+	completed riverdb.CompletedJobs
 
 	tracer  *telemetry.Tracer
 	metrics *telemetry.Metrics
@@ -56,15 +57,7 @@ func New[TTx any](driver Driver[TTx], cfg *config.Config, notifier *notify.Notif
 
 // NewWithClock is New with a clock, for tests.
 func NewWithClock[TTx any](driver Driver[TTx], cfg *config.Config, notifier *notify.Notifier, now func() time.Time) (*Store[TTx], error) {
-	const never = 100 * 365 * 24 * time.Hour
-	client, err := river.NewClient(driver.River(), &river.Config{
-		Logger: cfg.Logger,
-		Schema: driver.Schema(),
-		// How often an insert may notify the workers within its transaction: the store
-		// does that itself.
-		FetchCooldown:     never,
-		FetchPollInterval: never,
-	})
+	client, err := riverdb.NewInserter(driver.River(), driver.Schema(), cfg.Logger)
 	if err != nil {
 		return nil, &mcptasks.Error{Op: "open", Err: err}
 	}

@@ -36,6 +36,7 @@ var never = map[string][]string{
 	"/internal/config":    slices.Concat(database, otelSDK),
 	"/internal/names":     slices.Concat(database, otelSDK),
 	"/internal/notify":    slices.Concat(database, otelSDK, []string{module}),
+	"/internal/riverdb":   slices.Concat(sqlite, postgres, otelSDK, []string{module + "/store", module + "/migrations"}),
 	"/internal/telemetry": slices.Concat(database, otelSDK, []string{module}),
 	"/internal/mcpwire":   slices.Concat(database, otelSDK),
 	"/mcpclient":          slices.Concat(database, otelSDK),

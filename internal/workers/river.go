@@ -5,12 +5,11 @@ import (
 	"errors"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
 
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 )
 
 // River keeps the texts of errors in its own tables, and cannot store every text. It gets
@@ -42,26 +41,21 @@ func (w *Workers) riverConfig() *river.Config {
 		CancelledJobRetentionPeriod: w.config.JobRetention,
 		DiscardedJobRetentionPeriod: w.config.JobRetention,
 
-		ReindexerIndexNames: slices.DeleteFunc(river.ReindexerIndexNamesDefault(), dropped),
+		ReindexerIndexNames: riverdb.ReindexerIndexNames(),
 	}
-}
-
-// dropped reports whether our migrations have dropped the index of River's.
-func dropped(index string) bool {
-	return index == "river_job_args_index" || index == "river_job_metadata_index" || index == "river_job_kind"
 }
 
 // worker is the one River worker: every job of ours stands for a task.
 type worker struct {
-	river.WorkerDefaults[store.JobArgs]
+	river.WorkerDefaults[riverdb.JobArgs]
 	workers *Workers
 }
 
 // Timeout returns -1, no timeout of River's: a run has the limit of its task.
-func (*worker) Timeout(*river.Job[store.JobArgs]) time.Duration { return -1 }
+func (*worker) Timeout(*river.Job[riverdb.JobArgs]) time.Duration { return -1 }
 
 // Work runs the task that the job stands for.
-func (w *worker) Work(ctx context.Context, job *river.Job[store.JobArgs]) (err error) {
+func (w *worker) Work(ctx context.Context, job *river.Job[riverdb.JobArgs]) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.workers.log.ErrorContext(ctx, "mcptasks: a run failed outside its handler",

@@ -7,6 +7,7 @@ import (
 	"github.com/riverqueue/river"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -23,7 +24,7 @@ type runSpan struct {
 
 // startSpan starts the span of a run whose task has just been claimed, in the task's
 // trace. The returned context carries it.
-func (w *Workers) startSpan(ctx context.Context, job *river.Job[store.JobArgs], claimed *store.Claimed) (context.Context, *runSpan) {
+func (w *Workers) startSpan(ctx context.Context, job *river.Job[riverdb.JobArgs], claimed *store.Claimed) (context.Context, *runSpan) {
 	s := &runSpan{workers: w, tool: claimed.Tool, began: time.Now(), outcome: telemetry.Lost}
 	w.metrics.QueueWait.Took(ctx, s.began.Sub(job.ScheduledAt), claimed.Tool, job.Queue)
 	w.metrics.Active.Add(ctx, 1, claimed.Tool)

@@ -9,7 +9,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 )
 
 // elsewhereDelay is how long a job is snoozed that this node cannot run now: it has no
@@ -19,7 +19,7 @@ const elsewhereDelay = time.Second
 // work claims the task, runs its tool once and writes the result. What it returns steers
 // River: nil ends the job, JobSnooze runs the same job again, and the context's error at
 // a shutdown makes the job available to other nodes at once.
-func (w *Workers) work(ctx context.Context, job *river.Job[store.JobArgs]) error {
+func (w *Workers) work(ctx context.Context, job *river.Job[riverdb.JobArgs]) error {
 	if w.heartbeat.dead() { // the other nodes would recover the task at once
 		return notHere()
 	}

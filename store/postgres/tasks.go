@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -63,7 +64,7 @@ func (d *Driver) insert(ctx context.Context, db execer, tasks []*store.Row) erro
 		column(tasks, func(t *store.Row) time.Time { return t.CreatedAt }),
 		column(tasks, func(t *store.Row) time.Time { return t.UpdatedAt }),
 		column(tasks, func(t *store.Row) *string { return nonEmpty(t.TraceContext) }),
-		store.JobAttempts)
+		riverdb.JobAttempts)
 	return err
 }
 

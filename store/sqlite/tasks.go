@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -33,7 +34,7 @@ func (d *Driver) Insert(ctx context.Context, tasks []*store.Row) error {
 		if len(tasks) == 0 {
 			return nil
 		}
-		return d.river.UnwrapExecutor(tx.Tx).NotifyMany(ctx, store.JobNotifications("", store.Queues(tasks)))
+		return d.river.UnwrapExecutor(tx.Tx).NotifyMany(ctx, riverdb.JobNotifications("", store.Queues(tasks)))
 	})
 }
 
@@ -44,7 +45,7 @@ func (d *Driver) InsertTx(ctx context.Context, tx *sql.Tx, tasks []*store.Row) e
 
 func insert(ctx context.Context, tx querier, tasks []*store.Row) error {
 	for _, t := range tasks {
-		job, err := tx.ExecContext(ctx, insertJobSQL, t.ID, store.JobAttempts, t.Priority, t.Queue)
+		job, err := tx.ExecContext(ctx, insertJobSQL, t.ID, riverdb.JobAttempts, t.Priority, t.Queue)
 		if err != nil {
 			return interpretError(err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -36,10 +37,10 @@ func createTests[TTx any]() []test[TTx] {
 					f.Fatal("the task's job does not exist")
 				}
 				jobs[job.ID] = true
-				var args store.JobArgs
+				var args riverdb.JobArgs
 				f.must(json.Unmarshal(job.EncodedArgs, &args))
 				equal(f.T, "the job's task", args.TaskID, task.ID)
-				equal(f.T, "the job's kind", job.Kind, store.JobArgs{}.Kind())
+				equal(f.T, "the job's kind", job.Kind, riverdb.JobArgs{}.Kind())
 				equal(f.T, "the job's state", job.State, rivertype.JobStateAvailable)
 				equal(f.T, "the job's queue", job.Queue, "reports")
 				equal(f.T, "the job's priority", job.Priority, 2)

@@ -10,7 +10,7 @@ import (
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
 
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 )
 
 // jobOf returns the id of the task's job, 0 if it has none.
@@ -53,7 +53,7 @@ func (f *fixture[TTx]) jobsOf(taskID string) []*rivertype.JobRow {
 
 func (f *fixture[TTx]) allJobs() ([]*rivertype.JobRow, error) {
 	jobs, err := f.driver.River().GetExecutor().JobGetByKindMany(f.ctx, &riverdriver.JobGetByKindManyParams{
-		Kind: []string{store.JobArgs{}.Kind()}, Schema: f.driver.Schema(),
+		Kind: []string{riverdb.JobArgs{}.Kind()}, Schema: f.driver.Schema(),
 	})
 	slices.SortFunc(jobs, func(a, b *rivertype.JobRow) int { return cmp.Compare(a.ID, b.ID) })
 	return jobs, err
@@ -61,7 +61,7 @@ func (f *fixture[TTx]) allJobs() ([]*rivertype.JobRow, error) {
 
 // taskOf returns the id of the task that the job names.
 func taskOf(job *rivertype.JobRow) string {
-	var args store.JobArgs
+	var args riverdb.JobArgs
 	_ = json.Unmarshal(job.EncodedArgs, &args)
 	return args.TaskID
 }

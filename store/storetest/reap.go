@@ -11,6 +11,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -343,7 +344,7 @@ func reapTests[TTx any]() []test[TTx] {
 // noTask is the arguments of a job of our kind that names no task.
 type noTask struct{}
 
-func (noTask) Kind() string { return store.JobArgs{}.Kind() }
+func (noTask) Kind() string { return riverdb.JobArgs{}.Kind() }
 
 // reap fails the test unless so many jobs are reaped.
 func (f *fixture[TTx]) reap(want int) {

@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -300,12 +301,12 @@ func (f *fixture[TTx]) strayJob(state rivertype.JobState, taskID string, ago tim
 	f.Helper()
 	at := time.Now().Add(-ago)
 	params := &riverdriver.JobInsertFullParams{
-		Kind: store.JobArgs{}.Kind(), State: state, Queue: "reports", Priority: 1, MaxAttempts: 1,
+		Kind: riverdb.JobArgs{}.Kind(), State: state, Queue: "reports", Priority: 1, MaxAttempts: 1,
 		EncodedArgs: []byte(`{}`), Schema: f.driver.Schema(),
 		CreatedAt: &at, ScheduledAt: &at,
 	}
 	if taskID != "" {
-		params.EncodedArgs, _ = json.Marshal(store.JobArgs{TaskID: taskID}) //nolint:errchkjson // a string
+		params.EncodedArgs, _ = json.Marshal(riverdb.JobArgs{TaskID: taskID}) //nolint:errchkjson // a string
 	}
 	if final(state) {
 		params.FinalizedAt = &at
@@ -317,7 +318,7 @@ func (f *fixture[TTx]) strayJob(state rivertype.JobState, taskID string, ago tim
 
 // requeue gives the task another job, whatever its own does.
 func (f *fixture[TTx]) requeue(tx TTx, id string) error {
-	inserted, err := f.river.InsertTx(f.ctx, tx, store.JobArgs{TaskID: id}, nil)
+	inserted, err := f.river.InsertTx(f.ctx, tx, riverdb.JobArgs{TaskID: id}, nil)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -18,7 +19,7 @@ func workTests[TTx any]() []test[TTx] {
 			job := f.jobOf(task.ID)
 			worked := make(chan error, 1)
 			workers := river.NewWorkers()
-			river.AddWorker(workers, &worker{work: func(ctx context.Context, job *river.Job[store.JobArgs]) (err error) {
+			river.AddWorker(workers, &worker{work: func(ctx context.Context, job *river.Job[riverdb.JobArgs]) (err error) {
 				defer func() { worked <- err }()
 				run, err := f.store.Claim(ctx, job.Args.TaskID, job.ID, f.tools, here)
 				if err != nil {
@@ -49,10 +50,10 @@ func workTests[TTx any]() []test[TTx] {
 }
 
 type worker struct {
-	river.WorkerDefaults[store.JobArgs]
-	work func(context.Context, *river.Job[store.JobArgs]) error
+	river.WorkerDefaults[riverdb.JobArgs]
+	work func(context.Context, *river.Job[riverdb.JobArgs]) error
 }
 
-func (w *worker) Work(ctx context.Context, job *river.Job[store.JobArgs]) error {
+func (w *worker) Work(ctx context.Context, job *river.Job[riverdb.JobArgs]) error {
 	return w.work(ctx, job)
 }

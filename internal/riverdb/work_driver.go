@@ -1,4 +1,4 @@
-package store
+package riverdb
 
 import (
 	"context"
@@ -10,17 +10,18 @@ import (
 	"github.com/mcptasks/mcptasks/internal/notify"
 )
 
-// completedJobs are those that a finish has completed together with their task, and of
-// which River does not know that yet. Its completer is about to do the same, for which
-// it finds, joins and reads each job once more: as much work as to fetch and to claim it.
-// A job that is not here, since its finish was not heard of or somebody had it locked,
-// is completed by River.
-type completedJobs struct {
+// CompletedJobs are the jobs that a finish has completed together with their task, and
+// that River is still to complete. Its completer would look for, lock and read each of
+// them once more, which is as much work as fetching and claiming it. A job that is not
+// here, because the reply to its finish was lost or another transaction had it locked, is
+// completed by River. Safe for concurrent use; the zero value is empty.
+type CompletedJobs struct {
 	mu  sync.Mutex
 	ids map[int64]struct{}
 }
 
-func (c *completedJobs) add(ids []int64) {
+// Add adds jobs that are completed.
+func (c *CompletedJobs) Add(ids []int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ids == nil {
@@ -31,9 +32,9 @@ func (c *completedJobs) add(ids []int64) {
 	}
 }
 
-// rest returns what there is left to do of what River is about to do. The jobs are
-// asked for once: River has then done with them.
-func (c *completedJobs) rest(all *riverdriver.JobSetStateIfRunningManyParams) *riverdriver.JobSetStateIfRunningManyParams {
+// remaining returns what River still has to do of what it is about to do, and forgets
+// these jobs: River asks once for each.
+func (c *CompletedJobs) remaining(all *riverdriver.JobSetStateIfRunningManyParams) *riverdriver.JobSetStateIfRunningManyParams {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	rest := &riverdriver.JobSetStateIfRunningManyParams{Now: all.Now, Schema: all.Schema}
@@ -55,12 +56,16 @@ func (c *completedJobs) rest(all *riverdriver.JobSetStateIfRunningManyParams) *r
 	return rest
 }
 
-// workDriver is River's driver for the client that works: its completer passes over
-// completed jobs, and its listener, if there is a notifier, is notified of this
-// process's jobs directly.
+// NewWorkDriver returns River's driver for a client that works jobs. Its completer skips
+// completed jobs. With a notifier, its listener also gets the jobs of this process from
+// there, without the detour through the database; nil: it does not.
+func NewWorkDriver[TTx any](driver riverdriver.Driver[TTx], completed *CompletedJobs, notifier *notify.Notifier) riverdriver.Driver[TTx] {
+	return workDriver[TTx]{driver, completed, notifier}
+}
+
 type workDriver[TTx any] struct {
 	riverdriver.Driver[TTx]
-	completed *completedJobs
+	completed *CompletedJobs
 	notifier  *notify.Notifier
 }
 
@@ -80,13 +85,13 @@ func (d workDriver[TTx]) GetExecutor() riverdriver.Executor {
 
 type workExecutor struct {
 	riverdriver.Executor
-	completed *completedJobs
+	completed *CompletedJobs
 }
 
 // JobSetStateIfRunningMany implements riverdriver.Executor. It returns no row of a
-// completed job: River would tell its subscribers of them, and our client has none.
+// completed job: River passes rows to subscribers, and our client has none.
 func (e workExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
-	params = e.completed.rest(params)
+	params = e.completed.remaining(params)
 	if len(params.ID) == 0 {
 		return nil, nil
 	}

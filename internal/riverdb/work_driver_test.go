@@ -1,4 +1,4 @@
-package store
+package riverdb
 
 import (
 	"reflect"
@@ -9,12 +9,12 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// What a finish has completed River need not; all else is River's, each once and as
-// River has it.
+// River does not complete again what a finish has completed. All else it does, as it
+// wants to.
 func TestCompletedJobs(t *testing.T) {
-	var completed completedJobs
-	completed.add([]int64{1, 3, 4})
-	completed.add([]int64{6})
+	var completed CompletedJobs
+	completed.Add([]int64{1, 3, 4})
+	completed.Add([]int64{6})
 	now := time.Now()
 	attempt := func(n int) *int { return &n }
 	all := func() *riverdriver.JobSetStateIfRunningManyParams {
@@ -36,11 +36,11 @@ func TestCompletedJobs(t *testing.T) {
 	want.ID, want.Attempt, want.ErrData, want.FinalizedAt = want.ID[1:], want.Attempt[1:], want.ErrData[1:], want.FinalizedAt[1:]
 	want.MetadataDoMerge, want.MetadataUpdates = want.MetadataDoMerge[1:], want.MetadataUpdates[1:]
 	want.ScheduledAt, want.State = want.ScheduledAt[1:], want.State[1:]
-	if got := completed.rest(all()); !reflect.DeepEqual(got, want) {
+	if got := completed.remaining(all()); !reflect.DeepEqual(got, want) {
 		t.Errorf("River is left %+v, want %+v", got, want)
 	}
-	if got := completed.rest(all()); !reflect.DeepEqual(got, all()) {
-		t.Errorf("of jobs that it has done with River is left %+v, want all", got)
+	if got := completed.remaining(all()); !reflect.DeepEqual(got, all()) {
+		t.Errorf("of jobs that it has dealt with River is left %+v, want all", got)
 	}
 	if len(completed.ids) != 1 {
 		t.Errorf("still kept: %v, want 6 alone", completed.ids)

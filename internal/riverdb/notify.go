@@ -1,8 +1,7 @@
-package store
+package riverdb
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/riverqueue/river/riverdriver"
 )
@@ -21,13 +20,3 @@ func JobNotifications(schema string, queues []string) *riverdriver.NotifyManyPar
 }
 
 func insertPayload(queue string) string { return fmt.Sprintf(`{"queue": %q}`, queue) }
-
-// Queues returns the rows' queues, each once.
-func Queues(rows []*Row) []string {
-	names := make([]string, len(rows))
-	for i, row := range rows {
-		names[i] = row.Queue
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
