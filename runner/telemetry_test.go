@@ -307,7 +307,7 @@ func TestCancelLatencyCountsOnce(t *testing.T) {
 	if _, err := w.Cancel(t.Context(), "alice", id); err != nil {
 		t.Fatal(err)
 	}
-	const looked = "mcptasks.store.duration op=held outcome=ok"
+	const looked = "mcptasks.store.duration op=check_runs outcome=ok"
 	for first, deadline := w.metrics()[looked], time.Now().Add(20*time.Second); w.metrics()[looked] < first+3; <-time.After(5 * time.Millisecond) { // between two looks
 		if time.Now().After(deadline) {
 			t.Fatal("the run was not looked for")
@@ -335,7 +335,7 @@ func TestMetricsOfTheDatabase(t *testing.T) {
 	for name, want := range map[string]int{
 		"mcptasks.store.duration op=create outcome=ok":     3,
 		"mcptasks.store.batch op=create":                   3,
-		"mcptasks.store.duration op=get outcome=refused":   1,
+		"mcptasks.store.duration op=get outcome=rejected":  1,
 		"mcptasks.tasks kind=working":                      3,
 		"mcptasks.tasks kind=input_required":               0,
 		"mcptasks.nodes":                                   0,

@@ -60,9 +60,9 @@ func (s *Store[TTx]) makeBatchers() {
 		OnBatch:     s.countBatch(telemetry.OpClaim),
 		Writes:      true,
 	})
-	s.reports = newFenced(s, writes, telemetry.OpReport, s.driver.Report,
+	s.reports = newFenced(s, writes, telemetry.OpProgress, s.driver.Report,
 		func(r Report) (Fence, int) { return r.Fence, len(r.Message) })
-	s.retries = newFenced(s, writes, telemetry.OpRetry, s.driver.Retry,
+	s.retries = newFenced(s, writes, telemetry.OpFailAttempt, s.driver.Retry,
 		func(r Retry) (Fence, int) { return r.Fence, len(r.Event.Detail) })
 	s.finishes = newFenced(s, writes, telemetry.OpFinish, s.finishAll,
 		func(f Finish) (Fence, int) { return f.Fence, len(f.Outcome) })

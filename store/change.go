@@ -65,7 +65,7 @@ func (s *Store[TTx]) requeueTx(ctx context.Context, tx TTx, task *Locked, why st
 	traceContext := ""
 	if why != "" {
 		var span trace.Span
-		ctx, span = s.tracer.Again(ctx, why, task.Tool, telemetry.ParseOrigin(task.TraceContext))
+		ctx, span = s.tracer.Cause(ctx, why, task.Tool, telemetry.ParseOrigin(task.TraceContext))
 		defer func() { telemetry.End(span, err) }()
 		telemetry.SetTask(span, task.ID, event.Node)
 		traceContext = telemetry.After(ctx, task.TraceContext)

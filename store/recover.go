@@ -51,7 +51,7 @@ func (s *Store[TTx]) BeginWork(ctx context.Context) (end func() error, err error
 
 // Beat records that the node lives, and returns when, by the database's clock.
 func (s *Store[TTx]) Beat(ctx context.Context, node Node) (at time.Time, err error) {
-	defer s.op(ctx, telemetry.OpBeat, 0).end(&err)
+	defer s.op(ctx, telemetry.OpHeartbeat, 0).end(&err)
 	if at, err = s.driver.Beat(ctx, node); err != nil {
 		return time.Time{}, wrap("beat", "", err)
 	}

@@ -42,7 +42,7 @@ func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tool
 
 // Held returns the tokens of those runs that still hold their task.
 func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) (_ []string, err error) {
-	defer s.op(ctx, telemetry.OpHeld, len(runs)).end(&err)
+	defer s.op(ctx, telemetry.OpCheckRuns, len(runs)).end(&err)
 	held, err := s.driver.Held(ctx, runs)
 	if err != nil {
 		return nil, wrap("sweep", "", err)
@@ -52,7 +52,7 @@ func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) (_ []string, err er
 
 // Report makes progress the task's, and reports whether the run still holds it.
 func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (_ bool, err error) {
-	defer s.op(ctx, telemetry.OpReport, 0).end(&err)
+	defer s.op(ctx, telemetry.OpProgress, 0).end(&err)
 	report := Report{Fence: fence, Progress: progress, Message: clean(progress.StatusMessage(), maxMessageBytes)}
 	held, err := s.reports.Do(ctx, report)
 	return s.written("report", fence.TaskID, held, err)
@@ -87,7 +87,7 @@ func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (_ json.RawMessage
 // on it, and reports whether it still had it. The caller then has River run the
 // same job again.
 func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (_ bool, err error) {
-	defer s.op(ctx, telemetry.OpRetry, 0).end(&err)
+	defer s.op(ctx, telemetry.OpFailAttempt, 0).end(&err)
 	retry.Message = clean(retry.Message, maxMessageBytes)
 	retry.Event.Detail = clean(retry.Event.Detail, maxDetailBytes)
 	held, err := s.retries.Do(ctx, retry)

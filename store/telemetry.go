@@ -30,7 +30,7 @@ func (o op) end(err *error) {
 	case *err == nil:
 		o.End(o.ctx, telemetry.OK)
 	case isRefusal(*err):
-		o.End(o.ctx, telemetry.Refused)
+		o.End(o.ctx, telemetry.Rejected)
 	default:
 		o.End(o.ctx, telemetry.Error)
 	}

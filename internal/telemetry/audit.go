@@ -10,24 +10,25 @@ const (
 	AuditCreate = "create"
 	AuditAnswer = "answer"
 	AuditCancel = "cancel"
-	AuditRead   = "read" // an outcome was handed out
+	AuditRead   = "read" // somebody read an outcome
 	AuditDelete = "delete"
 )
 
-// Audit is the log of who did what. The zero value logs nothing.
+// Audit logs who did what to which task. The zero value logs nothing. Safe for concurrent
+// use.
 type Audit struct{ logger *slog.Logger }
 
-// NewAudit returns an audit log that goes to the logger; nil is none.
+// NewAudit returns an audit log that writes to the logger; nil logs nothing.
 func NewAudit(logger *slog.Logger) Audit { return Audit{logger} }
 
-// Audited is something that was done.
+// Audited is one action.
 type Audited struct {
 	Action, Owner, TaskID, Tool string
-	Operator                    bool // by an operator; the owner is the task's all the same
-	Tx                          bool // in the program's own transaction, which may still roll back
+	Operator                    bool // by an operator; Owner is still the task's
+	Tx                          bool // in a transaction of the program, which may still roll back
 }
 
-// Log writes one line.
+// Log writes one line for the action.
 func (a Audit) Log(ctx context.Context, done Audited) {
 	if a.logger == nil {
 		return

@@ -9,14 +9,14 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Figures are what the whole database is asked for.
+// Figures are numbers about the whole database.
 type Figures struct {
 	Working, InputRequired int // tasks that have not ended
-	Nodes                  int // that live
+	Nodes                  int // with a heartbeat within their lease
 	Queues                 []Backlog
 }
 
-// Backlog is what waits for a worker.
+// Backlog is how many jobs of a tool wait for a worker.
 type Backlog struct {
 	Queue, Tool string
 	Jobs        int
@@ -24,17 +24,16 @@ type Backlog struct {
 }
 
 const (
-	// figuresAge is how old figures may be: whoever collects, and however often, the
-	// database is asked once in this time.
+	// figuresAge limits how old figures may be. The database is read at most once in
+	// this time, however often metrics are collected.
 	figuresAge = 5 * time.Second
 
-	// figuresLimit bounds one reading: a collection must not hang with the database.
+	// figuresLimit limits one reading: a collection must not hang if the database does.
 	figuresLimit = 5 * time.Second
 )
 
-// Observe reports the figures that read returns, whenever somebody collects metrics
-// and those last read are older than a few seconds; nothing, where it returns nil. stop
-// ends it.
+// Observe reports the figures that read returns when metrics are collected. It calls read
+// at most once in a few seconds. It reports nothing if read returns nil. stop ends it.
 func (m *Metrics) Observe(read func(context.Context) *Figures) (stop func()) {
 	gauge := func(d Metric) metric.Int64ObservableGauge {
 		g, err := m.meter.Int64ObservableGauge(d.Name, metric.WithUnit(d.Unit), metric.WithDescription(d.Meaning))
@@ -67,7 +66,7 @@ func (m *Metrics) Observe(read func(context.Context) *Figures) (stop func()) {
 	return func() { report(registration.Unregister()) }
 }
 
-// lastFigures are the figures last read.
+// lastFigures holds the figures of the last reading.
 type lastFigures struct {
 	read func(context.Context) *Figures
 
@@ -76,8 +75,8 @@ type lastFigures struct {
 	at      time.Time
 }
 
-// get returns figures that are fresh enough, nil if there are none. A failure, too,
-// is not repeated before its time.
+// get returns figures that are at most figuresAge old, or nil if reading failed. It does
+// not repeat a failed reading before that time either.
 func (l *lastFigures) get(ctx context.Context) *Figures {
 	l.mu.Lock()
 	defer l.mu.Unlock()

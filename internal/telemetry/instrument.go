@@ -10,7 +10,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// A Counter counts. Its labels are given in the order of its Metric's Labels.
+// A Counter is a counter. The values of its labels are in the order of its Metric's
+// Labels.
 type Counter struct {
 	instrument metric.Int64Counter
 	labels     *labels[metric.AddOption]
@@ -29,7 +30,7 @@ func (c Counter) Add(ctx context.Context, n int, values ...string) {
 	}
 }
 
-// An UpDown counts what comes and goes.
+// An UpDown is an up-down counter.
 type UpDown struct {
 	instrument metric.Int64UpDownCounter
 	labels     *labels[metric.AddOption]
@@ -48,7 +49,7 @@ func (u UpDown) Add(ctx context.Context, n int, values ...string) {
 	}
 }
 
-// A Histogram is how often something took how long, or was how many.
+// A Histogram is a histogram of durations or numbers.
 type Histogram struct {
 	instrument metric.Float64Histogram
 	labels     *labels[metric.RecordOption]
@@ -61,9 +62,9 @@ func newHistogram(meter metric.Meter, m Metric) Histogram {
 	return Histogram{instrument, newLabels[metric.RecordOption](m)}
 }
 
-// Took records a duration. One that is negative, between the clocks of two machines,
-// is none.
-func (h Histogram) Took(ctx context.Context, d time.Duration, values ...string) {
+// RecordDuration records a duration. It records 0 for a negative one, which the clocks of
+// two machines may give.
+func (h Histogram) RecordDuration(ctx context.Context, d time.Duration, values ...string) {
 	h.Record(ctx, max(d, 0).Seconds(), values...)
 }
 
@@ -74,10 +75,11 @@ func (h Histogram) Record(ctx context.Context, value float64, values ...string) 
 	}
 }
 
-// maxLabels is how many labels a metric has at most.
+// maxLabels is the largest number of labels that a metric has.
 const maxLabels = 2
 
-// labels makes options of the values of a metric's labels, once for each.
+// labels returns options for the values of a metric's labels. It makes the options for
+// each combination of values once.
 type labels[Option any] struct {
 	names []string
 
@@ -91,7 +93,7 @@ func newLabels[Option any](m Metric) *labels[Option] {
 
 func (l *labels[Option]) of(values []string) []Option {
 	if len(values) != len(l.names) {
-		panic("mcptasks/telemetry: a metric's labels are others") // found by the first test that moves it
+		panic("mcptasks/telemetry: wrong number of label values") // the first test that uses the metric finds it
 	}
 	var key [maxLabels]string
 	copy(key[:], values)
@@ -106,15 +108,15 @@ func (l *labels[Option]) of(values []string) []Option {
 		attributes[i] = attribute.String(l.names[i], text(value))
 	}
 	option := any(metric.WithAttributeSet(attribute.NewSet(attributes...)))
-	options = []Option{option.(Option)} //nolint:errcheck,forcetypeassert // a MeasurementOption is each kind of option
+	options = []Option{option.(Option)} //nolint:errcheck,forcetypeassert // a MeasurementOption implements each kind of option
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.options[key] = options
 	return options
 }
 
-// report hands an error of the SDK's to its own handler: what cannot be measured must
-// not keep a task from being done.
+// report passes an error of the SDK to the SDK's handler: a failed measurement must not
+// stop a task.
 func report(err error) {
 	if err != nil {
 		otel.Handle(err)

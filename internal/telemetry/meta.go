@@ -7,8 +7,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// WithMeta returns meta with the context's trace context in it (SEP-414), unless it
-// has one or there is none to put there. meta is written to, and made if it is nil.
+// WithMeta returns meta with the trace context of ctx (SEP-414). It leaves meta as it is if
+// meta has a trace context or ctx has none. Otherwise it writes to meta, or makes a new map
+// if meta is nil.
 func WithMeta(ctx context.Context, meta map[string]any) map[string]any {
 	span := trace.SpanContextFromContext(ctx)
 	if _, given := meta[traceParent]; given || !span.IsValid() {
@@ -30,7 +31,7 @@ func fromMeta(ctx context.Context, meta map[string]any) context.Context {
 	return propagation.Baggage{}.Extract(w3c.Extract(ctx, carrier), carrier)
 }
 
-// metaCarrier reads a request's _meta.
+// metaCarrier is a propagation.TextMapCarrier that reads a request's _meta.
 type metaCarrier map[string]any
 
 func (m metaCarrier) Get(key string) string {
@@ -38,7 +39,7 @@ func (m metaCarrier) Get(key string) string {
 	return value
 }
 
-// Set is not called: what is received is only read.
+// Set is never called, since a received _meta is only read.
 func (m metaCarrier) Set(key, value string) { m[key] = value }
 
 func (m metaCarrier) Keys() []string {

@@ -12,7 +12,7 @@ import (
 type Metrics struct {
 	Creates, Finishes, Retries, Recoveries, Cancels, Parks, Swept Counter
 
-	Active UpDown // runs
+	Active UpDown // runs in progress
 
 	QueueWait, RunTime, CancelLatency Histogram
 
@@ -20,8 +20,8 @@ type Metrics struct {
 	meter                 metric.Meter
 }
 
-// NewMetrics returns instruments of the provider's; nil means the global one, whose
-// instruments do nothing until a program sets it.
+// NewMetrics returns the instruments of the provider. nil is the global provider, whose
+// instruments do nothing until the program sets one.
 func NewMetrics(provider metric.MeterProvider) *Metrics {
 	if provider == nil {
 		provider = otel.GetMeterProvider()
@@ -60,29 +60,29 @@ const (
 
 // Operations on the database.
 const (
-	OpCreate   = "create"
-	OpGet      = "get"
-	OpList     = "list"
-	OpAnswer   = "answer"
-	OpCancel   = "cancel"
-	OpClaim    = "claim"
-	OpHeld     = "held"
-	OpReport   = "report"
-	OpSaveStep = "save_step"
-	OpPark     = "park"
-	OpRetry    = "retry"
-	OpFinish   = "finish"
-	OpBeat     = "beat"
-	OpReap     = "reap"
-	OpSweep    = "sweep"
-	OpNotify   = "notify"
-	OpSurvey   = "survey"
+	OpCreate      = "create"
+	OpGet         = "get"
+	OpList        = "list"
+	OpAnswer      = "answer"
+	OpCancel      = "cancel"
+	OpClaim       = "claim"
+	OpCheckRuns   = "check_runs"
+	OpProgress    = "progress"
+	OpSaveStep    = "save_step"
+	OpPark        = "park"
+	OpFailAttempt = "fail_attempt"
+	OpFinish      = "finish"
+	OpHeartbeat   = "heartbeat"
+	OpReap        = "reap"
+	OpSweep       = "sweep"
+	OpNotify      = "notify"
+	OpSurvey      = "survey"
 )
 
 // Outcomes of operations on the database, besides Error.
 const (
-	OK      = "ok"
-	Refused = "refused"
+	OK       = "ok"
+	Rejected = "rejected"
 )
 
 // Kinds of recoveries, of cancels and of sweeps.
@@ -101,15 +101,15 @@ const (
 	Reaped     = "reaped"
 )
 
-// An Op is an operation on the database that is going on.
+// An Op is an operation on the database in progress.
 type Op struct {
 	metrics *Metrics
 	name    string
-	began   time.Time // zero: nobody measures
+	began   time.Time // zero if nothing is measured
 }
 
-// Op begins an operation on the database. batch is how many tasks it reads or writes
-// together, 0 for one that takes none or one by its nature.
+// Op starts measuring an operation on the database. batch is how many tasks one statement
+// reads or writes, 0 for an operation that never has several.
 func (m *Metrics) Op(ctx context.Context, name string, batch int) Op {
 	if !m.storeTime.instrument.Enabled(ctx) {
 		return Op{}
@@ -120,14 +120,14 @@ func (m *Metrics) Op(ctx context.Context, name string, batch int) Op {
 	return Op{m, name, time.Now()}
 }
 
-// Batch says that so many tasks were read or written together.
+// Batch records how many tasks one statement read or wrote.
 func (m *Metrics) Batch(ctx context.Context, name string, tasks int) {
 	m.storeBatch.Record(ctx, float64(tasks), name)
 }
 
-// End ends it.
+// End records the operation's duration.
 func (o Op) End(ctx context.Context, outcome string) {
 	if !o.began.IsZero() {
-		o.metrics.storeTime.Took(ctx, time.Since(o.began), o.name, outcome)
+		o.metrics.storeTime.RecordDuration(ctx, time.Since(o.began), o.name, outcome)
 	}
 }

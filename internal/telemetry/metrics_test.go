@@ -46,9 +46,9 @@ func TestCatalogIsWhatIsExported(t *testing.T) {
 	m.Parks.Add(ctx, 1, "tool")
 	m.Swept.Add(ctx, 1, telemetry.Reaped)
 	m.Active.Add(ctx, 1, "tool")
-	m.QueueWait.Took(ctx, time.Second, "tool", "queue")
-	m.RunTime.Took(ctx, time.Second, "tool", telemetry.Completed)
-	m.CancelLatency.Took(ctx, time.Second, "tool")
+	m.QueueWait.RecordDuration(ctx, time.Second, "tool", "queue")
+	m.RunTime.RecordDuration(ctx, time.Second, "tool", telemetry.Completed)
+	m.CancelLatency.RecordDuration(ctx, time.Second, "tool")
 	m.Op(ctx, "claim", 1).End(ctx, telemetry.OK)
 	defer m.Observe(func(context.Context) *telemetry.Figures {
 		return &telemetry.Figures{Working: 1, Queues: []telemetry.Backlog{{Queue: "queue", Tool: "tool", Jobs: 1, Oldest: time.Second}}}
@@ -154,7 +154,7 @@ func TestFiguresAreReadSeldom(t *testing.T) {
 func TestMetricsTakeWhatTheyGet(t *testing.T) {
 	reader := sdk.NewManualReader()
 	m := telemetry.NewMetrics(sdk.NewMeterProvider(sdk.WithReader(reader)))
-	m.QueueWait.Took(t.Context(), -time.Hour, "a\xff", "default")
+	m.QueueWait.RecordDuration(t.Context(), -time.Hour, "a\xff", "default")
 	points := collect(t, reader)["mcptasks.queue.wait"].Data.(metricdata.Histogram[float64]).DataPoints //nolint:errcheck,forcetypeassert // a panic will do
 	if points[0].Sum != 0 || points[0].Count != 1 {
 		t.Errorf("recorded %v", points[0].Sum)
@@ -177,9 +177,9 @@ func TestMeaningsNameTheirValues(t *testing.T) {
 		},
 		"mcptasks.sweep.tasks": {telemetry.Expired, telemetry.Overdue, telemetry.Unanswered, telemetry.Repaired, telemetry.Reaped},
 		"mcptasks.store.duration": {
-			telemetry.OK, telemetry.Refused, telemetry.Error,
-			telemetry.OpCreate, "Get", telemetry.OpList, telemetry.OpAnswer, telemetry.OpCancel, telemetry.OpClaim, telemetry.OpHeld,
-			telemetry.OpReport, telemetry.OpSaveStep, telemetry.OpPark, telemetry.OpRetry, telemetry.OpFinish, telemetry.OpBeat,
+			telemetry.OK, telemetry.Rejected, telemetry.Error,
+			telemetry.OpCreate, telemetry.OpGet, telemetry.OpList, telemetry.OpAnswer, telemetry.OpCancel, telemetry.OpClaim, telemetry.OpCheckRuns,
+			telemetry.OpProgress, telemetry.OpSaveStep, telemetry.OpPark, telemetry.OpFailAttempt, telemetry.OpFinish, telemetry.OpHeartbeat,
 			telemetry.OpReap, telemetry.OpSweep, telemetry.OpNotify, telemetry.OpSurvey,
 		},
 	}

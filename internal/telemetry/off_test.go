@@ -26,13 +26,13 @@ func measured(ctx context.Context, tracer *telemetry.Tracer, m *telemetry.Metric
 	for _, op := range []string{"create", "claim", "save_step", "finish"} {
 		m.Op(ctx, op, 1).End(ctx, telemetry.OK)
 	}
-	m.QueueWait.Took(ctx, time.Millisecond, "report", "default")
+	m.QueueWait.RecordDuration(ctx, time.Millisecond, "report", "default")
 	m.Active.Add(ctx, 1, "report")
 	run, span := tracer.Run(ctx, telemetry.ParseOrigin(stored), telemetry.Run{TaskID: "id", Tool: "report", RunSeq: 1, Attempt: 1})
 	_, step := telemetry.Step(run, "key")
 	telemetry.End(step, nil)
 	m.Active.Add(ctx, -1, "report")
-	m.RunTime.Took(ctx, time.Millisecond, "report", telemetry.Completed)
+	m.RunTime.RecordDuration(ctx, time.Millisecond, "report", telemetry.Completed)
 	telemetry.EndRun(span, telemetry.Completed, nil)
 	m.Finishes.Add(ctx, 1, "report", telemetry.Completed)
 }

@@ -8,27 +8,27 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// w3c is the one format of trace contexts, in requests (SEP-414) as in the database.
+// w3c is the format of trace contexts, both in requests (SEP-414) and in the database.
 var w3c propagation.TraceContext
 
-// Origin is where a task's next run comes from, as it is stored with the task.
+// Origin links a task's next run to the spans that led to it. It is stored with the task.
 type Origin struct {
-	// Creator is the span that made the task: the parent of all its runs.
+	// Creator is the span that created the task. It is the parent of all runs.
 	Creator trace.SpanContext
-	// Cause is what made the next run necessary, after the first: the run that
-	// failed, the answer, the recovery. Always a span that has been exported, or will
-	// be: a run that was killed is not.
+	// Cause is the span that led to the next run, for runs after the first: the run
+	// that failed, the answer, the recovery. It is never the run of a killed node,
+	// whose span is not exported.
 	Cause trace.SpanContext
 }
 
-// stored is an Origin's JSON. The members of the first two are W3C's.
+// stored is an Origin's JSON.
 type stored struct {
 	TraceParent string `json:"traceparent,omitempty"`
 	TraceState  string `json:"tracestate,omitempty"`
 	Cause       string `json:"cause,omitempty"` // a traceparent
 }
 
-// ParseOrigin reads what String wrote. What it did not write is no origin.
+// ParseOrigin reads what String wrote. It returns the zero Origin for any other text.
 func ParseOrigin(text string) Origin {
 	if text == "" {
 		return Origin{}
@@ -40,24 +40,24 @@ func ParseOrigin(text string) Origin {
 	return Origin{Creator: parse(s.TraceParent, s.TraceState), Cause: parse(s.Cause, "")}
 }
 
-// String is the origin as it is stored: nothing if there is no creator.
+// String returns the origin as it is stored, "" without a creator.
 func (o Origin) String() string {
 	if !o.Creator.IsValid() {
 		return ""
 	}
 	creator, cause := format(o.Creator), format(o.Cause)
-	data, _ := json.Marshal(stored{TraceParent: creator[traceParent], TraceState: creator[traceState], Cause: cause[traceParent]}) // text is always JSON
+	data, _ := json.Marshal(stored{TraceParent: creator[traceParent], TraceState: creator[traceState], Cause: cause[traceParent]}) // strings always marshal
 	return string(data)
 }
 
-// After returns the stored origin of a run that the context's span causes, "" if that
-// tells nothing that is not stored already.
+// After returns the stored origin of a run that the span of ctx causes, "" if it would not
+// change what is stored.
 func After(ctx context.Context, stored string) string {
 	origin, cause := ParseOrigin(stored), trace.SpanContextFromContext(ctx)
 	if !cause.IsValid() || cause.SpanID() == origin.Creator.SpanID() {
-		return "" // nobody traces here: the span is the creator's own, passed on
+		return "" // nothing is traced here: the span is the creator's, passed on
 	}
-	if !origin.Creator.IsValid() { // whoever made the task did not trace
+	if !origin.Creator.IsValid() { // the task's creation was not traced
 		origin.Creator = cause
 	}
 	origin.Cause = cause

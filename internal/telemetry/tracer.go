@@ -13,18 +13,18 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Names of spans. All but a step's are followed by the tool.
+// Names of spans. All but a step's are followed by the name of the tool.
 const (
-	SpanCreate     = "create"     // a task and its job are written
+	SpanCreate     = "create"     // a task and its job are created
 	SpanRun        = "run"        // one run of the handler
 	SpanAnswer     = "answer"     // the last answer gives the task a fresh job
-	SpanRecover    = "recover"    // another node gives it one: its own died
-	SpanRepair     = "repair"     // task and job did not agree
+	SpanRecover    = "recover"    // another node gives it a fresh job: its own died
+	SpanRepair     = "repair"     // task and job disagreed
 	SpanUnanswered = "unanswered" // a question's deadline has passed
-	SpanStep       = "step"       // a step of a run, its recording included
+	SpanStep       = "step"       // a step of a run, including its recording
 )
 
-// Attributes of spans. Owners are in none.
+// Attributes of spans. None has an owner.
 const (
 	AttrMethod    = "mcp.method.name"
 	AttrProtocol  = "mcp.protocol.version"
@@ -45,10 +45,10 @@ const (
 	AttrQuestions = "mcptasks.question.keys"
 )
 
-// EventAsked is the event of a run's span that its questions end.
+// EventAsked is the event in the span of a run that ended with questions.
 const EventAsked = "asked"
 
-// Tracer makes the spans. Safe for concurrent use.
+// Tracer starts spans. Safe for concurrent use.
 type Tracer struct {
 	tracer trace.Tracer
 
@@ -56,8 +56,8 @@ type Tracer struct {
 	starts map[start]*started
 }
 
-// NewTracer returns a tracer of the provider's; nil means the global one, whose spans
-// do nothing until a program sets it.
+// NewTracer returns a tracer of the provider. nil is the global provider, whose spans do
+// nothing until the program sets one.
 func NewTracer(provider trace.TracerProvider) *Tracer {
 	if provider == nil {
 		provider = otel.GetTracerProvider()
@@ -65,14 +65,14 @@ func NewTracer(provider trace.TracerProvider) *Tracer {
 	return &Tracer{tracer: provider.Tracer(Scope), starts: make(map[start]*started)}
 }
 
-// A start is what is known of a span before it begins, and the same for many: few
-// names, and the tools.
+// A start is what many spans have in common when they start. There are few: one for each
+// name, tool and kind.
 type start struct {
 	name, tool string
 	kind       trace.SpanKind
 }
 
-// started is a start as the API takes it. A sampler sees it.
+// started is a start in the form that the API needs. Samplers see its attributes.
 type started struct {
 	name    string
 	options []trace.SpanStartOption
@@ -105,10 +105,10 @@ func (t *Tracer) start(ctx context.Context, s start, more ...trace.SpanStartOpti
 	return t.tracer.Start(ctx, known.name, options...)
 }
 
-// Request begins the span of a request that a server answers: "tools/call report",
-// or the method alone if tool is "". Its parent is the trace context of the request's
-// _meta, or else ambient, that of what brought the request: an HTTP request, say. If
-// there are both it is linked to the latter.
+// Request starts the span of a request to a server: "tools/call report", or only the method
+// if tool is "". Its parent is the trace context in the request's _meta, or else the span of
+// ambient, for instance of the HTTP request. If there are both, the span links to the
+// latter.
 func (t *Tracer) Request(ctx context.Context, ambient context.Context, method, tool string, meta map[string]any) (context.Context, trace.Span) {
 	around := trace.SpanFromContext(ambient)
 	ctx = fromMeta(trace.ContextWithSpan(ctx, around), meta)
@@ -119,16 +119,16 @@ func (t *Tracer) Request(ctx context.Context, ambient context.Context, method, t
 	return t.start(ctx, start{method, tool, trace.SpanKindServer}, options...)
 }
 
-// Create begins the span of a task's creation, in the caller's trace. Its context is
-// stored with the task.
+// Create starts the span of a task's creation, in the caller's trace. Its context is stored
+// with the task.
 func (t *Tracer) Create(ctx context.Context, tool string) (context.Context, trace.Span) {
 	return t.start(ctx, start{SpanCreate, tool, trace.SpanKindProducer})
 }
 
-// Again begins the span of what makes a further run necessary, SpanAnswer for one. It
-// belongs to the task's trace, and is linked to the caller's; but an answer belongs to
-// the trace of who gives it, and is linked to the task's.
-func (t *Tracer) Again(ctx context.Context, name, tool string, origin Origin) (context.Context, trace.Span) {
+// Cause starts the span of an event that leads to a further run, such as SpanAnswer. The
+// span is in the task's trace and links to the caller's. The span of an answer is in the
+// caller's trace and links to the task's.
+func (t *Tracer) Cause(ctx context.Context, name, tool string, origin Origin) (context.Context, trace.Span) {
 	parent, link := origin.Creator, trace.SpanContextFromContext(ctx)
 	if name == SpanAnswer && link.IsValid() || !parent.IsValid() {
 		parent, link = link, parent
@@ -142,15 +142,15 @@ func (t *Tracer) Again(ctx context.Context, name, tool string, origin Origin) (c
 	return t.start(ctx, start{name, tool, trace.SpanKindProducer}, options...)
 }
 
-// Run says which run a span is of.
+// Run identifies the run of a span.
 type Run struct {
 	TaskID, Tool, Queue, Node string
 	JobID                     int64
 	RunSeq, Attempt           int
 }
 
-// Run begins the span of a run: a child of the task's creation, linked to what made it
-// necessary.
+// Run starts the span of a run: a child of the task's creation, with a link to the event
+// that led to the run.
 func (t *Tracer) Run(ctx context.Context, origin Origin, run Run) (context.Context, trace.Span) {
 	if origin.Creator.IsValid() {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, origin.Creator)
@@ -168,7 +168,7 @@ func (t *Tracer) Run(ctx context.Context, origin Origin, run Run) (context.Conte
 	return ctx, span
 }
 
-// Step begins the span of a step, if the context has one to which it can belong.
+// Step starts the span of a step, if ctx has a span that records.
 func Step(ctx context.Context, key string) (context.Context, trace.Span) {
 	around := trace.SpanFromContext(ctx)
 	if !around.IsRecording() {
@@ -179,8 +179,8 @@ func Step(ctx context.Context, key string) (context.Context, trace.Span) {
 
 var notRecording = trace.SpanFromContext(context.Background())
 
-// Asked notes in the context's span that the run ended because it asked questions.
-func Asked[Question any](ctx context.Context, questions map[string]Question) {
+// AddQuestions adds an event to the span of ctx: the run ended because it asked questions.
+func AddQuestions[Question any](ctx context.Context, questions map[string]Question) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return
@@ -193,8 +193,7 @@ func Asked[Question any](ctx context.Context, questions map[string]Question) {
 	span.AddEvent(EventAsked, trace.WithAttributes(attribute.StringSlice(AttrQuestions, keys)))
 }
 
-// SetTask says which task a span is about, and on which node that matters, "" if it
-// does not.
+// SetTask sets the task of a span, and the node unless it is "".
 func SetTask(span trace.Span, id, node string) {
 	if !span.IsRecording() {
 		return
@@ -205,8 +204,8 @@ func SetTask(span trace.Span, id, node string) {
 	}
 }
 
-// EndRun ends the span of a run that has come to the outcome. cause is why the handler
-// did not succeed, nil for no reason, or if that counts for nothing.
+// EndRun ends the span of a run. cause is the handler's error, nil if there is none. Only
+// the outcomes of a failure report it.
 func EndRun(span trace.Span, outcome string, cause error) {
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String(AttrOutcome, outcome))
@@ -223,15 +222,15 @@ func EndRun(span trace.Span, outcome string, cause error) {
 	End(span, cause)
 }
 
-// SetProtocol says which version of MCP a request was of.
+// SetProtocol sets the version of MCP of a request.
 func SetProtocol(span trace.Span, version string) {
 	if version != "" && span.IsRecording() {
 		span.SetAttributes(attribute.String(AttrProtocol, text(version)))
 	}
 }
 
-// SetCode says with which JSON-RPC error a request was answered. The caller's own
-// mistake is no error of the span's.
+// SetCode sets the code of the JSON-RPC error that a request got. mistake is true for an
+// error of the caller, which does not make the span an error.
 func SetCode(span trace.Span, code int64, mistake bool) {
 	if !span.IsRecording() {
 		return
@@ -244,7 +243,7 @@ func SetCode(span trace.Span, code int64, mistake bool) {
 	}
 }
 
-// SetToolError says that the tool ran and answered with an error.
+// SetToolError marks a span whose tool returned a result with isError.
 func SetToolError(span trace.Span) {
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String(AttrErrorType, "tool_error"))
@@ -260,8 +259,8 @@ func End(span trace.Span, err error) {
 	span.End()
 }
 
-// text is what an exporter can send: others' bytes may be no UTF-8, which would make
-// it drop the whole batch, and may be many.
+// text makes text of clients and tools fit for an exporter. It shortens long text, and
+// replaces bytes that are not UTF-8: an exporter drops the whole batch because of them.
 func text(s string) string {
 	const limit = 1 << 10
 	if len(s) > limit {

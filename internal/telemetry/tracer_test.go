@@ -147,7 +147,7 @@ func TestAgainsParent(t *testing.T) {
 		{telemetry.SpanAnswer, creator, creator, creator, none},
 	} {
 		tracer, recorder := tracer()
-		_, s := tracer.Again(within(t.Context(), tc.ambient), tc.name, "report", telemetry.Origin{Creator: tc.creator})
+		_, s := tracer.Cause(within(t.Context(), tc.ambient), tc.name, "report", telemetry.Origin{Creator: tc.creator})
 		s.End()
 		got := only(t, recorder)
 		links := got.Links()

@@ -133,7 +133,7 @@ func (r *run) lost() {
 func (r *run) cancelled(at time.Time) {
 	r.cancel(mcptasks.ErrCancelled)
 	if errors.Is(context.Cause(r.ctx), mcptasks.ErrCancelled) { // otherwise the run had already ended
-		r.measure.Do(func() { r.workers.metrics.CancelLatency.Took(r.ctx, time.Since(at), r.Tool) })
+		r.measure.Do(func() { r.workers.metrics.CancelLatency.RecordDuration(r.ctx, time.Since(at), r.Tool) })
 	}
 }
 
@@ -167,7 +167,7 @@ func (r *run) Park(ctx context.Context, questions map[string]mcptasks.Question) 
 		case err != nil || !held:
 			return held, err
 		case parked:
-			telemetry.Asked(ctx, questions)
+			telemetry.AddQuestions(ctx, questions)
 			r.workers.metrics.Parks.Add(ctx, 1, r.Tool)
 			r.cancel(mcptasks.ErrParked)
 		default:

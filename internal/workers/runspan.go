@@ -26,7 +26,7 @@ type runSpan struct {
 // trace. The returned context carries it.
 func (w *Workers) startSpan(ctx context.Context, job *river.Job[riverdb.JobArgs], claimed *store.Claimed) (context.Context, *runSpan) {
 	s := &runSpan{workers: w, tool: claimed.Tool, began: time.Now(), outcome: telemetry.Lost}
-	w.metrics.QueueWait.Took(ctx, s.began.Sub(job.ScheduledAt), claimed.Tool, job.Queue)
+	w.metrics.QueueWait.RecordDuration(ctx, s.began.Sub(job.ScheduledAt), claimed.Tool, job.Queue)
 	w.metrics.Active.Add(ctx, 1, claimed.Tool)
 	ctx, s.span = w.tracer.Run(ctx, telemetry.ParseOrigin(claimed.TraceContext), telemetry.Run{
 		TaskID: claimed.TaskID, Tool: claimed.Tool, Queue: job.Queue, Node: w.nodeID,
@@ -39,6 +39,6 @@ func (w *Workers) startSpan(ctx context.Context, job *river.Job[riverdb.JobArgs]
 func (s *runSpan) end(ctx context.Context) {
 	metrics := s.workers.metrics
 	metrics.Active.Add(ctx, -1, s.tool)
-	metrics.RunTime.Took(ctx, time.Since(s.began), s.tool, s.outcome)
+	metrics.RunTime.RecordDuration(ctx, time.Since(s.began), s.tool, s.outcome)
 	telemetry.EndRun(s.span, s.outcome, s.cause)
 }
