@@ -67,7 +67,7 @@ func open(ctx context.Context, url string, cfg *config.Config) (store.Backend, *
 	if err != nil {
 		return nil, nil, err
 	}
-	// A SQLite file has no administrator: whoever opens it brings it up.
+	// A SQLite file has no administrator who could migrate it.
 	migrate := cfg.Migrate || backend.Migrations().Dialect() == goose.DialectSQLite3
 	if err := prepare(ctx, backend, migrate); err != nil {
 		_ = backend.Close()

@@ -69,6 +69,10 @@ func TestOpenRefuses(t *testing.T) {
 		if !errors.Is(err, mcptasks.ErrInvalid) {
 			t.Errorf("a schema name that is none: %v", err)
 		}
+		_, err = runner.Open(t.Context(), open(t), tools(), &runner.Config{Schema: "user", Migrate: true})
+		if !errors.Is(err, mcptasks.ErrInvalid) || !strings.Contains(err.Error(), "a keyword of Postgres") {
+			t.Errorf("a schema named by a keyword: %v", err)
+		}
 	})
 }
 
