@@ -17,8 +17,8 @@ const arrivalsPerSecond = 20
 // latency measures how long it takes from a create to its caller's having been told
 // that the task is completed, on a node with the defaults and little to do. It returns
 // each round's median and 99th percentile, in milliseconds.
-func latency(ctx context.Context, l *lab, url string) (_ [][]float64, err error) {
-	node, err := l.open(ctx, url, noop(nil), runner.Config{})
+func latency(ctx context.Context, h *harness, url string) (_ [][]float64, err error) {
+	node, err := h.open(ctx, url, noop(nil), runner.Config{})
 	if err != nil {
 		return nil, err
 	}
@@ -26,18 +26,18 @@ func latency(ctx context.Context, l *lab, url string) (_ [][]float64, err error)
 	if err := node.Start(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := arrive(ctx, node, portion(l.arrivals, warmUp)); err != nil {
+	if _, err := arrive(ctx, node, portion(h.arrivals, warmUp)); err != nil {
 		return nil, err
 	}
 	both := make([][]float64, 2)
-	for round := range l.rounds {
-		result, err := arrive(ctx, node, l.arrivals)
+	for round := range h.rounds {
+		result, err := arrive(ctx, node, h.arrivals)
 		if err != nil {
 			return nil, err
 		}
 		p50, p99 := result.Milliseconds(0.5), result.Milliseconds(0.99)
 		both[0], both[1] = append(both[0], p50), append(both[1], p99)
-		l.say("round %d: p50 %.2f ms, p99 %.2f ms", round+1, p50, p99)
+		h.logf("round %d: p50 %.2f ms, p99 %.2f ms", round+1, p50, p99)
 	}
 	return both, nil
 }
@@ -48,13 +48,13 @@ func arrive(ctx context.Context, node *runner.Node, n int) (*load.Result, error)
 		if err != nil {
 			return err
 		}
-		return completed(ctx, node, created.ID)
+		return awaitCompleted(ctx, node, created.ID)
 	})
 }
 
-// completed returns when the task is seen to be completed.
-func completed(ctx context.Context, node *runner.Node, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// awaitCompleted returns when the task is seen to be completed.
+func awaitCompleted(ctx context.Context, node *runner.Node, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	for task, err := range node.Watch(ctx, "", id) {
 		if err != nil {
@@ -70,17 +70,17 @@ func completed(ctx context.Context, node *runner.Node, id string) error {
 	return fmt.Errorf("the task %s was not seen to end", id)
 }
 
-func latencyPostgres(ctx context.Context, l *lab) (_ [][]float64, err error) {
-	db, err := l.database(ctx)
+func latencyPostgres(ctx context.Context, h *harness) (_ [][]float64, err error) {
+	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, db.drop)
-	return latency(ctx, l, db.url)
+	return latency(ctx, h, db.url)
 }
 
-func latencySQLite(ctx context.Context, l *lab) ([]float64, error) {
-	both, err := latency(ctx, l, "sqlite:"+filepath.Join(l.dir, "latency.db"))
+func latencySQLite(ctx context.Context, h *harness) ([]float64, error) {
+	both, err := latency(ctx, h, "sqlite:"+filepath.Join(h.dir, "latency.db"))
 	if err != nil {
 		return nil, err
 	}

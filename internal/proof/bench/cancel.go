@@ -50,13 +50,13 @@ func work(ctx context.Context, url string, config runner.Config, handler mcptask
 // cancels measures the time from a cancel in this process to the end of the handler's
 // context in another, by the clock of their machine, and returns each round's 99th
 // percentile.
-func cancels(ctx context.Context, l *lab) (_ []float64, err error) {
-	db, err := l.database(ctx)
+func cancels(ctx context.Context, h *harness) (_ []float64, err error) {
+	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, db.drop)
-	node, err := l.open(ctx, db.url, noop(nil), runner.Config{})
+	node, err := h.open(ctx, db.url, noop(nil), runner.Config{})
 	if err != nil {
 		return nil, err
 	}
@@ -69,18 +69,18 @@ func cancels(ctx context.Context, l *lab) (_ []float64, err error) {
 	if _, err := worker.next(ctx, "working"); err != nil {
 		return nil, err
 	}
-	if _, err := cancelSome(ctx, node, worker, portion(l.cancels, warmUp)); err != nil {
+	if _, err := cancelSome(ctx, node, worker, portion(h.cancels, warmUp)); err != nil {
 		return nil, err
 	}
 	var rounds []float64
-	for round := range l.rounds {
-		took, err := cancelSome(ctx, node, worker, l.cancels)
+	for round := range h.rounds {
+		took, err := cancelSome(ctx, node, worker, h.cancels)
 		if err != nil {
 			return nil, err
 		}
 		p99 := figures.Quantile(took, 0.99)
 		rounds = append(rounds, p99)
-		l.say("round %d: p50 %.2f ms, p99 %.2f ms", round+1, figures.Median(took), p99)
+		h.logf("round %d: p50 %.2f ms, p99 %.2f ms", round+1, figures.Median(took), p99)
 	}
 	return rounds, nil
 }

@@ -28,8 +28,8 @@ var roles = map[string]func(context.Context, *options) error{
 	"park":   park,
 }
 
-// play is a child's main. It ends when the program that started it has gone.
-func play(ctx context.Context, o *options) error {
+// playRole is a child's main. It ends when the program that started it has gone.
+func playRole(ctx context.Context, o *options) error {
 	run, ok := roles[o.role]
 	if !ok {
 		return fmt.Errorf("the role %q is none of %s", o.role, strings.Join(slices.Sorted(maps.Keys(roles)), ", "))
@@ -96,8 +96,8 @@ func (c *child) next(ctx context.Context, word string) ([]string, error) {
 			return nil, fmt.Errorf("the process %q said %q, not %q", c.role, line, word)
 		}
 		return words[1:], nil
-	case <-time.After(patience):
-		return nil, fmt.Errorf("the process %q did not say %q within %s", c.role, word, patience)
+	case <-time.After(waitLimit):
+		return nil, fmt.Errorf("the process %q did not say %q within %s", c.role, word, waitLimit)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

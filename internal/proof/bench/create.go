@@ -15,7 +15,7 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// arguments are those of every call, and the payload of every floor's row.
+// arguments are those of every call, and the payload of every baseline's row.
 const arguments = `{"topic":"the tides of the North Sea","steps":5,"notify":"someone@example.org"}`
 
 func call() mcptasks.CreateParams {
@@ -30,9 +30,9 @@ type creation struct {
 	node *runner.Node
 }
 
-func (l *lab) creation(ctx context.Context) (_ *creation, err error) {
+func (h *harness) creation(ctx context.Context) (_ *creation, err error) {
 	c := &creation{}
-	if c.db, err = l.database(ctx); err != nil {
+	if c.db, err = h.database(ctx); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -40,10 +40,10 @@ func (l *lab) creation(ctx context.Context) (_ *creation, err error) {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	if c.node, err = l.open(ctx, c.db.wide, noop(nil), runner.Config{}); err != nil {
+	if c.node, err = h.open(ctx, c.db.wide, noop(nil), runner.Config{}); err != nil {
 		return nil, err
 	}
-	_, err = c.db.pool.Exec(ctx, `CREATE TABLE floor (id text COLLATE "C" PRIMARY KEY, args text, created_at timestamptz NOT NULL)`)
+	_, err = c.db.pool.Exec(ctx, `CREATE TABLE baseline (id text COLLATE "C" PRIMARY KEY, args text, created_at timestamptz NOT NULL)`)
 	return c, err
 }
 
@@ -66,44 +66,44 @@ func (c *creation) tasks(ctx context.Context, callers int, lasting time.Duration
 	return result, errors.Join(err, c.db.clear(ctx, tasksTable, jobsTable))
 }
 
-// rows inserts the floor's.
+// rows inserts the baseline's.
 func (c *creation) rows(ctx context.Context, callers int, lasting time.Duration) (*load.Result, error) {
 	result, err := load.Closed(ctx, callers, lasting, func(ctx context.Context, _ int) error {
-		_, err := c.db.pool.Exec(ctx, `INSERT INTO floor (id, args, created_at) VALUES ($1, $2, $3)`, uuid.NewString(), arguments, time.Now())
+		_, err := c.db.pool.Exec(ctx, `INSERT INTO baseline (id, args, created_at) VALUES ($1, $2, $3)`, uuid.NewString(), arguments, time.Now())
 		return err
 	})
 	if err == nil {
-		err = c.db.expect(ctx, len(result.Took), `SELECT count(*) FROM floor`)
+		err = c.db.expect(ctx, len(result.Took), `SELECT count(*) FROM baseline`)
 	}
-	return result, errors.Join(err, c.db.clear(ctx, "floor"))
+	return result, errors.Join(err, c.db.clear(ctx, "baseline"))
 }
 
 // creates compares how many are created a second.
-func creates(callers int) func(context.Context, *lab) ([]float64, error) {
-	return func(ctx context.Context, l *lab) ([]float64, error) {
-		return l.creations(ctx, callers, (*load.Result).Rate)
+func creates(callers int) func(context.Context, *harness) ([]float64, error) {
+	return func(ctx context.Context, h *harness) ([]float64, error) {
+		return h.creations(ctx, callers, (*load.Result).Rate)
 	}
 }
 
 // createLatency compares how long one caller's takes, in the middle.
-func createLatency(ctx context.Context, l *lab) ([]float64, error) {
-	return l.creations(ctx, 1, func(r *load.Result) float64 { return r.Milliseconds(0.5) })
+func createLatency(ctx context.Context, h *harness) ([]float64, error) {
+	return h.creations(ctx, 1, func(r *load.Result) float64 { return r.Milliseconds(0.5) })
 }
 
-func (l *lab) creations(ctx context.Context, callers int, value func(*load.Result) float64) (_ []float64, err error) {
-	c, err := l.creation(ctx)
+func (h *harness) creations(ctx context.Context, callers int, value func(*load.Result) float64) (_ []float64, err error) {
+	c, err := h.creation(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, c.close)
-	side := func(do func(context.Context, int, time.Duration) (*load.Result, error)) arm {
+	side := func(do func(context.Context, int, time.Duration) (*load.Result, error)) side {
 		return func(ctx context.Context, share float64) (float64, error) {
-			result, err := do(ctx, callers, l.lasting(share))
+			result, err := do(ctx, callers, h.lasting(share))
 			if err != nil {
 				return 0, err
 			}
 			return value(result), nil
 		}
 	}
-	return l.ratios(ctx, l.rounds, side(c.tasks), side(c.rows))
+	return h.ratios(ctx, h.rounds, side(c.tasks), side(c.rows))
 }

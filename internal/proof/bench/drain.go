@@ -31,32 +31,32 @@ func working(config runner.Config) runner.Config {
 // drain compares how many tasks that wait are claimed, run and finished a second, from
 // the start of the worker to the last one's end, with River's jobs that do nothing.
 // Ours are done when their outcomes are committed and their jobs settled, too.
-func drain(ctx context.Context, l *lab) (_ []float64, err error) {
-	db, err := l.database(ctx)
+func drain(ctx context.Context, h *harness) (_ []float64, err error) {
+	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, db.drop)
-	floor, err := newEmptyJobs(ctx, db)
+	baseline, err := newEmptyJobs(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.migrate(ctx, db.url); err != nil {
+	if err := h.migrate(ctx, db.url); err != nil {
 		return nil, err
 	}
-	return l.ratios(ctx, l.rounds,
+	return h.ratios(ctx, h.rounds,
 		func(ctx context.Context, share float64) (float64, error) {
-			return l.drainTasks(ctx, db, portion(l.drained, share))
+			return h.drainTasks(ctx, db, portion(h.drained, share))
 		},
 		func(ctx context.Context, share float64) (float64, error) {
-			return floor.drain(ctx, portion(l.drained, share))
+			return baseline.drain(ctx, portion(h.drained, share))
 		},
 	)
 }
 
 // migrate brings the schema up, for what comes before the first node.
-func (l *lab) migrate(ctx context.Context, url string) error {
-	node, err := l.open(ctx, url, noop(nil), runner.Config{})
+func (h *harness) migrate(ctx context.Context, url string) error {
+	node, err := h.open(ctx, url, noop(nil), runner.Config{})
 	if err != nil {
 		return err
 	}
@@ -69,9 +69,9 @@ const (
 )
 
 // drainTasks makes n tasks, and returns how many a second a node ends.
-func (l *lab) drainTasks(ctx context.Context, db *database, n int) (_ float64, err error) {
+func (h *harness) drainTasks(ctx context.Context, db *database, n int) (_ float64, err error) {
 	ran := newCountdown(n)
-	node, err := l.open(ctx, db.wide, noop(ran.one), working(runner.Config{}))
+	node, err := h.open(ctx, db.wide, noop(ran.one), working(runner.Config{}))
 	if err != nil {
 		return 0, err
 	}
@@ -140,7 +140,7 @@ func (c *countdown) wait(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-time.After(patience):
-		return fmt.Errorf("%d did not run within %s", c.left.Load(), patience)
+	case <-time.After(waitLimit):
+		return fmt.Errorf("%d did not run within %s", c.left.Load(), waitLimit)
 	}
 }

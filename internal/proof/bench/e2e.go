@@ -21,13 +21,13 @@ const loopCallers = 512
 // endToEnd compares how many tasks a second callers create and see completed, each the
 // next when its last has ended, with the same done by one transaction per create, one
 // per claim and one per finish.
-func endToEnd(ctx context.Context, l *lab) (_ []float64, err error) {
-	db, err := l.database(ctx)
+func endToEnd(ctx context.Context, h *harness) (_ []float64, err error) {
+	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, db.drop)
-	ours, stop, err := l.loop(ctx, db)
+	ours, stop, err := h.loop(ctx, db)
 	if err != nil {
 		return nil, err
 	}
@@ -36,14 +36,14 @@ func endToEnd(ctx context.Context, l *lab) (_ []float64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.ratios(ctx, l.rounds, ours, func(ctx context.Context, share float64) (float64, error) {
-		return naive.loop(ctx, l.lasting(share))
+	return h.ratios(ctx, h.rounds, ours, func(ctx context.Context, share float64) (float64, error) {
+		return naive.loop(ctx, h.lasting(share))
 	})
 }
 
 // loop returns our side: a node on a pool of its own that creates and works. It
 // works only while it is measured.
-func (l *lab) loop(ctx context.Context, db *database) (_ arm, stop func() error, err error) {
+func (h *harness) loop(ctx context.Context, db *database) (_ side, stop func() error, err error) {
 	pool, err := pgxpool.New(ctx, db.wide)
 	if err != nil {
 		return nil, nil, err
@@ -62,20 +62,20 @@ func (l *lab) loop(ctx context.Context, db *database) (_ arm, stop func() error,
 		return err
 	}
 	return func(ctx context.Context, share float64) (float64, error) {
-		told := newEnds()
-		node, err := runner.New[pgx.Tx](ctx, telling{driver, told}, noop(nil), new(working(runner.Config{Logger: quiet})))
+		completed := newCompletions()
+		node, err := runner.New[pgx.Tx](ctx, announcing{driver, completed}, noop(nil), new(working(runner.Config{Logger: quiet})))
 		if err != nil {
 			return 0, err
 		}
 		if err := node.Start(ctx); err != nil {
 			return 0, errors.Join(err, node.Close())
 		}
-		result, err := load.Closed(ctx, loopCallers, l.lasting(share), func(ctx context.Context, _ int) error {
+		result, err := load.Closed(ctx, loopCallers, h.lasting(share), func(ctx context.Context, _ int) error {
 			task, err := node.Create(ctx, "", call())
 			if err != nil {
 				return err
 			}
-			return told.wait(ctx, task.ID)
+			return completed.wait(ctx, task.ID)
 		})
 		if err = errors.Join(err, node.Close()); err != nil {
 			return 0, err
@@ -88,4 +88,4 @@ func (l *lab) loop(ctx context.Context, db *database) (_ arm, stop func() error,
 	}, stop, nil
 }
 
-var _ store.Driver[pgx.Tx] = telling{}
+var _ store.Driver[pgx.Tx] = announcing{}

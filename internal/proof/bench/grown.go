@@ -51,9 +51,9 @@ SELECT 'completed', 1, 32767, created_at, created_at, finished_at, created_at, j
 FROM ` + tasksTable + ` WHERE finished_at > $1::timestamptz - interval '40 minutes' ORDER BY created_at`
 )
 
-func (l *lab) grow(ctx context.Context, past int) (_ *grown, err error) {
+func (h *harness) grow(ctx context.Context, past int) (_ *grown, err error) {
 	g := &grown{past: past, until: time.Now().Truncate(time.Microsecond)}
-	if g.db, err = l.database(ctx); err != nil {
+	if g.db, err = h.database(ctx); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -62,7 +62,7 @@ func (l *lab) grow(ctx context.Context, past int) (_ *grown, err error) {
 		}
 	}()
 	tools := noop(func() { g.ran.one() })
-	if g.node, err = l.open(ctx, g.db.wide, tools, working(runner.Config{})); err != nil {
+	if g.node, err = h.open(ctx, g.db.wide, tools, working(runner.Config{})); err != nil {
 		return nil, err
 	}
 	outcome := `{"content":[{"type":"text","text":"` + answer + `"}]}`
@@ -78,7 +78,7 @@ func (l *lab) grow(ctx context.Context, past int) (_ *grown, err error) {
 	if err := g.restore(ctx); err != nil {
 		return nil, err
 	}
-	l.say("filled with %d finished tasks", past)
+	h.logf("filled with %d finished tasks", past)
 	return g, g.findPages(ctx)
 }
 

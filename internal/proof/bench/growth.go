@@ -17,34 +17,34 @@ import (
 // fewTasks is how many finished tasks the database has that the large one is held to.
 const fewTasks = 10_000
 
-// A deed is something done on a database again and again, as often as a round has it.
-type deed struct {
+// A operation is something done on a database again and again, as often as a round has it.
+type operation struct {
 	name string
-	do   func(l *lab, ctx context.Context, g *grown) (perSecond float64, err error)
+	do   func(h *harness, ctx context.Context, g *grown) (perSecond float64, err error)
 }
 
-// deeds are in the order in which a round does them: what was created is drained.
-var deeds = []deed{
-	{"create_8", (*lab).createGrown},
-	{"drain", (*lab).drainGrown},
-	{"poll_64", (*lab).pollGrown},
-	{"list", (*lab).listGrown},
+// operations are in the order in which a round does them: what was created is drained.
+var operations = []operation{
+	{"create_8", (*harness).createGrown},
+	{"drain", (*harness).drainGrown},
+	{"poll_64", (*harness).pollGrown},
+	{"list", (*harness).listGrown},
 }
 
 // growth compares creates, the drain of what was created, polls, and pages of the list
 // on a database with many finished tasks with the same on one with few. It returns the
 // rounds of that which suffers most.
-func growth(ctx context.Context, l *lab) (_ []float64, err error) {
+func growth(ctx context.Context, h *harness) (_ []float64, err error) {
 	var sides [2]*grown
-	for i, past := range []int{l.past, fewTasks} {
-		if sides[i], err = l.grow(ctx, past); err != nil {
+	for i, past := range []int{h.past, fewTasks} {
+		if sides[i], err = h.grow(ctx, past); err != nil {
 			return nil, err
 		}
 		defer closing(&err, sides[i].close)
 	}
 	ratios := make(map[string][]float64)
-	for round := range l.growthRounds + 1 { // the first warms up
-		got, err := l.growthRound(ctx, round, sides)
+	for round := range h.growthRounds + 1 { // the first warms up
+		got, err := h.growthRound(ctx, round, sides)
 		if err != nil {
 			return nil, err
 		}
@@ -54,57 +54,57 @@ func growth(ctx context.Context, l *lab) (_ []float64, err error) {
 			}
 		}
 	}
-	worst := deeds[0].name
+	worst := operations[0].name
 	var said []string
-	for _, d := range deeds {
+	for _, d := range operations {
 		if figures.Median(ratios[d.name]) < figures.Median(ratios[worst]) {
 			worst = d.name
 		}
 		said = append(said, d.name+" "+figures.Format(figures.Median(ratios[d.name])))
 	}
-	l.say("%s", strings.Join(said, ", "))
+	h.logf("%s", strings.Join(said, ", "))
 	return ratios[worst], nil
 }
 
-func (l *lab) growthRound(ctx context.Context, round int, sides [2]*grown) (map[string]float64, error) {
+func (h *harness) growthRound(ctx context.Context, round int, sides [2]*grown) (map[string]float64, error) {
 	ratios := make(map[string]float64)
-	for _, d := range deeds {
+	for _, d := range operations {
 		var got [2]float64
 		for turn := range sides {
 			side := (round + turn) % 2
-			value, err := d.do(l, ctx, sides[side])
+			value, err := d.do(h, ctx, sides[side])
 			if err != nil {
 				return nil, fmt.Errorf("%s with %d tasks: %w", d.name, sides[side].past, err)
 			}
 			got[side] = value
 		}
 		ratios[d.name] = got[0] / got[1]
-		l.say("round %d: %s %s ÷ %s = %s", round, d.name, figures.Format(got[0]), figures.Format(got[1]), figures.Format(ratios[d.name]))
+		h.logf("round %d: %s %s ÷ %s = %s", round, d.name, figures.Format(got[0]), figures.Format(got[1]), figures.Format(ratios[d.name]))
 	}
 	return ratios, errors.Join(sides[0].restore(ctx), sides[1].restore(ctx))
 }
 
-func (l *lab) createGrown(ctx context.Context, g *grown) (float64, error) {
-	return rate(load.Each(ctx, 8, l.grownTasks, func(ctx context.Context, _ int) error {
+func (h *harness) createGrown(ctx context.Context, g *grown) (float64, error) {
+	return rate(load.Each(ctx, 8, h.grownTasks, func(ctx context.Context, _ int) error {
 		_, err := g.node.Create(ctx, "", call())
 		return err
 	}))
 }
 
-func (l *lab) drainGrown(ctx context.Context, g *grown) (float64, error) {
-	elapsed, err := drainNode(ctx, g.db, g.node, g.begin(l.grownTasks))
+func (h *harness) drainGrown(ctx context.Context, g *grown) (float64, error) {
+	elapsed, err := drainNode(ctx, g.db, g.node, g.begin(h.grownTasks))
 	if err = errors.Join(err, g.node.Stop(ctx)); err != nil {
 		return 0, err
 	}
-	return float64(l.grownTasks) / elapsed.Seconds(), g.db.expect(ctx, l.grownTasks,
+	return float64(h.grownTasks) / elapsed.Seconds(), g.db.expect(ctx, h.grownTasks,
 		`SELECT count(*) FROM `+tasksTable+` WHERE status = 'completed' AND tool = 'noop' AND run_seq = 1 AND created_at > $1`, g.until)
 }
 
 // pollGrown polls the newest, of which there are as many in any past: a task is polled
 // until it has ended. What was not read for long may have to come from a disk, which
 // is not what grows here.
-func (l *lab) pollGrown(ctx context.Context, g *grown) (float64, error) {
-	return rate(load.Closed(ctx, 64, l.duration, func(ctx context.Context, _ int) error {
+func (h *harness) pollGrown(ctx context.Context, g *grown) (float64, error) {
+	return rate(load.Closed(ctx, 64, h.duration, func(ctx context.Context, _ int) error {
 		id := pastID(g.past - rand.IntN(fewTasks)) //nolint:gosec // any will do
 		task, err := g.node.Get(ctx, "", id)
 		if err == nil && (task.Status != mcptasks.StatusCompleted || task.Outcome == nil) {
@@ -114,8 +114,8 @@ func (l *lab) pollGrown(ctx context.Context, g *grown) (float64, error) {
 	}))
 }
 
-func (l *lab) listGrown(ctx context.Context, g *grown) (float64, error) {
-	return rate(load.Closed(ctx, 8, l.duration, func(ctx context.Context, _ int) error {
+func (h *harness) listGrown(ctx context.Context, g *grown) (float64, error) {
+	return rate(load.Closed(ctx, 8, h.duration, func(ctx context.Context, _ int) error {
 		page, err := g.node.List(ctx, "", g.pages[rand.IntN(len(g.pages))], 0) //nolint:gosec // any will do
 		if err == nil && len(page.Tasks) != listPage {
 			err = fmt.Errorf("a page has %d tasks, not %d", len(page.Tasks), listPage)

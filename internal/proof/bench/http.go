@@ -26,13 +26,13 @@ const httpClients = 64
 
 // httpGets compares polls over HTTP, of the tasks that polls reads, with calls of the
 // echo tool that are answered with the text that our tool's result has.
-func httpGets(ctx context.Context, l *lab) (_ []float64, err error) {
-	db, err := l.database(ctx)
+func httpGets(ctx context.Context, h *harness) (_ []float64, err error) {
+	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, db.drop)
-	p, err := l.polled(ctx, db)
+	p, err := h.polled(ctx, db)
 	if err != nil {
 		return nil, err
 	}
@@ -55,25 +55,25 @@ func httpGets(ctx context.Context, l *lab) (_ []float64, err error) {
 		for i, id := range p.new {
 			fresh[i] = get(id, `"status":"working"`)
 		}
-		return rate(clients.do(ctx, l.lasting(share), func() *exchange {
+		return rate(clients.do(ctx, h.lasting(share), func() *exchange {
 			if n := rand.N(2 * len(past)); n < len(past) { //nolint:gosec // any will do
 				return past[n]
 			}
 			return fresh[rand.N(len(fresh))] //nolint:gosec // any will do
 		}))
 	}
-	return l.ratios(ctx, l.rounds, gets, l.echoes(clients, answer))
+	return h.ratios(ctx, h.rounds, gets, h.echoes(clients, answer))
 }
 
 // httpCalls compares calls that are answered with a handle with calls of the echo tool
 // with the same arguments.
-func httpCalls(ctx context.Context, l *lab) (_ []float64, err error) {
-	db, err := l.database(ctx)
+func httpCalls(ctx context.Context, h *harness) (_ []float64, err error) {
+	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, db.drop)
-	if err := l.migrate(ctx, db.url); err != nil {
+	if err := h.migrate(ctx, db.url); err != nil {
 		return nil, err
 	}
 	clients, stop, err := dialServer(ctx, db)
@@ -83,7 +83,7 @@ func httpCalls(ctx context.Context, l *lab) (_ []float64, err error) {
 	defer closing(&err, stop)
 	call := post("/mcp", mcpwire.MethodCall, "noop", toolCall("noop", json.RawMessage(arguments)), `"resultType":"task"`, `"status":"working"`)
 	calls := func(ctx context.Context, share float64) (float64, error) {
-		result, err := clients.do(ctx, l.lasting(share), func() *exchange { return call })
+		result, err := clients.do(ctx, h.lasting(share), func() *exchange { return call })
 		if err != nil {
 			return 0, err
 		}
@@ -92,21 +92,21 @@ func httpCalls(ctx context.Context, l *lab) (_ []float64, err error) {
 			db.clear(ctx, tasksTable, jobsTable),
 		)
 	}
-	return l.ratios(ctx, l.rounds, calls, l.echoes(clients, topic))
+	return h.ratios(ctx, h.rounds, calls, h.echoes(clients, topic))
 }
 
 // topic is that of arguments.
 const topic = "the tides of the North Sea"
 
-// echoes is the floor: the echo tool, told to say a text.
-func (l *lab) echoes(clients clients, text string) arm {
+// echoes is the baseline: the echo tool, told to say a text.
+func (h *harness) echoes(clients clients, text string) side {
 	args, err := json.Marshal(input{Topic: text, Steps: 5, Notify: "someone@example.org"})
 	if err != nil {
 		panic(err) // strings and a number
 	}
 	call := post("/echo", mcpwire.MethodCall, "echo", toolCall("echo", args), `"resultType":"complete"`, text)
 	return func(ctx context.Context, share float64) (float64, error) {
-		return rate(clients.do(ctx, l.lasting(share), func() *exchange { return call }))
+		return rate(clients.do(ctx, h.lasting(share), func() *exchange { return call }))
 	}
 }
 
@@ -190,7 +190,7 @@ func dialServer(ctx context.Context, db *database) (_ clients, stop func() error
 // do has each client exchange what next says, again and again.
 func (cs clients) do(ctx context.Context, lasting time.Duration, next func() *exchange) (*load.Result, error) {
 	for _, c := range cs {
-		if err := c.conn.SetDeadline(time.Now().Add(lasting + patience)); err != nil {
+		if err := c.conn.SetDeadline(time.Now().Add(lasting + waitLimit)); err != nil {
 			return nil, err
 		}
 	}

@@ -37,8 +37,8 @@ func (s *statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEnd
 // idle measures how many statements a second a node sends that works, with the
 // defaults, and has nothing to do. All its connections are made as its pool's are,
 // the one that beats and the one that listens too, so that all are counted.
-func idle(ctx context.Context, l *lab) (_ []float64, err error) {
-	db, err := l.database(ctx)
+func idle(ctx context.Context, h *harness) (_ []float64, err error) {
+	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -70,17 +70,17 @@ func idle(ctx context.Context, l *lab) (_ []float64, err error) {
 	if err := node.Start(ctx); err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, l.idle/2); err != nil { // until it has come to rest
+	if err := pause(ctx, h.idle/2); err != nil { // until it has come to rest
 		return nil, err
 	}
 	var rounds []float64
-	for round := range l.rounds {
+	for round := range h.rounds {
 		before := sent.n.Load()
-		if err := pause(ctx, l.idle); err != nil {
+		if err := pause(ctx, h.idle); err != nil {
 			return nil, err
 		}
-		rounds = append(rounds, float64(sent.n.Load()-before)/l.idle.Seconds())
-		l.say("round %d: %.1f statements a second", round+1, rounds[round])
+		rounds = append(rounds, float64(sent.n.Load()-before)/h.idle.Seconds())
+		h.logf("round %d: %.1f statements a second", round+1, rounds[round])
 	}
 	if sent.n.Load() == 0 {
 		return nil, errors.New("no statement was counted")

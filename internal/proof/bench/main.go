@@ -2,7 +2,7 @@
 
 // Command bench measures how near mcptasks is to what its database can do, and
 // whether it stays there as it grows. Most figures are ratios: ours, through the API
-// that programs use, to a floor without us, in turns on one machine with connections,
+// that programs use, to a baseline without us, in turns on one machine with connections,
 // durability and load alike.
 //
 //	go run ./internal/proof/bench -json figures.json
@@ -61,7 +61,7 @@ func (o *options) flags() {
 	flag.BoolVar(&o.markdown, "markdown", false, "print the table as Markdown")
 	flag.BoolVar(&o.judge, "judge", false, "exit with status 1 if a goal is missed")
 	flag.BoolVar(&o.quick, "quick", false, "only see that everything can be measured: one short round, not judged")
-	flag.IntVar(&o.connections, "connections", 64, "the size of both pools of a ratio, ours and the floor's")
+	flag.IntVar(&o.connections, "connections", 64, "the size of both pools of a ratio, ours and the baseline's")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often each figure is measured")
 	flag.IntVar(&o.growthRounds, "growth-rounds", 9, "how often growth is measured")
 	flag.DurationVar(&o.duration, "duration", 3*time.Second, "how long each side of a ratio is measured in a round")
@@ -79,8 +79,8 @@ func (o *options) flags() {
 	flag.StringVar(&o.url, "url", "", "of a child process: its database")
 }
 
-// hasten makes everything as short as it can be and still be seen to work.
-func (o *options) hasten() {
+// shorten makes everything as short as it can be and still be seen to work.
+func (o *options) shorten() {
 	o.rounds, o.growthRounds = 1, 1
 	o.duration = 300 * time.Millisecond
 	o.drained, o.drainedFile = 1_000, 100
@@ -89,7 +89,7 @@ func (o *options) hasten() {
 	o.idle = 2 * time.Second
 }
 
-// gcPercent is GOGC of all that is measured, ours and the floors, in this process and
+// gcPercent is GOGC of all that is measured, ours and the baselines, in this process and
 // its children: the one that command.Main sets.
 const gcPercent = 400
 
@@ -103,7 +103,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	do := run
 	if o.role != "" {
-		do = play
+		do = playRole
 	}
 	err := do(ctx, &o)
 	stop()
@@ -122,20 +122,20 @@ func run(ctx context.Context, o *options) error {
 		return errors.New("there are no arguments but flags, at least one round, and -quick is not judged")
 	}
 	if o.quick {
-		o.hasten()
+		o.shorten()
 	}
-	l, err := newLab(o)
+	h, err := newHarness(o)
 	if err != nil {
 		return err
 	}
-	defer l.close()
+	defer h.close()
 	var rows []figures.Row
 	var failed []error
 	for _, m := range measures() {
 		if !m.matches(wanted) {
 			continue
 		}
-		measured, err := m.take(ctx, l)
+		measured, err := m.take(ctx, h)
 		rows = append(rows, measured...)
 		if err != nil {
 			failed = append(failed, err)
@@ -144,11 +144,11 @@ func run(ctx context.Context, o *options) error {
 			break
 		}
 	}
-	return errors.Join(append(failed, o.report(ctx, l, rows))...)
+	return errors.Join(append(failed, o.report(ctx, h, rows))...)
 }
 
 // report prints what was measured on what.
-func (o *options) report(ctx context.Context, l *lab, rows []figures.Row) error {
+func (o *options) report(ctx context.Context, h *harness, rows []figures.Row) error {
 	if len(rows) == 0 {
 		return errors.New("nothing was measured")
 	}
@@ -156,7 +156,7 @@ func (o *options) report(ctx context.Context, l *lab, rows []figures.Row) error 
 	if o.markdown {
 		write = figures.Markdown
 	}
-	fmt.Printf("\n%s\n\n", l.describe(ctx))
+	fmt.Printf("\n%s\n\n", h.describe(ctx))
 	err := write(os.Stdout, rows)
 	if o.json != "" {
 		err = errors.Join(err, figures.WriteJSON(o.json, rows))

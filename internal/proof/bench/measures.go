@@ -16,16 +16,16 @@ import (
 type measure struct {
 	figures []figures.Figure
 	// sample returns what each round gave, for each of the figures.
-	sample func(ctx context.Context, l *lab) ([][]float64, error)
+	sample func(ctx context.Context, h *harness) ([][]float64, error)
 }
 
 // measures are all, in the order of the table.
 func measures() []measure {
-	one := func(name, unit string, goal figures.Goal, sample func(context.Context, *lab) ([]float64, error)) measure {
+	one := func(name, unit string, goal figures.Goal, sample func(context.Context, *harness) ([]float64, error)) measure {
 		return measure{
 			figures: []figures.Figure{{Name: name, Unit: unit, Goal: goal}},
-			sample: func(ctx context.Context, l *lab) ([][]float64, error) {
-				rounds, err := sample(ctx, l)
+			sample: func(ctx context.Context, h *harness) ([][]float64, error) {
+				rounds, err := sample(ctx, h)
 				return [][]float64{rounds}, err
 			},
 		}
@@ -68,41 +68,41 @@ func (m *measure) matches(wanted *regexp.Regexp) bool {
 }
 
 // take measures and returns the figures' rows.
-func (m *measure) take(ctx context.Context, l *lab) ([]figures.Row, error) {
+func (m *measure) take(ctx context.Context, h *harness) ([]figures.Row, error) {
 	name := m.figures[0].Name
-	l.measuring(name)
+	h.measuring(name)
 	begin := time.Now()
-	samples, err := m.sample(ctx, l)
+	samples, err := m.sample(ctx, h)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	l.say("took %s", time.Since(begin).Round(time.Second))
+	h.logf("took %s", time.Since(begin).Round(time.Second))
 	var rows []figures.Row
 	for i, f := range m.figures {
-		rows = append(rows, f.Row(samples[i], !l.quick))
+		rows = append(rows, f.Row(samples[i], !h.quick))
 	}
 	return rows, nil
 }
 
-// An arm is one side of a ratio: it does its work once and returns how it did. What it
+// An side is one side of a ratio: it does its work once and returns how it did. What it
 // does is as much as a round has, or a share of that to warm up.
-type arm func(ctx context.Context, share float64) (float64, error)
+type side func(ctx context.Context, share float64) (float64, error)
 
 const (
 	warmUp = 0.3
 	whole  = 1.0
 )
 
-func (l *lab) lasting(share float64) time.Duration {
-	return time.Duration(share * float64(l.duration))
+func (h *harness) lasting(share float64) time.Duration {
+	return time.Duration(share * float64(h.duration))
 }
 
 func portion(n int, share float64) int { return max(int(share*float64(n)), 1) }
 
-// ratios warms both arms up, then runs them in turns, another one first in each round,
-// and returns each round's ratio of ours to the floor.
-func (l *lab) ratios(ctx context.Context, rounds int, ours, floor arm) ([]float64, error) {
-	for _, a := range []arm{ours, floor} {
+// ratios warms both sides up, then runs them in turns, another one first in each round,
+// and returns each round's ratio of ours to the baseline.
+func (h *harness) ratios(ctx context.Context, rounds int, ours, baseline side) ([]float64, error) {
+	for _, a := range []side{ours, baseline} {
 		if _, err := a(ctx, warmUp); err != nil {
 			return nil, err
 		}
@@ -110,18 +110,18 @@ func (l *lab) ratios(ctx context.Context, rounds int, ours, floor arm) ([]float6
 	var all []float64
 	for round := range rounds {
 		got := make([]float64, 2)
-		arms := []arm{ours, floor}
-		for turn := range arms {
+		sides := []side{ours, baseline}
+		for turn := range sides {
 			side := (round + turn) % 2
 			runtime.GC() // nobody pays for the other's garbage
-			value, err := arms[side](ctx, whole)
+			value, err := sides[side](ctx, whole)
 			if err != nil {
 				return nil, err
 			}
 			got[side] = value
 		}
 		all = append(all, got[0]/got[1])
-		l.say("round %d: %s ÷ %s = %s", round+1, figures.Format(got[0]), figures.Format(got[1]), figures.Format(got[0]/got[1]))
+		h.logf("round %d: %s ÷ %s = %s", round+1, figures.Format(got[0]), figures.Format(got[1]), figures.Format(got[0]/got[1]))
 	}
 	return all, nil
 }

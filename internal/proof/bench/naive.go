@@ -21,7 +21,7 @@ import (
 // transaction, a statement to claim, a statement to finish, nothing joined with
 // another's. It is tuned as we are: the same pool, workers and cooldown, a fence, the
 // same indexes and fillfactor, River's completer settles the jobs in batches, and
-// workers are woken by a doorbell after the commit, since a notification within each
+// workers are woken by a notifier after the commit, since a notification within each
 // transaction makes commits wait for one another. It runs no tool, and wants nothing
 // that is not asked of it here.
 type naive struct {
@@ -58,10 +58,10 @@ func newNaive(ctx context.Context, db *database) (*naive, error) {
 		return nil, err
 	}
 	// An inserter's cooldown is how often it notifies within its transactions: the
-	// doorbell does that here.
+	// notifier does that here.
 	const never = 24 * time.Hour
 	inserter, err := river.NewClient[pgx.Tx](riverpgxv5.New(db.pool), &river.Config{
-		Logger: quiet, Schema: floorSchema, FetchCooldown: never, FetchPollInterval: never,
+		Logger: quiet, Schema: baselineSchema, FetchCooldown: never, FetchPollInterval: never,
 	})
 	return &naive{db: db, inserter: inserter}, err
 }
@@ -76,7 +76,7 @@ const naiveInsert = `
 INSERT INTO naive (id, owner, tool, args, status, ttl, job_id, created_at, updated_at)
 VALUES ($1, '', 'noop', $2, 'working', 86400000, $3, $4, $4)`
 
-func (n *naive) create(ctx context.Context, bell *doorbell) (string, error) {
+func (n *naive) create(ctx context.Context, notifier *notifier) (string, error) {
 	id := uuid.NewString()
 	err := pgx.BeginFunc(ctx, n.db.pool, func(tx pgx.Tx) error {
 		inserted, err := n.inserter.InsertTx(ctx, tx, naiveArgs{TaskID: id}, nil)
@@ -86,14 +86,14 @@ func (n *naive) create(ctx context.Context, bell *doorbell) (string, error) {
 		_, err = tx.Exec(ctx, naiveInsert, id, arguments, inserted.Job.ID, time.Now())
 		return err
 	})
-	bell.ring()
+	notifier.notify()
 	return id, err
 }
 
 type naiveWorker struct {
 	river.WorkerDefaults[naiveArgs]
-	db   *database
-	ends *ends
+	db          *database
+	completions *completions
 }
 
 const naiveClaim = `
@@ -127,15 +127,15 @@ func (w *naiveWorker) work(ctx context.Context, job *river.Job[naiveArgs]) error
 	if finished.RowsAffected() != 1 {
 		return fmt.Errorf("the task %s was lost", id)
 	}
-	w.ends.tell(id)
+	w.completions.announce(id)
 	return nil
 }
 
 // loop is the naive side of endToEnd.
 func (n *naive) loop(ctx context.Context, lasting time.Duration) (float64, error) {
-	told := newEnds()
+	completed := newCompletions()
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &naiveWorker{db: n.db, ends: told})
+	river.AddWorker(workers, &naiveWorker{db: n.db, completions: completed})
 	client, err := river.NewClient[pgx.Tx](riverpgxv5.New(n.db.pool), riverConfig(workers))
 	if err != nil {
 		return 0, err
@@ -143,44 +143,44 @@ func (n *naive) loop(ctx context.Context, lasting time.Duration) (float64, error
 	if err := client.Start(ctx); err != nil {
 		return 0, err
 	}
-	bell := newDoorbell(ctx, n.db)
+	notifier := newNotifier(ctx, n.db)
 	result, err := load.Closed(ctx, loopCallers, lasting, func(ctx context.Context, _ int) error {
-		id, err := n.create(ctx, bell)
+		id, err := n.create(ctx, notifier)
 		if err != nil {
 			return err
 		}
-		return told.wait(ctx, id)
+		return completed.wait(ctx, id)
 	})
-	bell.stop()
+	notifier.stop()
 	if err = errors.Join(err, client.Stop(context.WithoutCancel(ctx))); err != nil {
 		return 0, err
 	}
 	return result.Rate(), errors.Join(
 		n.db.expect(ctx, len(result.Took), `SELECT count(*) FROM naive WHERE status = 'completed' AND run_seq = 1`),
 		n.db.expect(ctx, 0, `SELECT count(*) FROM naive WHERE status <> 'completed'`),
-		n.db.clear(ctx, "naive", floorSchema+".river_job"),
+		n.db.clear(ctx, "naive", baselineSchema+".river_job"),
 	)
 }
 
-// doorbell wakes River's workers after commits, a thousand times a second at most,
+// notifier wakes River's workers after commits, a thousand times a second at most,
 // and always once more after the last.
-type doorbell struct {
-	rung chan struct{}
-	quit chan struct{}
-	done sync.WaitGroup
+type notifier struct {
+	pending chan struct{}
+	quit    chan struct{}
+	done    sync.WaitGroup
 }
 
-func newDoorbell(ctx context.Context, db *database) *doorbell {
-	b := &doorbell{rung: make(chan struct{}, 1), quit: make(chan struct{})}
+func newNotifier(ctx context.Context, db *database) *notifier {
+	b := &notifier{pending: make(chan struct{}, 1), quit: make(chan struct{})}
 	b.done.Go(func() {
 		for {
 			select {
-			case <-b.rung:
+			case <-b.pending:
 			case <-b.quit:
 				return
 			}
 			// River polls besides: a ring that fails is late, not lost.
-			_, _ = db.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, floorSchema+".river_insert", `{"queue": "default"}`)
+			_, _ = db.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, baselineSchema+".river_insert", `{"queue": "default"}`)
 			select {
 			case <-time.After(time.Millisecond):
 			case <-b.quit:
@@ -191,14 +191,14 @@ func newDoorbell(ctx context.Context, db *database) *doorbell {
 	return b
 }
 
-func (b *doorbell) ring() {
+func (b *notifier) notify() {
 	select {
-	case b.rung <- struct{}{}:
+	case b.pending <- struct{}{}:
 	default:
 	}
 }
 
-func (b *doorbell) stop() {
+func (b *notifier) stop() {
 	close(b.quit)
 	b.done.Wait()
 }

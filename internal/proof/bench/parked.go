@@ -69,29 +69,29 @@ func heap() int64 {
 }
 
 // parkedHeap measures the heap that parked tasks hold, each round in a new process.
-func parkedHeap(ctx context.Context, l *lab) (_ []float64, err error) {
-	db, err := l.database(ctx)
+func parkedHeap(ctx context.Context, h *harness) (_ []float64, err error) {
+	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, db.drop)
-	if err := l.migrate(ctx, db.url); err != nil {
+	if err := h.migrate(ctx, db.url); err != nil {
 		return nil, err
 	}
 	var rounds []float64
-	for round := range l.rounds {
-		bytes, goroutines, err := l.parkOnce(ctx, db)
+	for round := range h.rounds {
+		bytes, goroutines, err := h.parkOnce(ctx, db)
 		if err != nil {
 			return nil, err
 		}
 		rounds = append(rounds, float64(bytes)/1e6)
-		l.say("round %d: %.1f MB, %d goroutines more", round+1, float64(bytes)/1e6, goroutines)
+		h.logf("round %d: %.1f MB, %d goroutines more", round+1, float64(bytes)/1e6, goroutines)
 	}
 	return rounds, nil
 }
 
-func (l *lab) parkOnce(ctx context.Context, db *database) (bytes, goroutines int, err error) {
-	process, err := startChild("park", db.url, "-parked", strconv.Itoa(l.parked))
+func (h *harness) parkOnce(ctx context.Context, db *database) (bytes, goroutines int, err error) {
+	process, err := startChild("park", db.url, "-parked", strconv.Itoa(h.parked))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -103,7 +103,7 @@ func (l *lab) parkOnce(ctx context.Context, db *database) (bytes, goroutines int
 	if _, err := fmt.Sscan(words[0]+" "+words[1], &bytes, &goroutines); err != nil {
 		return 0, 0, err
 	}
-	if err := db.expect(ctx, l.parked, `SELECT count(*) FROM `+tasksTable+` WHERE status = 'input_required'`); err != nil {
+	if err := db.expect(ctx, h.parked, `SELECT count(*) FROM `+tasksTable+` WHERE status = 'input_required'`); err != nil {
 		return 0, 0, err
 	}
 	return bytes, goroutines, db.clear(ctx, tasksTable, jobsTable)

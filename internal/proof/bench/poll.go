@@ -17,19 +17,19 @@ import (
 // polls compares reading a task with selecting its status by its primary key. Half of
 // the tasks read have a result, which no client has to be told twice; the others are
 // working and were created just before, as most are that clients poll.
-func polls(callers int) func(context.Context, *lab) ([]float64, error) {
-	return func(ctx context.Context, l *lab) (_ []float64, err error) {
-		db, err := l.database(ctx)
+func polls(callers int) func(context.Context, *harness) ([]float64, error) {
+	return func(ctx context.Context, h *harness) (_ []float64, err error) {
+		db, err := h.database(ctx)
 		if err != nil {
 			return nil, err
 		}
 		defer closing(&err, db.drop)
-		p, err := l.polled(ctx, db)
+		p, err := h.polled(ctx, db)
 		if err != nil {
 			return nil, err
 		}
 		defer closing(&err, p.node.Close)
-		return l.ratios(ctx, l.rounds, l.polling(p, callers, p.get), l.polling(p, callers, p.selectStatus))
+		return h.ratios(ctx, h.rounds, h.polling(p, callers, p.get), h.polling(p, callers, p.selectStatus))
 	}
 }
 
@@ -44,13 +44,13 @@ type polled struct {
 }
 
 // polled works tasks on a node that then ends, and opens another.
-func (l *lab) polled(ctx context.Context, db *database) (_ *polled, err error) {
-	p := &polled{db: db, fresh: max(l.polledTasks/5, 1)}
-	worker, err := l.open(ctx, db.wide, noop(nil), working(runner.Config{}))
+func (h *harness) polled(ctx context.Context, db *database) (_ *polled, err error) {
+	p := &polled{db: db, fresh: max(h.polledTasks/5, 1)}
+	worker, err := h.open(ctx, db.wide, noop(nil), working(runner.Config{}))
 	if err != nil {
 		return nil, err
 	}
-	p.past, err = createAll(ctx, worker, l.polledTasks)
+	p.past, err = createAll(ctx, worker, h.polledTasks)
 	if err == nil {
 		err = worker.Start(ctx)
 	}
@@ -60,7 +60,7 @@ func (l *lab) polled(ctx context.Context, db *database) (_ *polled, err error) {
 	if err = errors.Join(err, worker.Close()); err != nil {
 		return nil, err
 	}
-	p.node, err = l.open(ctx, db.wide, noop(nil), runner.Config{})
+	p.node, err = h.open(ctx, db.wide, noop(nil), runner.Config{})
 	return p, err
 }
 
@@ -81,12 +81,12 @@ func createAll(ctx context.Context, node *runner.Node, n int) ([]string, error) 
 	return ids, err
 }
 
-func (l *lab) polling(p *polled, callers int, read func(ctx context.Context, id string, want mcptasks.Status) error) arm {
+func (h *harness) polling(p *polled, callers int, read func(ctx context.Context, id string, want mcptasks.Status) error) side {
 	return func(ctx context.Context, share float64) (float64, error) {
 		if err := p.renew(ctx); err != nil {
 			return 0, err
 		}
-		result, err := load.Closed(ctx, callers, l.lasting(share), func(ctx context.Context, _ int) error {
+		result, err := load.Closed(ctx, callers, h.lasting(share), func(ctx context.Context, _ int) error {
 			if n := rand.N(2 * len(p.past)); n < len(p.past) { //nolint:gosec // any will do
 				return read(ctx, p.past[n], mcptasks.StatusCompleted)
 			}

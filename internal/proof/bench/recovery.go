@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	recoveryBeat  = time.Second
-	recoveryLease = 3 * recoveryBeat
+	recoveryHeartbeat = time.Second
+	recoveryLease     = 3 * recoveryHeartbeat
 )
 
 func recovering() runner.Config {
-	return runner.Config{HeartbeatInterval: recoveryBeat, MaxWorkers: 1000} // room for all tasks at once
+	return runner.Config{HeartbeatInterval: recoveryHeartbeat, MaxWorkers: 1000} // room for all tasks at once
 }
 
 // hold is the role of the node that dies: its runs never end.
@@ -42,30 +42,30 @@ func rescue(ctx context.Context, o *options) error {
 
 // recovery measures the seconds from the SIGKILL of a node in the middle of many runs
 // until the last of their tasks has ended on another node.
-func recovery(ctx context.Context, l *lab) (_ []float64, err error) {
-	db, err := l.database(ctx)
+func recovery(ctx context.Context, h *harness) (_ []float64, err error) {
+	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, db.drop)
-	node, err := l.open(ctx, db.url, noop(nil), runner.Config{HeartbeatInterval: recoveryBeat})
+	node, err := h.open(ctx, db.url, noop(nil), runner.Config{HeartbeatInterval: recoveryHeartbeat})
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, node.Close)
 	var rounds []float64
-	for round := range l.rounds {
-		took, err := l.recoverOnce(ctx, db, node)
+	for round := range h.rounds {
+		took, err := h.recoverOnce(ctx, db, node)
 		if err != nil {
 			return nil, err
 		}
 		rounds = append(rounds, took.Seconds())
-		l.say("round %d: %.2f s", round+1, took.Seconds())
+		h.logf("round %d: %.2f s", round+1, took.Seconds())
 	}
 	return rounds, nil
 }
 
-func (l *lab) recoverOnce(ctx context.Context, db *database, node *runner.Node) (took time.Duration, err error) {
+func (h *harness) recoverOnce(ctx context.Context, db *database, node *runner.Node) (took time.Duration, err error) {
 	holder, err := startChild("hold", db.url)
 	if err != nil {
 		return 0, err
@@ -74,7 +74,7 @@ func (l *lab) recoverOnce(ctx context.Context, db *database, node *runner.Node) 
 	if _, err := holder.next(ctx, "working"); err != nil {
 		return 0, err
 	}
-	ids, err := createAll(ctx, node, l.recovered)
+	ids, err := createAll(ctx, node, h.recovered)
 	if err != nil {
 		return 0, err
 	}
@@ -91,7 +91,7 @@ func (l *lab) recoverOnce(ctx context.Context, db *database, node *runner.Node) 
 	if _, err := rescuer.next(ctx, "working"); err != nil {
 		return 0, err
 	}
-	if err := pause(ctx, recoveryLease+recoveryBeat); err != nil { // a node trusts its own beats first
+	if err := pause(ctx, recoveryLease+recoveryHeartbeat); err != nil { // a node trusts its own beats first
 		return 0, err
 	}
 	ended := watchAll(ctx, node, ids)
@@ -116,7 +116,7 @@ func watchAll(ctx context.Context, node *runner.Node, ids []string) func() error
 	var watchers sync.WaitGroup
 	errs := make([]error, len(ids))
 	for i, id := range ids {
-		watchers.Go(func() { errs[i] = completed(ctx, node, id) })
+		watchers.Go(func() { errs[i] = awaitCompleted(ctx, node, id) })
 	}
 	return func() error {
 		watchers.Wait()

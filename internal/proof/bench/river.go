@@ -13,15 +13,15 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// floorSchema is where the floors' River is: beside ours, in the same database.
-const floorSchema = "floor_river"
+// baselineSchema is where the baselines' River is: beside ours, in the same database.
+const baselineSchema = "baseline_river"
 
 // migrateRiver makes a schema with River's tables and nothing else.
 func migrateRiver(ctx context.Context, db *database) error {
-	if _, err := db.pool.Exec(ctx, "CREATE SCHEMA "+floorSchema); err != nil {
+	if _, err := db.pool.Exec(ctx, "CREATE SCHEMA "+baselineSchema); err != nil {
 		return err
 	}
-	migrator, err := rivermigrate.New(riverpgxv5.New(db.pool), &rivermigrate.Config{Logger: quiet, Schema: floorSchema})
+	migrator, err := rivermigrate.New(riverpgxv5.New(db.pool), &rivermigrate.Config{Logger: quiet, Schema: baselineSchema})
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func migrateRiver(ctx context.Context, db *database) error {
 func riverConfig(workers *river.Workers) *river.Config {
 	return &river.Config{
 		Logger:            quiet,
-		Schema:            floorSchema,
+		Schema:            baselineSchema,
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: drainWorkers}},
 		Workers:           workers,
 		FetchCooldown:     fetchCooldown,
@@ -86,12 +86,12 @@ func (e *emptyJobs) drain(ctx context.Context, n int) (float64, error) {
 	}
 	err = ran.wait(ctx)
 	if err == nil {
-		err = e.db.until(ctx, `SELECT NOT EXISTS (SELECT FROM `+floorSchema+`.river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))`)
+		err = e.db.until(ctx, `SELECT NOT EXISTS (SELECT FROM `+baselineSchema+`.river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))`)
 	}
 	elapsed := time.Since(begin)
 	return float64(n) / elapsed.Seconds(), errors.Join(err,
 		client.Stop(context.WithoutCancel(ctx)),
-		e.db.expect(ctx, n, `SELECT count(*) FROM `+floorSchema+`.river_job WHERE state = 'completed'`),
-		e.db.clear(ctx, floorSchema+".river_job"),
+		e.db.expect(ctx, n, `SELECT count(*) FROM `+baselineSchema+`.river_job WHERE state = 'completed'`),
+		e.db.clear(ctx, baselineSchema+".river_job"),
 	)
 }

@@ -69,8 +69,8 @@ func (s *server) exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// told are the settings that figures depend on.
-var told = []string{
+// settingNames are the settings that figures depend on.
+var settingNames = []string{
 	"server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_level",
 	"shared_buffers", "max_wal_size", "max_connections", "autovacuum",
 }
@@ -82,7 +82,7 @@ func (s *server) describe(ctx context.Context) string {
 	}
 	defer conn.Close(ctx)
 	var settings []string
-	for _, name := range told {
+	for _, name := range settingNames {
 		var value string
 		if err := conn.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value); err != nil {
 			value = err.Error()
@@ -98,31 +98,31 @@ type database struct {
 	name   string
 	url    string        // for nodes with the defaults
 	wide   string        // the same with a pool of -connections, for our side of a ratio
-	pool   *pgxpool.Pool // of that size: the floors', and the lab's own between them
+	pool   *pgxpool.Pool // of that size: the baselines', and the bench's own queries between them
 }
 
 // database starts the server if that has not been done, and creates a database.
-func (l *lab) database(ctx context.Context) (*database, error) {
-	if l.server == nil {
-		s, err := startServer(ctx, l.options.database)
+func (h *harness) database(ctx context.Context) (*database, error) {
+	if h.server == nil {
+		s, err := startServer(ctx, h.options.database)
 		if err != nil {
 			return nil, err
 		}
-		l.server = s
+		h.server = s
 	}
-	u, err := url.Parse(l.server.url)
+	u, err := url.Parse(h.server.url)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
 		return nil, errors.New("-database must be a postgres:// URL")
 	}
-	l.server.made++
-	d := &database{server: l.server, name: fmt.Sprintf("mcptasks_bench_%d_%d", os.Getpid(), l.server.made)}
-	if err := l.server.exec(ctx, "CREATE DATABASE "+d.name); err != nil {
+	h.server.made++
+	d := &database{server: h.server, name: fmt.Sprintf("mcptasks_bench_%d_%d", os.Getpid(), h.server.made)}
+	if err := h.server.exec(ctx, "CREATE DATABASE "+d.name); err != nil {
 		return nil, err
 	}
 	u.Path = "/" + d.name
 	d.url = u.String()
 	query := u.Query()
-	query.Set("pool_max_conns", strconv.Itoa(l.connections))
+	query.Set("pool_max_conns", strconv.Itoa(h.connections))
 	// As postgres.Open has them: without them River alone, too, was seen to stall for a
 	// whole round.
 	query.Set("enable_seqscan", "off")
@@ -159,7 +159,7 @@ func (d *database) expect(ctx context.Context, want int, query string, args ...a
 }
 
 // clear empties the tables and has the server write back what it has not, so that
-// every arm begins with the same.
+// every side begins with the same.
 func (d *database) clear(ctx context.Context, tables ...string) error {
 	if _, err := d.pool.Exec(ctx, "TRUNCATE "+strings.Join(tables, ", ")+" CASCADE"); err != nil {
 		return err
@@ -182,7 +182,7 @@ func (d *database) until(ctx context.Context, query string, args ...any) error {
 
 // until asks every two milliseconds until what is asked is so.
 func until(ctx context.Context, what string, ask func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("after %s it is not so: %s", patience, what))
+	ctx, cancel := context.WithTimeoutCause(ctx, waitLimit, fmt.Errorf("after %s it is not so: %s", waitLimit, what))
 	defer cancel()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
@@ -202,7 +202,7 @@ func until(ctx context.Context, what string, ask func(context.Context) (bool, er
 	}
 }
 
-// Our tables, for the lab's own looks at them.
+// Our tables, for the bench's own queries.
 const (
 	tasksTable = "mcptasks.mcp_task"
 	jobsTable  = "mcptasks.river_job"

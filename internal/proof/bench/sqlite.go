@@ -21,29 +21,29 @@ const sqliteCallers = 8
 
 // file returns the path of a new SQLite file. Each turn has its own, so that all begin
 // with the same.
-func (l *lab) file() string {
-	l.files++
-	return filepath.Join(l.dir, fmt.Sprintf("%d.db", l.files))
+func (h *harness) file() string {
+	h.files++
+	return filepath.Join(h.dir, fmt.Sprintf("%d.db", h.files))
 }
 
 // sqliteCreates compares how many tasks are created a second with one-row inserts.
-func sqliteCreates(ctx context.Context, l *lab) ([]float64, error) {
-	return l.ratios(ctx, l.rounds, l.createInFile, l.insertInFile)
+func sqliteCreates(ctx context.Context, h *harness) ([]float64, error) {
+	return h.ratios(ctx, h.rounds, h.createInFile, h.insertInFile)
 }
 
 // sqliteDrain compares how many tasks that wait are run and finished a second, by a
 // node with the workers that drain has, with one-row inserts.
-func sqliteDrain(ctx context.Context, l *lab) ([]float64, error) {
-	return l.ratios(ctx, l.rounds, l.drainFile, l.insertInFile)
+func sqliteDrain(ctx context.Context, h *harness) ([]float64, error) {
+	return h.ratios(ctx, h.rounds, h.drainFile, h.insertInFile)
 }
 
-func (l *lab) createInFile(ctx context.Context, share float64) (_ float64, err error) {
-	path := l.file()
-	node, err := l.open(ctx, "sqlite:"+path, noop(nil), runner.Config{})
+func (h *harness) createInFile(ctx context.Context, share float64) (_ float64, err error) {
+	path := h.file()
+	node, err := h.open(ctx, "sqlite:"+path, noop(nil), runner.Config{})
 	if err != nil {
 		return 0, err
 	}
-	result, err := load.Closed(ctx, sqliteCallers, l.lasting(share), func(ctx context.Context, _ int) error {
+	result, err := load.Closed(ctx, sqliteCallers, h.lasting(share), func(ctx context.Context, _ int) error {
 		_, err := node.Create(ctx, "", call())
 		return err
 	})
@@ -53,10 +53,10 @@ func (l *lab) createInFile(ctx context.Context, share float64) (_ float64, err e
 	return result.Rate(), countFile(ctx, path, len(result.Took), `SELECT count(*) FROM mcp_task t JOIN river_job j ON j.id = t.job_id WHERE j.state = 'available'`)
 }
 
-func (l *lab) drainFile(ctx context.Context, share float64) (_ float64, err error) {
-	path, n := l.file(), portion(l.drainedFile, share)
+func (h *harness) drainFile(ctx context.Context, share float64) (_ float64, err error) {
+	path, n := h.file(), portion(h.drainedFile, share)
 	ran := newCountdown(n)
-	node, err := l.open(ctx, "sqlite:"+path, noop(ran.one), working(runner.Config{}))
+	node, err := h.open(ctx, "sqlite:"+path, noop(ran.one), working(runner.Config{}))
 	if err != nil {
 		return 0, err
 	}
@@ -92,32 +92,32 @@ func (l *lab) drainFile(ctx context.Context, share float64) (_ float64, err erro
 	)
 }
 
-// insertInFile is the floor: rows of an id, the arguments and a time, each in a
+// insertInFile is the baseline: rows of an id, the arguments and a time, each in a
 // transaction of its own, through one connection that is as durable as ours.
-func (l *lab) insertInFile(ctx context.Context, share float64) (_ float64, err error) {
-	path := l.file()
+func (h *harness) insertInFile(ctx context.Context, share float64) (_ float64, err error) {
+	path := h.file()
 	db, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate")
 	if err != nil {
 		return 0, err
 	}
 	defer closing(&err, db.Close)
 	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, `CREATE TABLE floor (id text PRIMARY KEY, args text, created_at integer NOT NULL)`); err != nil {
+	if _, err := db.ExecContext(ctx, `CREATE TABLE baseline (id text PRIMARY KEY, args text, created_at integer NOT NULL)`); err != nil {
 		return 0, err
 	}
-	insert, err := db.PrepareContext(ctx, `INSERT INTO floor (id, args, created_at) VALUES (?, ?, ?)`)
+	insert, err := db.PrepareContext(ctx, `INSERT INTO baseline (id, args, created_at) VALUES (?, ?, ?)`)
 	if err != nil {
 		return 0, err
 	}
 	defer insert.Close()
-	result, err := load.Closed(ctx, sqliteCallers, l.lasting(share), func(ctx context.Context, _ int) error {
+	result, err := load.Closed(ctx, sqliteCallers, h.lasting(share), func(ctx context.Context, _ int) error {
 		_, err := insert.ExecContext(ctx, uuid.NewString(), arguments, time.Now().UnixMicro())
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	return result.Rate(), countFile(ctx, path, len(result.Took), `SELECT count(*) FROM floor`)
+	return result.Rate(), countFile(ctx, path, len(result.Took), `SELECT count(*) FROM baseline`)
 }
 
 // countFile fails if the query does not count as many rows as it should.

@@ -18,11 +18,11 @@ import (
 	_ "github.com/mcptasks/mcptasks/store/sqlite" // its figures are beside Postgres's
 )
 
-// patience bounds what takes seconds when all is well.
-const patience = time.Minute
+// waitLimit bounds what takes seconds when all is well.
+const waitLimit = time.Minute
 
-// lab is where measures are taken.
-type lab struct {
+// harness is where measures are taken.
+type harness struct {
 	*options
 	dir    string // for SQLite files
 	server *server
@@ -30,40 +30,40 @@ type lab struct {
 	files  int    // of SQLite that were made
 }
 
-func newLab(o *options) (*lab, error) {
+func newHarness(o *options) (*harness, error) {
 	dir, err := os.MkdirTemp("", "mcptasks-bench-")
 	if err != nil {
 		return nil, err
 	}
-	return &lab{options: o, dir: dir}, nil
+	return &harness{options: o, dir: dir}, nil
 }
 
-func (l *lab) close() {
-	if l.server != nil {
-		l.server.stop()
+func (h *harness) close() {
+	if h.server != nil {
+		h.server.stop()
 	}
-	_ = os.RemoveAll(l.dir)
+	_ = os.RemoveAll(h.dir)
 }
 
-func (l *lab) measuring(name string) { l.name = name }
+func (h *harness) measuring(name string) { h.name = name }
 
 // say tells those who wait how it is going.
-func (l *lab) say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "%s: %s\n", l.name, fmt.Sprintf(format, args...))
+func (h *harness) logf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s: %s\n", h.name, fmt.Sprintf(format, args...))
 }
 
 // describe says what the figures were measured on.
-func (l *lab) describe(ctx context.Context) string {
+func (h *harness) describe(ctx context.Context) string {
 	lines := []string{fmt.Sprintf("%d cores, %s, %s/%s, GOGC=%s; pools of %d connections",
-		runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, cmp.Or(os.Getenv("GOGC"), fmt.Sprint(gcPercent)), l.connections)}
-	if l.server != nil {
-		lines = append(lines, l.server.describe(ctx))
+		runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, cmp.Or(os.Getenv("GOGC"), fmt.Sprint(gcPercent)), h.connections)}
+	if h.server != nil {
+		lines = append(lines, h.server.describe(ctx))
 	}
 	return strings.Join(lines, "\n")
 }
 
 // open opens a node on the database, as a program does.
-func (l *lab) open(ctx context.Context, url string, tools *mcptasks.Tools, config runner.Config) (*runner.Node, error) {
+func (h *harness) open(ctx context.Context, url string, tools *mcptasks.Tools, config runner.Config) (*runner.Node, error) {
 	config.Logger = quiet
 	config.Migrate = true
 	return runner.Open(ctx, url, tools, &config)

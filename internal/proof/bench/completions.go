@@ -12,20 +12,20 @@ import (
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
-// ends tells callers that their task has ended, in memory and after the commit: it
+// completions tell callers that their task has ended, in memory and after the commit: it
 // costs the database nothing, so that what is compared is the writes. An end may come
 // before its caller knows the id.
-type ends struct {
+type completions struct {
 	mu    sync.Mutex
 	early map[string]struct{}
 	waits map[string]chan struct{}
 }
 
-func newEnds() *ends {
-	return &ends{early: make(map[string]struct{}), waits: make(map[string]chan struct{})}
+func newCompletions() *completions {
+	return &completions{early: make(map[string]struct{}), waits: make(map[string]chan struct{})}
 }
 
-func (e *ends) tell(ids ...string) {
+func (e *completions) announce(ids ...string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, id := range ids {
@@ -38,7 +38,7 @@ func (e *ends) tell(ids ...string) {
 	}
 }
 
-func (e *ends) wait(ctx context.Context, id string) error {
+func (e *completions) wait(ctx context.Context, id string) error {
 	e.mu.Lock()
 	if _, ok := e.early[id]; ok {
 		delete(e.early, id)
@@ -53,21 +53,21 @@ func (e *ends) wait(ctx context.Context, id string) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(patience):
-		return fmt.Errorf("the task %s has not ended within %s", id, patience)
+	case <-time.After(waitLimit):
+		return fmt.Errorf("the task %s has not ended within %s", id, waitLimit)
 	}
 }
 
-// telling is our driver, which tells of every end that it has committed.
-type telling struct {
+// announcing is our driver, which tells of every end that it has committed.
+type announcing struct {
 	*postgres.Driver
-	ends *ends
+	completions *completions
 }
 
-func (t telling) Finish(ctx context.Context, finishes []store.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
+func (t announcing) Finish(ctx context.Context, finishes []store.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
 	ids, completed, err := t.Driver.Finish(ctx, finishes, now, retention)
 	if err == nil {
-		t.ends.tell(ids...)
+		t.completions.announce(ids...)
 	}
 	return ids, completed, err
 }
