@@ -33,7 +33,7 @@ chaos: ## prove the invariants against an adversary (SEED=1 DURATION=60s DATABAS
 compat: ## build and test with the oldest River that we promise (compat/oldest.mod)
 	go run ./internal/proof/compat
 
-bench: ## measure how near the database's limit it is (JSON=file RUN=regexp, BENCHFLAGS=-quick)
+bench: ## measure how near the limit of the database it is, in wall and CPU time (JSON=file RUN=regexp, BENCHFLAGS=-quick)
 	go run ./internal/proof/bench $(if $(JSON),-json '$(JSON)') $(if $(RUN),-run '$(RUN)') $(BENCHFLAGS)
 
 BENCHTIME = 1x

@@ -17,7 +17,7 @@ const arrivalsPerSecond = 20
 // latency measures how long it takes from a create to its caller's having been told
 // that the task is completed, on a node with the defaults and little to do. It returns
 // each round's median and 99th percentile, in milliseconds.
-func latency(ctx context.Context, h *harness, url string) (_ [][]float64, err error) {
+func latency(ctx context.Context, h *harness, url string) (_ *samples, err error) {
 	node, err := h.open(ctx, url, noop(nil), runner.Config{})
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func latency(ctx context.Context, h *harness, url string) (_ [][]float64, err er
 		both[0], both[1] = append(both[0], p50), append(both[1], p99)
 		h.logf("round %d: p50 %.2f ms, p99 %.2f ms", round+1, p50, p99)
 	}
-	return both, nil
+	return &samples{values: both}, nil
 }
 
 func arrive(ctx context.Context, node *runner.Node, n int) (*load.Result, error) {
@@ -70,7 +70,7 @@ func awaitCompleted(ctx context.Context, node *runner.Node, id string) error {
 	return fmt.Errorf("the task %s was not seen to end", id)
 }
 
-func latencyPostgres(ctx context.Context, h *harness) (_ [][]float64, err error) {
+func latencyPostgres(ctx context.Context, h *harness) (_ *samples, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
@@ -84,5 +84,5 @@ func latencySQLite(ctx context.Context, h *harness) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return both[0], nil
+	return both.values[0], nil
 }

@@ -18,7 +18,7 @@ import (
 
 // workUntilCancelled is the role of a node whose runs last until their contexts end.
 func workUntilCancelled(ctx context.Context, o *options) error {
-	return work(ctx, o.url, runner.Config{}, func(ctx context.Context, run *mcptasks.Run, _ input) (*mcp.CallToolResult, any, error) {
+	return runWorker(ctx, o.url, runner.Config{}, func(ctx context.Context, run *mcptasks.Run, _ input) (*mcp.CallToolResult, any, error) {
 		fmt.Println("began", run.TaskID())
 		<-ctx.Done()
 		ended := time.Now()
@@ -30,8 +30,8 @@ func workUntilCancelled(ctx context.Context, o *options) error {
 	})
 }
 
-// work is a child that works one tool until it is killed.
-func work(ctx context.Context, url string, config runner.Config, handler mcptasks.Handler[input, any]) error {
+// runWorker is a child that works one tool until it is killed.
+func runWorker(ctx context.Context, url string, config runner.Config, handler mcptasks.Handler[input, any]) error {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "noop"}, handler, nil)
 	config.Logger = quiet

@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
 	"github.com/mcptasks/mcptasks/runner"
 )
 
@@ -54,56 +53,50 @@ func (c *creation) close() (err error) {
 	return errors.Join(err, c.db.drop())
 }
 
-// tasks creates tasks and sees that all are there, with their jobs.
-func (c *creation) tasks(ctx context.Context, callers int, lasting time.Duration) (*load.Result, error) {
-	result, err := load.Closed(ctx, callers, lasting, func(ctx context.Context, _ int) error {
+// tasks creates tasks and checks that all are there, with their jobs.
+func (c *creation) tasks(ctx context.Context, callers int, lasting time.Duration) (*work, error) {
+	done, err := closedLoop(ctx, c.db.pids(), callers, lasting, func(ctx context.Context, _ int) error {
 		_, err := c.node.Create(ctx, "", call())
 		return err
 	})
 	if err == nil {
-		err = c.db.expect(ctx, len(result.Took), `SELECT count(*) FROM `+tasksTable+` t JOIN `+jobsTable+` j ON j.id = t.job_id WHERE j.state = 'available'`)
+		err = c.db.expect(ctx, done.operations, `SELECT count(*) FROM `+tasksTable+` t JOIN `+jobsTable+` j ON j.id = t.job_id WHERE j.state = 'available'`)
 	}
-	return result, errors.Join(err, c.db.clear(ctx, tasksTable, jobsTable))
+	return done, errors.Join(err, c.db.clear(ctx, tasksTable, jobsTable))
 }
 
-// rows inserts the baseline's.
-func (c *creation) rows(ctx context.Context, callers int, lasting time.Duration) (*load.Result, error) {
-	result, err := load.Closed(ctx, callers, lasting, func(ctx context.Context, _ int) error {
+// rows inserts the baseline's rows.
+func (c *creation) rows(ctx context.Context, callers int, lasting time.Duration) (*work, error) {
+	done, err := closedLoop(ctx, c.db.pids(), callers, lasting, func(ctx context.Context, _ int) error {
 		_, err := c.db.pool.Exec(ctx, `INSERT INTO baseline (id, args, created_at) VALUES ($1, $2, $3)`, uuid.NewString(), arguments, time.Now())
 		return err
 	})
 	if err == nil {
-		err = c.db.expect(ctx, len(result.Took), `SELECT count(*) FROM baseline`)
+		err = c.db.expect(ctx, done.operations, `SELECT count(*) FROM baseline`)
 	}
-	return result, errors.Join(err, c.db.clear(ctx, "baseline"))
+	return done, errors.Join(err, c.db.clear(ctx, "baseline"))
 }
 
 // creates compares how many are created a second.
-func creates(callers int) func(context.Context, *harness) ([]float64, error) {
-	return func(ctx context.Context, h *harness) ([]float64, error) {
-		return h.creations(ctx, callers, (*load.Result).Rate)
+func creates(callers int) func(context.Context, *harness) (*samples, error) {
+	return func(ctx context.Context, h *harness) (*samples, error) {
+		return h.creations(ctx, callers, (*work).rate)
 	}
 }
 
-// createLatency compares how long one caller's takes, in the middle.
-func createLatency(ctx context.Context, h *harness) ([]float64, error) {
-	return h.creations(ctx, 1, func(r *load.Result) float64 { return r.Milliseconds(0.5) })
+// createLatency compares the median times that one caller's creates and inserts take.
+func createLatency(ctx context.Context, h *harness) (*samples, error) {
+	return h.creations(ctx, 1, (*work).median)
 }
 
-func (h *harness) creations(ctx context.Context, callers int, value func(*load.Result) float64) (_ []float64, err error) {
+func (h *harness) creations(ctx context.Context, callers int, value func(*work) float64) (_ *samples, err error) {
 	c, err := h.creation(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, c.close)
-	side := func(do func(context.Context, int, time.Duration) (*load.Result, error)) side {
-		return func(ctx context.Context, share float64) (float64, error) {
-			result, err := do(ctx, callers, h.lasting(share))
-			if err != nil {
-				return 0, err
-			}
-			return value(result), nil
-		}
+	one := func(do func(context.Context, int, time.Duration) (*work, error)) side {
+		return func(ctx context.Context, share float64) (*work, error) { return do(ctx, callers, h.lasting(share)) }
 	}
-	return h.ratios(ctx, h.rounds, side(c.tasks), side(c.rows))
+	return h.ratios(ctx, value, one(c.tasks), one(c.rows))
 }

@@ -31,7 +31,7 @@ func working(config runner.Config) runner.Config {
 // drain compares how many tasks that wait are claimed, run and finished a second, from
 // the start of the worker to the last one's end, with River's jobs that do nothing.
 // Ours are done when their outcomes are committed and their jobs settled, too.
-func drain(ctx context.Context, h *harness) (_ []float64, err error) {
+func drain(ctx context.Context, h *harness) (_ *samples, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
@@ -44,11 +44,11 @@ func drain(ctx context.Context, h *harness) (_ []float64, err error) {
 	if err := h.migrate(ctx, db.url); err != nil {
 		return nil, err
 	}
-	return h.ratios(ctx, h.rounds,
-		func(ctx context.Context, share float64) (float64, error) {
+	return h.ratios(ctx, (*work).rate,
+		func(ctx context.Context, share float64) (*work, error) {
 			return h.drainTasks(ctx, db, portion(h.drained, share))
 		},
-		func(ctx context.Context, share float64) (float64, error) {
+		func(ctx context.Context, share float64) (*work, error) {
 			return baseline.drain(ctx, portion(h.drained, share))
 		},
 	)
@@ -68,41 +68,46 @@ const (
 	jobsSettled = `NOT EXISTS (SELECT FROM ` + jobsTable + ` WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))`
 )
 
-// drainTasks makes n tasks, and returns how many a second a node ends.
-func (h *harness) drainTasks(ctx context.Context, db *database, n int) (_ float64, err error) {
+// drainTasks creates n tasks, and measures a node that works them.
+func (h *harness) drainTasks(ctx context.Context, db *database, n int) (_ *work, err error) {
 	ran := newCountdown(n)
 	node, err := h.open(ctx, db.wide, noop(ran.one), working(runner.Config{}))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer closing(&err, node.Close)
 	if err := fill(ctx, node, n); err != nil {
-		return 0, err
+		return nil, err
 	}
 	db.checkpoint(ctx)
-	elapsed, err := drainNode(ctx, db, node, ran)
+	done, err := drainNode(ctx, db, node, ran)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	err = errors.Join(
 		db.expect(ctx, n, `SELECT count(*) FROM `+tasksTable+` WHERE status = 'completed' AND NOT is_error AND run_seq = 1`),
 		db.expect(ctx, n, `SELECT count(*) FROM `+jobsTable+` WHERE state = 'completed'`),
 		db.clear(ctx, tasksTable, jobsTable),
 	)
-	return float64(n) / elapsed.Seconds(), err
+	return done, err
 }
 
-// drainNode starts the node and returns how long it took until nothing was left to do.
-func drainNode(ctx context.Context, db *database, node *runner.Node, ran *countdown) (time.Duration, error) {
-	begin := time.Now()
+// drainNode starts the node and measures it until nothing is left to do.
+func drainNode(ctx context.Context, db *database, node *runner.Node, ran *countdown) (*work, error) {
+	m, err := startMeter(db.pids())
+	if err != nil {
+		return nil, err
+	}
 	if err := node.Start(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err := ran.wait(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
-	err := db.until(ctx, tasksEnded+` AND `+jobsSettled)
-	return time.Since(begin), err
+	if err := db.until(ctx, tasksEnded+` AND `+jobsSettled); err != nil {
+		return nil, err
+	}
+	return m.stop(ran.n)
 }
 
 // fill creates n tasks.
@@ -118,12 +123,13 @@ func fill(ctx context.Context, node *runner.Node, n int) error {
 // countdown waits until something has happened often enough, which is when it becomes
 // worth to ask the database whether all is done: asking slows what is measured.
 type countdown struct {
+	n    int
 	left atomic.Int64
 	done chan struct{}
 }
 
 func newCountdown(n int) *countdown {
-	c := &countdown{done: make(chan struct{})}
+	c := &countdown{n: n, done: make(chan struct{})}
 	c.left.Store(int64(n))
 	return c
 }

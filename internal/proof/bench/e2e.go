@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/runner"
 	"github.com/mcptasks/mcptasks/store"
@@ -21,7 +20,7 @@ const loopCallers = 512
 // endToEnd compares how many tasks a second callers create and see completed, each the
 // next when its last has ended, with the same done by one transaction per create, one
 // per claim and one per finish.
-func endToEnd(ctx context.Context, h *harness) (_ []float64, err error) {
+func endToEnd(ctx context.Context, h *harness) (_ *samples, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
@@ -36,7 +35,7 @@ func endToEnd(ctx context.Context, h *harness) (_ []float64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.ratios(ctx, h.rounds, ours, func(ctx context.Context, share float64) (float64, error) {
+	return h.ratios(ctx, (*work).rate, ours, func(ctx context.Context, share float64) (*work, error) {
 		return naive.loop(ctx, h.lasting(share))
 	})
 }
@@ -61,16 +60,16 @@ func (h *harness) loop(ctx context.Context, db *database) (_ side, stop func() e
 		pool.Close()
 		return err
 	}
-	return func(ctx context.Context, share float64) (float64, error) {
+	return func(ctx context.Context, share float64) (*work, error) {
 		completed := newCompletions()
 		node, err := runner.New[pgx.Tx](ctx, announcing{driver, completed}, noop(nil), new(working(runner.Config{Logger: quiet})))
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if err := node.Start(ctx); err != nil {
-			return 0, errors.Join(err, node.Close())
+			return nil, errors.Join(err, node.Close())
 		}
-		result, err := load.Closed(ctx, loopCallers, h.lasting(share), func(ctx context.Context, _ int) error {
+		done, err := closedLoop(ctx, db.pids(), loopCallers, h.lasting(share), func(ctx context.Context, _ int) error {
 			task, err := node.Create(ctx, "", call())
 			if err != nil {
 				return err
@@ -78,10 +77,10 @@ func (h *harness) loop(ctx context.Context, db *database) (_ side, stop func() e
 			return completed.wait(ctx, task.ID)
 		})
 		if err = errors.Join(err, node.Close()); err != nil {
-			return 0, err
+			return nil, err
 		}
-		return result.Rate(), errors.Join(
-			db.expect(ctx, len(result.Took), `SELECT count(*) FROM `+tasksTable+` WHERE status = 'completed' AND NOT is_error AND run_seq = 1`),
+		return done, errors.Join(
+			db.expect(ctx, done.operations, `SELECT count(*) FROM `+tasksTable+` WHERE status = 'completed' AND NOT is_error AND run_seq = 1`),
 			db.expect(ctx, 0, `SELECT count(*) FROM `+tasksTable+` WHERE status <> 'completed'`),
 			db.clear(ctx, tasksTable, jobsTable),
 		)

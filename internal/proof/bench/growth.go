@@ -11,7 +11,6 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/proof/bench/figures"
-	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
 )
 
 // fewTasks is how many finished tasks the database has that the large one is held to.
@@ -20,7 +19,7 @@ const fewTasks = 10_000
 // A operation is something done on a database again and again, as often as a round has it.
 type operation struct {
 	name string
-	do   func(h *harness, ctx context.Context, g *grown) (perSecond float64, err error)
+	do   func(h *harness, ctx context.Context, g *grown) (*work, error)
 }
 
 // operations are in the order in which a round does them: what was created is drained.
@@ -34,7 +33,7 @@ var operations = []operation{
 // growth compares creates, the drain of what was created, polls, and pages of the list
 // on a database with many finished tasks with the same on one with few. It returns the
 // rounds of that which suffers most.
-func growth(ctx context.Context, h *harness) (_ []float64, err error) {
+func growth(ctx context.Context, h *harness) (_ *samples, err error) {
 	var sides [2]*grown
 	for i, past := range []int{h.past, fewTasks} {
 		if sides[i], err = h.grow(ctx, past); err != nil {
@@ -42,84 +41,80 @@ func growth(ctx context.Context, h *harness) (_ []float64, err error) {
 		}
 		defer closing(&err, sides[i].close)
 	}
-	ratios := make(map[string][]float64)
-	for round := range h.growthRounds + 1 { // the first warms up
-		got, err := h.growthRound(ctx, round, sides)
-		if err != nil {
+	ratios := make([]ratio, len(operations))
+	for round := range h.growthRounds + 1 {
+		if round == 1 { // the round before warmed up
+			clear(ratios)
+		}
+		if err := h.growthRound(ctx, round, sides, ratios); err != nil {
 			return nil, err
 		}
-		if round > 0 {
-			for name, ratio := range got {
-				ratios[name] = append(ratios[name], ratio)
-			}
-		}
 	}
-	worst := operations[0].name
+	worst := 0
 	var said []string
-	for _, d := range operations {
-		if figures.Median(ratios[d.name]) < figures.Median(ratios[worst]) {
-			worst = d.name
+	for i, op := range operations {
+		median := figures.Median(ratios[i].ratios)
+		if median < figures.Median(ratios[worst].ratios) {
+			worst = i
 		}
-		said = append(said, d.name+" "+figures.Format(figures.Median(ratios[d.name])))
+		said = append(said, op.name+" "+figures.Format(median))
 	}
 	h.logf("%s", strings.Join(said, ", "))
-	return ratios[worst], nil
+	return ratios[worst].samples(), nil
 }
 
-func (h *harness) growthRound(ctx context.Context, round int, sides [2]*grown) (map[string]float64, error) {
-	ratios := make(map[string]float64)
-	for _, d := range operations {
-		var got [2]float64
+func (h *harness) growthRound(ctx context.Context, round int, sides [2]*grown, ratios []ratio) error {
+	for i, op := range operations {
+		var done [2]*work
 		for turn := range sides {
 			side := (round + turn) % 2
-			value, err := d.do(h, ctx, sides[side])
-			if err != nil {
-				return nil, fmt.Errorf("%s with %d tasks: %w", d.name, sides[side].past, err)
+			var err error
+			if done[side], err = op.do(h, ctx, sides[side]); err != nil {
+				return fmt.Errorf("%s with %d tasks: %w", op.name, sides[side].past, err)
 			}
-			got[side] = value
 		}
-		ratios[d.name] = got[0] / got[1]
-		h.logf("round %d: %s %s ÷ %s = %s", round, d.name, figures.Format(got[0]), figures.Format(got[1]), figures.Format(ratios[d.name]))
+		ratios[i].add((*work).rate, done)
+		h.logf("round %d: %s %s", round, op.name, ratios[i].last())
 	}
-	return ratios, errors.Join(sides[0].restore(ctx), sides[1].restore(ctx))
+	return errors.Join(sides[0].restore(ctx), sides[1].restore(ctx))
 }
 
-func (h *harness) createGrown(ctx context.Context, g *grown) (float64, error) {
-	return rate(load.Each(ctx, 8, h.grownTasks, func(ctx context.Context, _ int) error {
+func (h *harness) createGrown(ctx context.Context, g *grown) (*work, error) {
+	return eachOnce(ctx, g.db.pids(), 8, h.grownTasks, func(ctx context.Context, _ int) error {
 		_, err := g.node.Create(ctx, "", call())
 		return err
-	}))
+	})
 }
 
-func (h *harness) drainGrown(ctx context.Context, g *grown) (float64, error) {
-	elapsed, err := drainNode(ctx, g.db, g.node, g.begin(h.grownTasks))
+func (h *harness) drainGrown(ctx context.Context, g *grown) (*work, error) {
+	done, err := drainNode(ctx, g.db, g.node, g.begin(h.grownTasks))
 	if err = errors.Join(err, g.node.Stop(ctx)); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return float64(h.grownTasks) / elapsed.Seconds(), g.db.expect(ctx, h.grownTasks,
+	return done, g.db.expect(ctx, h.grownTasks,
 		`SELECT count(*) FROM `+tasksTable+` WHERE status = 'completed' AND tool = 'noop' AND run_seq = 1 AND created_at > $1`, g.until)
 }
 
 // pollGrown polls the newest, of which there are as many in any past: a task is polled
 // until it has ended. What was not read for long may have to come from a disk, which
 // is not what grows here.
-func (h *harness) pollGrown(ctx context.Context, g *grown) (float64, error) {
-	return rate(load.Closed(ctx, 64, h.duration, func(ctx context.Context, _ int) error {
+func (h *harness) pollGrown(ctx context.Context, g *grown) (*work, error) {
+	return closedLoop(ctx, g.db.pids(), 64, h.duration, func(ctx context.Context, _ int) error {
 		id := pastID(g.past - rand.IntN(fewTasks)) //nolint:gosec // any will do
 		task, err := g.node.Get(ctx, "", id)
 		if err == nil && (task.Status != mcptasks.StatusCompleted || task.Outcome == nil) {
 			err = fmt.Errorf("the task %s was read as %+v", id, task)
 		}
 		return err
-	}))
+	})
 }
 
-func (h *harness) listGrown(ctx context.Context, g *grown) (float64, error) {
-	return rate(load.Closed(ctx, 8, h.duration, func(ctx context.Context, _ int) error {
+func (h *harness) listGrown(ctx context.Context, g *grown) (*work, error) {
+	return closedLoop(ctx, g.db.pids(), 8, h.duration, func(ctx context.Context, _ int) error {
 		page, err := g.node.List(ctx, "", g.pages[rand.IntN(len(g.pages))], 0) //nolint:gosec // any will do
 		if err == nil && len(page.Tasks) != listPage {
 			err = fmt.Errorf("a page has %d tasks, not %d", len(page.Tasks), listPage)
 		}
 		return err
-	}))
+	})
 }

@@ -58,6 +58,8 @@ func (h *harness) describe(ctx context.Context) string {
 		runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, cmp.Or(os.Getenv("GOGC"), fmt.Sprint(gcPercent)), h.connections)}
 	if h.server != nil {
 		lines = append(lines, h.server.describe(ctx))
+	} else {
+		lines = append(lines, describeDisk(ctx, h.dir, ""))
 	}
 	return strings.Join(lines, "\n")
 }

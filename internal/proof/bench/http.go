@@ -18,7 +18,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks/internal/mcpwire"
-	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
 )
 
 // httpClients is how many clients there are, each with a connection that it keeps.
@@ -26,7 +25,7 @@ const httpClients = 64
 
 // httpGets compares polls over HTTP, of the tasks that polls reads, with calls of the
 // echo tool that are answered with the text that our tool's result has.
-func httpGets(ctx context.Context, h *harness) (_ []float64, err error) {
+func httpGets(ctx context.Context, h *harness) (_ *samples, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
@@ -47,27 +46,27 @@ func httpGets(ctx context.Context, h *harness) (_ []float64, err error) {
 	for i, id := range p.past {
 		past[i] = get(id, `"status":"completed"`, answer)
 	}
-	gets := func(ctx context.Context, share float64) (float64, error) {
+	gets := func(ctx context.Context, share float64) (*work, error) {
 		if err := p.renew(ctx); err != nil {
-			return 0, err
+			return nil, err
 		}
 		fresh := make([]*exchange, len(p.new))
 		for i, id := range p.new {
 			fresh[i] = get(id, `"status":"working"`)
 		}
-		return rate(clients.do(ctx, h.lasting(share), func() *exchange {
+		return clients.do(ctx, db.pids(), h.lasting(share), func() *exchange {
 			if n := rand.N(2 * len(past)); n < len(past) { //nolint:gosec // any will do
 				return past[n]
 			}
 			return fresh[rand.N(len(fresh))] //nolint:gosec // any will do
-		}))
+		})
 	}
-	return h.ratios(ctx, h.rounds, gets, h.echoes(clients, answer))
+	return h.ratios(ctx, (*work).rate, gets, h.echoes(db, clients, answer))
 }
 
 // httpCalls compares calls that are answered with a handle with calls of the echo tool
 // with the same arguments.
-func httpCalls(ctx context.Context, h *harness) (_ []float64, err error) {
+func httpCalls(ctx context.Context, h *harness) (_ *samples, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
 		return nil, err
@@ -82,39 +81,32 @@ func httpCalls(ctx context.Context, h *harness) (_ []float64, err error) {
 	}
 	defer closing(&err, stop)
 	call := post("/mcp", mcpwire.MethodCall, "noop", toolCall("noop", json.RawMessage(arguments)), `"resultType":"task"`, `"status":"working"`)
-	calls := func(ctx context.Context, share float64) (float64, error) {
-		result, err := clients.do(ctx, h.lasting(share), func() *exchange { return call })
+	calls := func(ctx context.Context, share float64) (*work, error) {
+		done, err := clients.do(ctx, db.pids(), h.lasting(share), func() *exchange { return call })
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		return result.Rate(), errors.Join(
-			db.expect(ctx, len(result.Took), `SELECT count(*) FROM `+tasksTable+` t JOIN `+jobsTable+` j ON j.id = t.job_id WHERE j.state = 'available'`),
+		return done, errors.Join(
+			db.expect(ctx, done.operations, `SELECT count(*) FROM `+tasksTable+` t JOIN `+jobsTable+` j ON j.id = t.job_id WHERE j.state = 'available'`),
 			db.clear(ctx, tasksTable, jobsTable),
 		)
 	}
-	return h.ratios(ctx, h.rounds, calls, h.echoes(clients, topic))
+	return h.ratios(ctx, (*work).rate, calls, h.echoes(db, clients, topic))
 }
 
 // topic is that of arguments.
 const topic = "the tides of the North Sea"
 
 // echoes is the baseline: the echo tool, told to say a text.
-func (h *harness) echoes(clients clients, text string) side {
+func (h *harness) echoes(db *database, clients clients, text string) side {
 	args, err := json.Marshal(input{Topic: text, Steps: 5, Notify: "someone@example.org"})
 	if err != nil {
 		panic(err) // strings and a number
 	}
 	call := post("/echo", mcpwire.MethodCall, "echo", toolCall("echo", args), `"resultType":"complete"`, text)
-	return func(ctx context.Context, share float64) (float64, error) {
-		return rate(clients.do(ctx, h.lasting(share), func() *exchange { return call }))
+	return func(ctx context.Context, share float64) (*work, error) {
+		return clients.do(ctx, db.pids(), h.lasting(share), func() *exchange { return call })
 	}
-}
-
-func rate(result *load.Result, err error) (float64, error) {
-	if err != nil {
-		return 0, err
-	}
-	return result.Rate(), nil
 }
 
 // An exchange is a request as it goes over the wire, and what its answer has to hold.
@@ -188,13 +180,13 @@ func dialServer(ctx context.Context, db *database) (_ clients, stop func() error
 }
 
 // do has each client exchange what next says, again and again.
-func (cs clients) do(ctx context.Context, lasting time.Duration, next func() *exchange) (*load.Result, error) {
+func (cs clients) do(ctx context.Context, pids []int, lasting time.Duration, next func() *exchange) (*work, error) {
 	for _, c := range cs {
 		if err := c.conn.SetDeadline(time.Now().Add(lasting + waitLimit)); err != nil {
 			return nil, err
 		}
 	}
-	return load.Closed(ctx, len(cs), lasting, func(_ context.Context, caller int) error { return cs[caller].do(next()) })
+	return closedLoop(ctx, pids, len(cs), lasting, func(_ context.Context, caller int) error { return cs[caller].do(next()) })
 }
 
 func (c *client) do(e *exchange) error {

@@ -15,31 +15,39 @@ import (
 // A measure takes one figure, or several that are seen in the same runs.
 type measure struct {
 	figures []figures.Figure
-	// sample returns what each round gave, for each of the figures.
-	sample func(ctx context.Context, h *harness) ([][]float64, error)
+	sample  func(ctx context.Context, h *harness) (*samples, error)
+}
+
+// samples are what the rounds of a measure gave.
+type samples struct {
+	values [][]float64  // of each of the figures, by round
+	cpu    *figures.CPU // nil if the figure is no ratio, or CPU time cannot be measured
 }
 
 // measures are all, in the order of the table.
 func measures() []measure {
+	ratio := func(name string, goal figures.Goal, sample func(context.Context, *harness) (*samples, error)) measure {
+		return measure{figures: []figures.Figure{{Name: name, Unit: figures.Ratio, Goal: goal}}, sample: sample}
+	}
 	one := func(name, unit string, goal figures.Goal, sample func(context.Context, *harness) ([]float64, error)) measure {
 		return measure{
 			figures: []figures.Figure{{Name: name, Unit: unit, Goal: goal}},
-			sample: func(ctx context.Context, h *harness) ([][]float64, error) {
+			sample: func(ctx context.Context, h *harness) (*samples, error) {
 				rounds, err := sample(ctx, h)
-				return [][]float64{rounds}, err
+				return &samples{values: [][]float64{rounds}}, err
 			},
 		}
 	}
 	return []measure{
-		one("create_64", figures.Ratio, figures.AtLeast(1.3), creates(64)),
-		one("create_8", figures.Ratio, figures.AtLeast(0.45), creates(8)),
-		one("create_1", figures.Ratio, figures.AtMost(3), createLatency),
-		one("drain", figures.Ratio, figures.AtLeast(0.5), drain),
-		one("poll_64", figures.Ratio, figures.AtLeast(1.2), polls(64)),
-		one("poll_1", figures.Ratio, figures.AtLeast(0.75), polls(1)),
-		one("http_get", figures.Ratio, figures.AtLeast(3), httpGets),
-		one("http_call_64", figures.Ratio, figures.AtLeast(0.7), httpCalls),
-		one("e2e_512", figures.Ratio, figures.AtLeast(4), endToEnd),
+		ratio("create_64", figures.AtLeast(1.3), creates(64)),
+		ratio("create_8", figures.AtLeast(0.45), creates(8)),
+		ratio("create_1", figures.AtMost(3), createLatency),
+		ratio("drain", figures.AtLeast(0.5), drain),
+		ratio("poll_64", figures.AtLeast(1.2), polls(64)),
+		ratio("poll_1", figures.AtLeast(0.75), polls(1)),
+		ratio("http_get", figures.AtLeast(3), httpGets),
+		ratio("http_call_64", figures.AtLeast(0.7), httpCalls),
+		ratio("e2e_512", figures.AtLeast(4), endToEnd),
 		{
 			figures: []figures.Figure{
 				{Name: "e2e_p50", Unit: "ms", Goal: figures.AtMost(5)},
@@ -51,10 +59,10 @@ func measures() []measure {
 		one("cancel_p99", "ms", figures.AtMost(50), cancels),
 		one("recovery", "s", figures.AtMost(6), recovery),
 		one("parked_heap", "MB", figures.AtMost(10), parkedHeap),
-		one("growth", figures.Ratio, figures.AtLeast(0.8), growth),
+		ratio("growth", figures.AtLeast(0.8), growth),
 		one("idle", "/s", figures.AtMost(20), idle),
-		one("sqlite_create_8", figures.Ratio, figures.AtLeast(1), sqliteCreates),
-		one("sqlite_drain", figures.Ratio, figures.AtLeast(0.5), sqliteDrain),
+		ratio("sqlite_create_8", figures.AtLeast(1), sqliteCreates),
+		ratio("sqlite_drain", figures.AtLeast(0.5), sqliteDrain),
 	}
 }
 
@@ -67,26 +75,28 @@ func (m *measure) matches(wanted *regexp.Regexp) bool {
 	return false
 }
 
-// take measures and returns the figures' rows.
-func (m *measure) take(ctx context.Context, h *harness) ([]figures.Row, error) {
+// run measures and returns the figures' rows.
+func (m *measure) run(ctx context.Context, h *harness) ([]figures.Row, error) {
 	name := m.figures[0].Name
 	h.measuring(name)
 	begin := time.Now()
-	samples, err := m.sample(ctx, h)
+	got, err := m.sample(ctx, h)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	h.logf("took %s", time.Since(begin).Round(time.Second))
 	var rows []figures.Row
 	for i, f := range m.figures {
-		rows = append(rows, f.Row(samples[i], !h.quick))
+		row := f.Row(got.values[i], !h.quick)
+		row.CPU = got.cpu
+		rows = append(rows, row)
 	}
 	return rows, nil
 }
 
-// An side is one side of a ratio: it does its work once and returns how it did. What it
-// does is as much as a round has, or a share of that to warm up.
-type side func(ctx context.Context, share float64) (float64, error)
+// A side of a ratio does its work once and reports it. The work is as much as a round
+// has, or a share of that to warm up.
+type side func(ctx context.Context, share float64) (*work, error)
 
 const (
 	warmUp = 0.3
@@ -99,29 +109,28 @@ func (h *harness) lasting(share float64) time.Duration {
 
 func portion(n int, share float64) int { return max(int(share*float64(n)), 1) }
 
-// ratios warms both sides up, then runs them in turns, another one first in each round,
-// and returns each round's ratio of ours to the baseline.
-func (h *harness) ratios(ctx context.Context, rounds int, ours, baseline side) ([]float64, error) {
-	for _, a := range []side{ours, baseline} {
-		if _, err := a(ctx, warmUp); err != nil {
+// ratios warms both sides up, then runs them in turns. The sides alternate in going
+// first. It returns each round's ratio of our value to the baseline's.
+func (h *harness) ratios(ctx context.Context, value func(*work) float64, ours, baseline side) (*samples, error) {
+	sides := [2]side{ours, baseline}
+	for _, side := range sides {
+		if _, err := side(ctx, warmUp); err != nil {
 			return nil, err
 		}
 	}
-	var all []float64
-	for round := range rounds {
-		got := make([]float64, 2)
-		sides := []side{ours, baseline}
+	var got ratio
+	for round := range h.rounds {
+		var done [2]*work
 		for turn := range sides {
-			side := (round + turn) % 2
-			runtime.GC() // nobody pays for the other's garbage
-			value, err := sides[side](ctx, whole)
-			if err != nil {
+			i := (round + turn) % 2
+			runtime.GC() // no side pays for the other's garbage
+			var err error
+			if done[i], err = sides[i](ctx, whole); err != nil {
 				return nil, err
 			}
-			got[side] = value
 		}
-		all = append(all, got[0]/got[1])
-		h.logf("round %d: %s ÷ %s = %s", round+1, figures.Format(got[0]), figures.Format(got[1]), figures.Format(got[0]/got[1]))
+		got.add(value, done)
+		h.logf("round %d: %s", round+1, got.last())
 	}
-	return all, nil
+	return got.samples(), nil
 }

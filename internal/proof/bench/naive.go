@@ -13,8 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-
-	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
 )
 
 // naive is durable tasks as one writes them first: a task's row and River's job in one
@@ -132,19 +130,19 @@ func (w *naiveWorker) work(ctx context.Context, job *river.Job[naiveArgs]) error
 }
 
 // loop is the naive side of endToEnd.
-func (n *naive) loop(ctx context.Context, lasting time.Duration) (float64, error) {
+func (n *naive) loop(ctx context.Context, lasting time.Duration) (*work, error) {
 	completed := newCompletions()
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &naiveWorker{db: n.db, completions: completed})
 	client, err := river.NewClient[pgx.Tx](riverpgxv5.New(n.db.pool), riverConfig(workers))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err := client.Start(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
 	notifier := newNotifier(ctx, n.db)
-	result, err := load.Closed(ctx, loopCallers, lasting, func(ctx context.Context, _ int) error {
+	done, err := closedLoop(ctx, n.db.pids(), loopCallers, lasting, func(ctx context.Context, _ int) error {
 		id, err := n.create(ctx, notifier)
 		if err != nil {
 			return err
@@ -153,10 +151,10 @@ func (n *naive) loop(ctx context.Context, lasting time.Duration) (float64, error
 	})
 	notifier.stop()
 	if err = errors.Join(err, client.Stop(context.WithoutCancel(ctx))); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.Rate(), errors.Join(
-		n.db.expect(ctx, len(result.Took), `SELECT count(*) FROM naive WHERE status = 'completed' AND run_seq = 1`),
+	return done, errors.Join(
+		n.db.expect(ctx, done.operations, `SELECT count(*) FROM naive WHERE status = 'completed' AND run_seq = 1`),
 		n.db.expect(ctx, 0, `SELECT count(*) FROM naive WHERE status <> 'completed'`),
 		n.db.clear(ctx, "naive", baselineSchema+".river_job"),
 	)

@@ -17,8 +17,8 @@ import (
 // polls compares reading a task with selecting its status by its primary key. Half of
 // the tasks read have a result, which no client has to be told twice; the others are
 // working and were created just before, as most are that clients poll.
-func polls(callers int) func(context.Context, *harness) ([]float64, error) {
-	return func(ctx context.Context, h *harness) (_ []float64, err error) {
+func polls(callers int) func(context.Context, *harness) (*samples, error) {
+	return func(ctx context.Context, h *harness) (_ *samples, err error) {
 		db, err := h.database(ctx)
 		if err != nil {
 			return nil, err
@@ -29,7 +29,7 @@ func polls(callers int) func(context.Context, *harness) ([]float64, error) {
 			return nil, err
 		}
 		defer closing(&err, p.node.Close)
-		return h.ratios(ctx, h.rounds, h.polling(p, callers, p.get), h.polling(p, callers, p.selectStatus))
+		return h.ratios(ctx, (*work).rate, h.polling(p, callers, p.get), h.polling(p, callers, p.selectStatus))
 	}
 }
 
@@ -82,20 +82,16 @@ func createAll(ctx context.Context, node *runner.Node, n int) ([]string, error) 
 }
 
 func (h *harness) polling(p *polled, callers int, read func(ctx context.Context, id string, want mcptasks.Status) error) side {
-	return func(ctx context.Context, share float64) (float64, error) {
+	return func(ctx context.Context, share float64) (*work, error) {
 		if err := p.renew(ctx); err != nil {
-			return 0, err
+			return nil, err
 		}
-		result, err := load.Closed(ctx, callers, h.lasting(share), func(ctx context.Context, _ int) error {
+		return closedLoop(ctx, p.db.pids(), callers, h.lasting(share), func(ctx context.Context, _ int) error {
 			if n := rand.N(2 * len(p.past)); n < len(p.past) { //nolint:gosec // any will do
 				return read(ctx, p.past[n], mcptasks.StatusCompleted)
 			}
 			return read(ctx, p.new[rand.N(len(p.new))], mcptasks.StatusWorking) //nolint:gosec // any will do
 		})
-		if err != nil {
-			return 0, err
-		}
-		return result.Rate(), nil
 	}
 }
 

@@ -26,7 +26,7 @@ func recovering() runner.Config {
 
 // hold is the role of the node that dies: its runs never end.
 func hold(ctx context.Context, o *options) error {
-	return work(ctx, o.url, recovering(), func(ctx context.Context, run *mcptasks.Run, _ input) (*mcp.CallToolResult, any, error) {
+	return runWorker(ctx, o.url, recovering(), func(ctx context.Context, run *mcptasks.Run, _ input) (*mcp.CallToolResult, any, error) {
 		fmt.Println("began", run.TaskID())
 		<-ctx.Done()
 		return nil, nil, ctx.Err()
@@ -35,7 +35,7 @@ func hold(ctx context.Context, o *options) error {
 
 // rescue is the role of the node that lives: its runs answer at once.
 func rescue(ctx context.Context, o *options) error {
-	return work(ctx, o.url, recovering(), func(context.Context, *mcptasks.Run, input) (*mcp.CallToolResult, any, error) {
+	return runWorker(ctx, o.url, recovering(), func(context.Context, *mcptasks.Run, input) (*mcp.CallToolResult, any, error) {
 		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: answer}}}, nil, nil
 	})
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
@@ -63,35 +62,46 @@ func (w *emptyWorker) Work(context.Context, *river.Job[emptyArgs]) error {
 	return nil
 }
 
-// drain makes n jobs, and returns how many a second a client works and settles.
-func (e *emptyJobs) drain(ctx context.Context, n int) (float64, error) {
+// drain inserts n jobs, and measures a client that works and settles them.
+func (e *emptyJobs) drain(ctx context.Context, n int) (*work, error) {
 	ran := newCountdown(n)
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &emptyWorker{ran: ran.one})
 	client, err := river.NewClient[pgx.Tx](riverpgxv5.New(e.db.pool), riverConfig(workers))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	jobs := make([]river.InsertManyParams, n)
 	for i := range jobs {
 		jobs[i].Args = emptyArgs{}
 	}
 	if _, err := client.InsertManyFast(ctx, jobs); err != nil {
-		return 0, err
+		return nil, err
 	}
 	e.db.checkpoint(ctx)
-	begin := time.Now()
-	if err := client.Start(ctx); err != nil {
-		return 0, err
-	}
-	err = ran.wait(ctx)
-	if err == nil {
-		err = e.db.until(ctx, `SELECT NOT EXISTS (SELECT FROM `+baselineSchema+`.river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))`)
-	}
-	elapsed := time.Since(begin)
-	return float64(n) / elapsed.Seconds(), errors.Join(err,
+	done, err := e.drainClient(ctx, client, ran)
+	return done, errors.Join(err,
 		client.Stop(context.WithoutCancel(ctx)),
 		e.db.expect(ctx, n, `SELECT count(*) FROM `+baselineSchema+`.river_job WHERE state = 'completed'`),
 		e.db.clear(ctx, baselineSchema+".river_job"),
 	)
+}
+
+// drainClient starts the client and measures it until nothing is left to do.
+func (e *emptyJobs) drainClient(ctx context.Context, client *river.Client[pgx.Tx], ran *countdown) (*work, error) {
+	m, err := startMeter(e.db.pids())
+	if err != nil {
+		return nil, err
+	}
+	if err := client.Start(ctx); err != nil {
+		return nil, err
+	}
+	if err := ran.wait(ctx); err != nil {
+		return nil, err
+	}
+	err = e.db.until(ctx, `SELECT NOT EXISTS (SELECT FROM `+baselineSchema+`.river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))`)
+	if err != nil {
+		return nil, err
+	}
+	return m.stop(ran.n)
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,10 @@ type server struct {
 	url  string // of its maintenance database
 	stop func()
 	made int
+
+	// These are zero unless the server is a throwaway one on this machine.
+	postmaster int    // its process ID
+	disk       string // how fast its disk is
 }
 
 // tuning is what a throwaway server is set to beside its defaults and fsync: tests
@@ -48,11 +53,32 @@ func startServer(ctx context.Context, given string) (*server, error) {
 	if err == nil {
 		err = cluster.Restart(ctx, "fast")
 	}
+	if err == nil {
+		err = s.locate(ctx)
+	}
 	if err != nil {
 		s.stop()
 		return nil, err
 	}
 	return s, nil
+}
+
+// locate finds the process of a server that runs on this machine, and measures its disk
+// while nothing else writes to it.
+func (s *server) locate(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	const query = `SELECT current_setting('data_directory'), (SELECT setting FROM pg_config WHERE name = 'BINDIR')`
+	var data, programs string
+	if err := conn.QueryRow(ctx, query).Scan(&data, &programs); err != nil {
+		return err
+	}
+	s.disk = describeDisk(ctx, data, programs)
+	s.postmaster, err = postmasterPID(data)
+	return err
 }
 
 func (s *server) exec(ctx context.Context, statements ...string) error {
@@ -89,7 +115,7 @@ func (s *server) describe(ctx context.Context) string {
 		}
 		settings = append(settings, name+"="+value)
 	}
-	return "Postgres: " + strings.Join(settings, " ")
+	return "Postgres: " + strings.Join(settings, " ") + "\n" + cmp.Or(s.disk, "disk: n/a, the server is not a throwaway one on this machine")
 }
 
 // database is one of the server's, a measure's own.
@@ -133,6 +159,16 @@ func (h *harness) database(ctx context.Context) (*database, error) {
 		return nil, errors.Join(err, d.drop())
 	}
 	return d, nil
+}
+
+// pids are the processes whose CPU time is that of a figure on this database: this one
+// and the server. They are none if the server's cannot be measured.
+func (d *database) pids() []int {
+	ours := ourPIDs()
+	if ours == nil || d.server.postmaster == 0 {
+		return nil
+	}
+	return append(ours, d.server.postmaster)
 }
 
 // drop removes the database. It takes no context: it is done after an interrupt, too.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/mcptasks/mcptasks/internal/proof/bench/load"
 	"github.com/mcptasks/mcptasks/runner"
 )
 
@@ -27,54 +26,57 @@ func (h *harness) file() string {
 }
 
 // sqliteCreates compares how many tasks are created a second with one-row inserts.
-func sqliteCreates(ctx context.Context, h *harness) ([]float64, error) {
-	return h.ratios(ctx, h.rounds, h.createInFile, h.insertInFile)
+func sqliteCreates(ctx context.Context, h *harness) (*samples, error) {
+	return h.ratios(ctx, (*work).rate, h.createInFile, h.insertInFile)
 }
 
 // sqliteDrain compares how many tasks that wait are run and finished a second, by a
 // node with the workers that drain has, with one-row inserts.
-func sqliteDrain(ctx context.Context, h *harness) ([]float64, error) {
-	return h.ratios(ctx, h.rounds, h.drainFile, h.insertInFile)
+func sqliteDrain(ctx context.Context, h *harness) (*samples, error) {
+	return h.ratios(ctx, (*work).rate, h.drainFile, h.insertInFile)
 }
 
-func (h *harness) createInFile(ctx context.Context, share float64) (_ float64, err error) {
+func (h *harness) createInFile(ctx context.Context, share float64) (_ *work, err error) {
 	path := h.file()
 	node, err := h.open(ctx, "sqlite:"+path, noop(nil), runner.Config{})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	result, err := load.Closed(ctx, sqliteCallers, h.lasting(share), func(ctx context.Context, _ int) error {
+	done, err := closedLoop(ctx, ourPIDs(), sqliteCallers, h.lasting(share), func(ctx context.Context, _ int) error {
 		_, err := node.Create(ctx, "", call())
 		return err
 	})
 	if err = errors.Join(err, node.Close()); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.Rate(), countFile(ctx, path, len(result.Took), `SELECT count(*) FROM mcp_task t JOIN river_job j ON j.id = t.job_id WHERE j.state = 'available'`)
+	return done, countFile(ctx, path, done.operations, `SELECT count(*) FROM mcp_task t JOIN river_job j ON j.id = t.job_id WHERE j.state = 'available'`)
 }
 
-func (h *harness) drainFile(ctx context.Context, share float64) (_ float64, err error) {
+func (h *harness) drainFile(ctx context.Context, share float64) (_ *work, err error) {
 	path, n := h.file(), portion(h.drainedFile, share)
 	ran := newCountdown(n)
 	node, err := h.open(ctx, "sqlite:"+path, noop(ran.one), working(runner.Config{}))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer closing(&err, node.Close)
 	if err := fill(ctx, node, n); err != nil {
-		return 0, err
+		return nil, err
 	}
 	looks, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_busy_timeout=5000")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer looks.Close()
-	begin := time.Now()
+	m, err := startMeter(ourPIDs())
+	if err != nil {
+		return nil, err
+	}
 	if err := node.Start(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err := ran.wait(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
 	err = until(ctx, "all tasks of the file are done", func(ctx context.Context) (done bool, err error) {
 		err = looks.QueryRowContext(ctx, `
@@ -82,11 +84,12 @@ func (h *harness) drainFile(ctx context.Context, share float64) (_ float64, err 
 			   AND NOT EXISTS (SELECT 1 FROM river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))`).Scan(&done)
 		return done, err
 	})
-	elapsed := time.Since(begin)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return float64(n) / elapsed.Seconds(), errors.Join(
+	done, err := m.stop(n)
+	return done, errors.Join(
+		err,
 		countFile(ctx, path, n, `SELECT count(*) FROM mcp_task WHERE status = 'completed' AND NOT is_error AND run_seq = 1`),
 		countFile(ctx, path, n, `SELECT count(*) FROM river_job WHERE state = 'completed'`),
 	)
@@ -94,30 +97,30 @@ func (h *harness) drainFile(ctx context.Context, share float64) (_ float64, err 
 
 // insertInFile is the baseline: rows of an id, the arguments and a time, each in a
 // transaction of its own, through one connection that is as durable as ours.
-func (h *harness) insertInFile(ctx context.Context, share float64) (_ float64, err error) {
+func (h *harness) insertInFile(ctx context.Context, share float64) (_ *work, err error) {
 	path := h.file()
 	db, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer closing(&err, db.Close)
 	db.SetMaxOpenConns(1)
 	if _, err := db.ExecContext(ctx, `CREATE TABLE baseline (id text PRIMARY KEY, args text, created_at integer NOT NULL)`); err != nil {
-		return 0, err
+		return nil, err
 	}
 	insert, err := db.PrepareContext(ctx, `INSERT INTO baseline (id, args, created_at) VALUES (?, ?, ?)`)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer insert.Close()
-	result, err := load.Closed(ctx, sqliteCallers, h.lasting(share), func(ctx context.Context, _ int) error {
+	done, err := closedLoop(ctx, ourPIDs(), sqliteCallers, h.lasting(share), func(ctx context.Context, _ int) error {
 		_, err := insert.ExecContext(ctx, uuid.NewString(), arguments, time.Now().UnixMicro())
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.Rate(), countFile(ctx, path, len(result.Took), `SELECT count(*) FROM baseline`)
+	return done, countFile(ctx, path, done.operations, `SELECT count(*) FROM baseline`)
 }
 
 // countFile fails if the query does not count as many rows as it should.

@@ -1,5 +1,5 @@
-// Package figures is what a benchmark's measurements come to: a value for each, its
-// spread over the rounds, and whether it is as good as it has to be.
+// Package figures holds the results of a benchmark: for each figure its value, its
+// spread over the rounds, the CPU time behind it, and whether it meets its goal.
 package figures
 
 import (
@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// A Goal bounds a figure on the side that it must not cross.
+// A Goal is a lower or an upper bound of a figure.
 type Goal struct {
 	bound  float64
 	atMost bool
@@ -22,7 +22,7 @@ func AtLeast(bound float64) Goal { return Goal{bound: bound} }
 // AtMost is the goal of a figure that is better the lower it is.
 func AtMost(bound float64) Goal { return Goal{bound: bound, atMost: true} }
 
-// Met says whether the value is as good as the goal.
+// Met reports whether the value meets the goal.
 func (g Goal) Met(value float64) bool {
 	if g.atMost {
 		return value <= g.bound
@@ -38,10 +38,10 @@ func (g Goal) String() string {
 	return sign + " " + strconv.FormatFloat(g.bound, 'f', -1, 64)
 }
 
-// MarshalText makes the goal read in JSON as it does in a table.
+// MarshalText returns the goal as a table shows it.
 func (g Goal) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
 
-// Ratio is the unit of a figure that is a ratio, and so has none.
+// Ratio stands in place of a unit in a figure that is a ratio.
 const Ratio = "ratio"
 
 // A Figure is the name of something measured, its unit, and its goal.
@@ -58,11 +58,30 @@ type Row struct {
 	Unit   string     `json:"unit"`
 	Spread [2]float64 `json:"spread"` // the lowest and the highest round
 	Goal   Goal       `json:"goal"`
-	OK     *bool      `json:"ok"` // null if it was measured too shortly to be judged
+	OK     *bool      `json:"ok"`  // null if it was measured too shortly to be judged
+	CPU    *CPU       `json:"cpu"` // null if it is unknown, or the figure is no ratio
 }
 
-// Row returns the figure with what the rounds gave, at least one. A value that is not
-// judged is neither good nor bad.
+// CPU is the CPU time of an operation on both sides of a ratio, in microseconds: that of
+// the processes that take part, the database's included. Machines agree in it better
+// than in wall time.
+type CPU struct {
+	Ours     float64 `json:"ours_us"`     // the median of the rounds
+	Baseline float64 `json:"baseline_us"` // the median of the rounds
+	Ratio    float64 `json:"ratio"`       // of ours to the baseline's, the median of the rounds
+}
+
+// NewCPU returns what the rounds gave for both sides, at least one round.
+func NewCPU(ours, baseline []float64) *CPU {
+	ratios := make([]float64, len(ours))
+	for i := range ours {
+		ratios[i] = ours[i] / baseline[i]
+	}
+	return &CPU{Ours: Median(ours), Baseline: Median(baseline), Ratio: Median(ratios)}
+}
+
+// Row returns the figure with the values of its rounds, at least one. Its OK is nil
+// unless it is judged.
 func (f Figure) Row(rounds []float64, judged bool) Row {
 	row := Row{
 		Name: f.Name, Unit: f.Unit, Goal: f.Goal,
@@ -76,22 +95,22 @@ func (f Figure) Row(rounds []float64, judged bool) Row {
 	return row
 }
 
-// Median returns the middle of at least one value, or the mean of the two there.
+// Median returns the median of at least one value.
 func Median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// Quantile returns the smallest of at least one value that a share q of them does not
-// exceed.
+// Quantile returns the q-quantile of at least one value: the smallest one that is not
+// exceeded by a share q of them.
 func Quantile[T cmp.Ordered](values []T, q float64) T {
 	sorted := slices.Sorted(slices.Values(values))
 	at := int(math.Ceil(q*float64(len(sorted)))) - 1
 	return sorted[max(at, 0)]
 }
 
-// Format returns a value with three digits, which is more than two runs agree in.
+// Format returns a value with three digits.
 func Format(value float64) string {
 	switch {
 	case value >= 100:

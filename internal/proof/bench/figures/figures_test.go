@@ -64,7 +64,9 @@ func TestQuantile(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "figures.json")
-	if err := WriteJSON(path, []Row{low.Row([]float64{4, 5, 6}, true), high.Row([]float64{1}, false)}); err != nil {
+	ratio := high.Row([]float64{1}, false)
+	ratio.CPU = NewCPU([]float64{30}, []float64{20})
+	if err := WriteJSON(path, []Row{low.Row([]float64{4, 5, 6}, true), ratio}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -75,8 +77,8 @@ func TestJSON(t *testing.T) {
 	if err := json.Compact(&got, data); err != nil {
 		t.Fatal(err)
 	}
-	const want = `[{"name":"e2e_p99","value":5,"unit":"ms","spread":[4,6],"goal":"≤ 20","ok":true},` +
-		`{"name":"drain","value":1,"unit":"ratio","spread":[1,1],"goal":"≥ 0.5","ok":null}]`
+	const want = `[{"name":"e2e_p99","value":5,"unit":"ms","spread":[4,6],"goal":"≤ 20","ok":true,"cpu":null},` +
+		`{"name":"drain","value":1,"unit":"ratio","spread":[1,1],"goal":"≥ 0.5","ok":null,"cpu":{"ours_us":30,"baseline_us":20,"ratio":1.5}}]`
 	if got.String() != want {
 		t.Errorf("wrote\n%s\nwant\n%s", &got, want)
 	}
@@ -84,6 +86,7 @@ func TestJSON(t *testing.T) {
 
 func TestTables(t *testing.T) {
 	rows := []Row{low.Row([]float64{4.25, 5.127, 60}, true), high.Row([]float64{0.4}, true), high.Row([]float64{123}, false)}
+	rows[1].CPU = NewCPU([]float64{300, 100, 200}, []float64{200, 10, 1000})
 	var text, markdown bytes.Buffer
 	if err := Table(&text, rows); err != nil {
 		t.Fatal(err)
@@ -91,19 +94,19 @@ func TestTables(t *testing.T) {
 	if err := Markdown(&markdown, rows); err != nil {
 		t.Fatal(err)
 	}
-	const wantText = `name     value    spread     goal     
-e2e_p99  5.13 ms  4.25–60.0  ≤ 20 ms  ok
-drain    0.40     0.40–0.40  ≥ 0.5    missed
-drain    123      123–123    ≥ 0.5    not judged
+	const wantText = `name     value    spread     goal     CPU µs/op  baseline CPU µs/op  CPU ratio  
+e2e_p99  5.13 ms  4.25–60.0  ≤ 20 ms                                            ok
+drain    0.40     0.40–0.40  ≥ 0.5    200        200                 1.50       missed
+drain    123      123–123    ≥ 0.5    n/a        n/a                 n/a        not judged
 `
 	if text.String() != wantText {
 		t.Errorf("the table is\n%s\nwant\n%s", &text, wantText)
 	}
-	const wantMarkdown = `| name | value | spread | goal |  |
-| --- | --- | --- | --- | --- |
-| e2e_p99 | 5.13 ms | 4.25–60.0 | ≤ 20 ms | ok |
-| drain | 0.40 | 0.40–0.40 | ≥ 0.5 | missed |
-| drain | 123 | 123–123 | ≥ 0.5 | not judged |
+	const wantMarkdown = `| name | value | spread | goal | CPU µs/op | baseline CPU µs/op | CPU ratio |  |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+| e2e_p99 | 5.13 ms | 4.25–60.0 | ≤ 20 ms |  |  |  | ok |
+| drain | 0.40 | 0.40–0.40 | ≥ 0.5 | 200 | 200 | 1.50 | missed |
+| drain | 123 | 123–123 | ≥ 0.5 | n/a | n/a | n/a | not judged |
 `
 	if markdown.String() != wantMarkdown {
 		t.Errorf("the Markdown is\n%s\nwant\n%s", &markdown, wantMarkdown)

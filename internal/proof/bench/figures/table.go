@@ -18,18 +18,26 @@ func (r Row) cells() []string {
 	if unit == Ratio {
 		unit = ""
 	}
-	return []string{
+	cells := []string{
 		r.Name,
 		strings.TrimSpace(Format(r.Value) + " " + unit),
 		Format(r.Spread[0]) + "–" + Format(r.Spread[1]),
 		strings.TrimSpace(r.Goal.String() + " " + unit),
-		verdict,
 	}
+	switch {
+	case r.CPU != nil:
+		cells = append(cells, Format(r.CPU.Ours), Format(r.CPU.Baseline), Format(r.CPU.Ratio))
+	case r.Unit == Ratio:
+		cells = append(cells, "n/a", "n/a", "n/a")
+	default:
+		cells = append(cells, "", "", "")
+	}
+	return append(cells, verdict)
 }
 
-var header = []string{"name", "value", "spread", "goal", ""}
+var header = []string{"name", "value", "spread", "goal", "CPU µs/op", "baseline CPU µs/op", "CPU ratio", ""}
 
-// Table writes the rows for people.
+// Table writes the rows in aligned columns.
 func Table(w io.Writer, rows []Row) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, strings.Join(header, "\t"))
@@ -39,7 +47,7 @@ func Table(w io.Writer, rows []Row) error {
 	return table.Flush()
 }
 
-// Markdown writes the rows as a table for a README.
+// Markdown writes the rows as a Markdown table.
 func Markdown(w io.Writer, rows []Row) error {
 	_, err := fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(header, " | "), strings.Repeat(" --- |", len(header)))
 	for _, row := range rows {
@@ -56,7 +64,7 @@ func WriteJSON(path string, rows []Row) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(data, '\n'), 0o644) //nolint:gosec // for anybody to read
+	return os.WriteFile(path, append(data, '\n'), 0o644) //nolint:gosec // not a secret
 }
 
 // Missed returns the names of the rows that were judged and are not ok.

@@ -20,9 +20,6 @@ type Result struct {
 	Elapsed time.Duration   // of all, from the first's beginning to the last's end
 }
 
-// Rate is how many calls a second ended.
-func (r *Result) Rate() float64 { return float64(len(r.Took)) / r.Elapsed.Seconds() }
-
 // Milliseconds is how long a call took that is slower than a share q of all.
 func (r *Result) Milliseconds(q float64) float64 {
 	return float64(figures.Quantile(r.Took, q)) / float64(time.Millisecond)
