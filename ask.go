@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -85,63 +82,12 @@ func decodeAnswer(key string, response json.RawMessage, result any) error {
 	return nil
 }
 
-// ask returns the answers by key, or parks the run.
+// ask returns the responses by key, or parks the run. With ErrUnanswered it returns those
+// that there are.
 func (r *Run) ask(ctx context.Context, requests mcp.InputRequestMap) (map[string]json.RawMessage, error) {
-	if err := context.Cause(ctx); err != nil {
-		return nil, err
-	}
-	responses := make(map[string]json.RawMessage, len(requests))
-	open := make(map[string]Question)
-	var unanswered []string
-	for _, key := range slices.Sorted(maps.Keys(requests)) {
-		question, err := r.question(key, requests[key])
-		switch {
-		case err != nil:
-			return nil, Permanent(fmt.Errorf("mcptasks: question %q: %w", key, err))
-		case question.Response != nil:
-			responses[key] = question.Response
-		case question.Expired:
-			unanswered = append(unanswered, key)
-		default:
-			open[key] = question
-		}
-	}
+	responses, unanswered, err := r.state.Ask(ctx, requests)
 	if len(unanswered) > 0 {
-		return responses, fmt.Errorf("%w: %s", ErrUnanswered, strings.Join(unanswered, ", "))
+		err = fmt.Errorf("%w: %s", ErrUnanswered, strings.Join(unanswered, ", "))
 	}
-	if len(open) > 0 {
-		return nil, r.journal.Park(ctx, open)
-	}
-	return responses, nil
-}
-
-// question returns what is known of the question under the key, which is the
-// request itself if it has not been asked.
-func (r *Run) question(key string, request mcp.InputRequest) (Question, error) {
-	if key == "" {
-		return Question{}, errors.New("the key is empty")
-	}
-	if v := reflect.ValueOf(request); request == nil || v.Kind() == reflect.Pointer && v.IsNil() {
-		return Question{}, errors.New("there is no request")
-	}
-	asked, err := newQuestion(request)
-	if err != nil {
-		return Question{}, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	stored, ok := r.questions[key]
-	if !ok {
-		return asked, nil
-	}
-	if stored.Method == "" { // answered before it was asked
-		if asked.Check(stored.Response) == nil {
-			asked.Response = stored.Response
-		}
-		return asked, nil
-	}
-	if !asked.sameAs(&stored) {
-		return Question{}, errors.New("it was asked before with another method or schema; a key is one question for the task's whole life")
-	}
-	return stored, nil
+	return responses, err
 }

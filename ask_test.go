@@ -14,6 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
 func elicit(message, schema string) *mcp.ElicitParams {
@@ -38,7 +39,7 @@ const (
 
 // runAfter is the run that follows: it has what the journal holds.
 func runAfter(journal *memory) *mcptasks.Run {
-	return mcptasks.NewRun("t1", 1, mcptasks.Recorded{Questions: maps.Clone(journal.questions)}, journal)
+	return mcptasks.NewRun(toolcall.Call{TaskID: "t1", Attempt: 1, Questions: maps.Clone(journal.questions), Journal: journal})
 }
 
 func (m *memory) answer(t *testing.T, key, response string) {
@@ -78,7 +79,7 @@ func wantPermanent(t *testing.T, err error, words ...string) {
 		return nil, nil, err
 	})
 	if err == nil || verdict.Retry {
-		t.Errorf("the error %v is none for good", err)
+		t.Errorf("the error %v is not permanent", err)
 		return
 	}
 	for _, word := range words {
@@ -410,8 +411,7 @@ func TestToolThatForbidsTasksCannotAsk(t *testing.T) {
 		return nil, nil, asked
 	}, &mcptasks.ToolOptions{TaskSupport: mcptasks.TaskForbidden})
 	server := mcp.NewServer(&mcp.Implementation{Name: "server"}, nil)
-	tool, _ := tools.Get("report")
-	tool.Mount(server, nil)
+	tools.Internal().Mount(server, "report", nil)
 	answer := fmt.Sprint(dial(t, server).call(t, "report", ``))
 	wantPermanent(t, asked, "cannot ask")
 	if !strings.Contains(answer, "cannot ask") {

@@ -14,6 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
 // shape is a tool whose answer must not depend on how it is called.
@@ -177,10 +178,10 @@ func TestDurableAnswersAreInlineAnswers(t *testing.T) {
 		shape.durable(tools)
 	}
 	for _, tool := range tools.All() {
-		tool.Mount(mounted, nil)
+		tools.Internal().Mount(mounted, tool.Name, nil)
 	}
 	onReference, onMounted := dial(t, reference), dial(t, mounted)
-	caller, err := tools.NewCaller()
+	caller, err := tools.Internal().NewCaller()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,9 +195,7 @@ func TestDurableAnswersAreInlineAnswers(t *testing.T) {
 			}
 			want.equal(t, "in the call", onMounted.call(t, shape.name, shape.arguments))
 
-			run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{})
-			params := mcptasks.CreateParams{Tool: shape.name, Arguments: json.RawMessage(shape.arguments)}
-			verdict := caller.Call(t.Context(), run, params)
+			verdict := caller.Call(t.Context(), toolcall.Call{TaskID: "t1", Attempt: 1, Tool: shape.name, Arguments: json.RawMessage(shape.arguments)})
 			want.equal(t, "durably", newAnswer(t, verdict.Outcome.Result, verdict.Outcome.Error))
 			if bad, ok := want.value.(map[string]any)["isError"]; verdict.Outcome.IsError != (ok && bad == true) {
 				t.Errorf("IsError is %v for %s", verdict.Outcome.IsError, want.text)

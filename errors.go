@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
 // Errors of the methods of [Runner]; test with [errors.Is].
@@ -79,22 +81,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // Permanent wraps an error that a [Handler] returns so that it is not retried,
 // whatever attempts are left: the task ends with err as the tool's answer, the
 // same as without retries. Permanent(nil) is nil.
-func Permanent(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &permanentError{err}
-}
-
-type permanentError struct{ err error }
-
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
+func Permanent(err error) error { return toolcall.Permanent(err) }
 
 // Snooze returns an error with which a [Handler] ends its run now and is run
 // again, from the top, after d. No attempt is used. A negative d is zero.
-func Snooze(d time.Duration) error { return &snoozeError{max(d, 0)} }
-
-type snoozeError struct{ after time.Duration }
-
-func (e *snoozeError) Error() string { return "snoozed for " + e.after.String() }
+func Snooze(d time.Duration) error { return toolcall.Snooze(d) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/question"
 )
 
 // memory is a journal in memory. Its error, if set, refuses every step and
@@ -14,16 +15,21 @@ import (
 type memory struct {
 	mu        sync.Mutex
 	steps     map[string]json.RawMessage
-	questions map[string]mcptasks.Question
+	questions map[string]question.Question
 	parks     int
-	reports   []mcptasks.Progress
+	reports   []report
 	err       error
 }
 
-func (m *memory) Report(p mcptasks.Progress) {
+type report struct {
+	done, total float64
+	message     string
+}
+
+func (m *memory) Report(done, total float64, message string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.reports = append(m.reports, p)
+	m.reports = append(m.reports, report{done, total, message})
 }
 
 func (m *memory) SaveStep(_ context.Context, key string, result json.RawMessage, _ time.Time) (json.RawMessage, error) {
@@ -41,18 +47,18 @@ func (m *memory) SaveStep(_ context.Context, key string, result json.RawMessage,
 	return m.steps[key], nil
 }
 
-func (m *memory) Park(_ context.Context, questions map[string]mcptasks.Question) error {
+func (m *memory) Park(_ context.Context, questions map[string]question.Question) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
 		return m.err
 	}
 	if m.questions == nil {
-		m.questions = make(map[string]mcptasks.Question)
+		m.questions = make(map[string]question.Question)
 	}
-	for key, question := range questions {
+	for key, q := range questions {
 		if _, ok := m.questions[key]; !ok {
-			m.questions[key] = question
+			m.questions[key] = q
 		}
 	}
 	m.parks++

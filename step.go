@@ -28,7 +28,7 @@ func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Cont
 	if key == "" {
 		return value, errors.New("mcptasks: Step: the key is empty")
 	}
-	if result, ok := run.recorded(key); ok {
+	if result, ok := run.state.Step(key); ok {
 		return decodeStep[T](key, result)
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -45,12 +45,11 @@ func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Cont
 	if err != nil {
 		return value, Permanent(fmt.Errorf("mcptasks: Step %q: the result is not JSON: %w", key, err))
 	}
-	stored, err := run.journal.SaveStep(ctx, key, result, began)
+	recorded, err := run.state.SaveStep(ctx, key, result, began)
 	if err != nil {
 		return value, fmt.Errorf("mcptasks: Step %q: %w", key, err)
 	}
-	run.record(key, stored)
-	return decodeStep[T](key, stored)
+	return decodeStep[T](key, recorded)
 }
 
 func decodeStep[T any](key string, result json.RawMessage) (T, error) {

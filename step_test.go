@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +14,26 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
+
+// newRun returns a run of a task for which these steps are recorded.
+func newRun(steps map[string]json.RawMessage, journal *memory) *mcptasks.Run {
+	return mcptasks.NewRun(toolcall.Call{TaskID: "t1", Attempt: 1, Steps: steps, Journal: journal})
+}
+
+// verdictOf runs a handler once, with these steps recorded.
+func verdictOf[In, Out any](t *testing.T, steps map[string]json.RawMessage, handler mcptasks.Handler[In, Out]) toolcall.Verdict {
+	t.Helper()
+	tools := mcptasks.NewTools()
+	mcptasks.AddTool(tools, &mcp.Tool{Name: "report"}, handler, nil)
+	caller, err := tools.Internal().NewCaller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caller.Close()
+	return caller.Call(t.Context(), toolcall.Call{TaskID: "t1", Attempt: 1, Tool: "report", Steps: steps, Journal: &memory{}})
+}
 
 // never is a step's work that must not be done.
 func never[T any](t *testing.T) func(context.Context) (T, error) {
@@ -25,9 +46,7 @@ func never[T any](t *testing.T) func(context.Context) (T, error) {
 
 func TestStepReturnsTheRecordedResult(t *testing.T) {
 	journal := &memory{}
-	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{
-		Steps: map[string]json.RawMessage{"fetch": json.RawMessage(`{"title":"Tides"}`)},
-	}, journal)
+	run := newRun(map[string]json.RawMessage{"fetch": json.RawMessage(`{"title":"Tides"}`)}, journal)
 	got, err := mcptasks.Step(t.Context(), run, "fetch", never[page](t))
 	if err != nil || got.Title != "Tides" {
 		t.Errorf("got %+v, %v", got, err)
@@ -38,7 +57,7 @@ func TestStepReturnsTheRecordedResult(t *testing.T) {
 }
 
 func TestStepIsRunOnceInARun(t *testing.T) {
-	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{})
+	run := newRun(nil, &memory{})
 	first, err := mcptasks.Step(t.Context(), run, "draw", func(context.Context) (int, error) { return 7, nil })
 	if err != nil || first != 7 {
 		t.Fatalf("got %d, %v", first, err)
@@ -59,7 +78,7 @@ func TestStepGoesThroughJSONOnTheFirstRun(t *testing.T) {
 		hidden int
 	}
 	journal := &memory{}
-	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, journal)
+	run := newRun(nil, journal)
 	first, err := mcptasks.Step(t.Context(), run, "write", func(context.Context) (draft, error) {
 		return draft{Title: "Tides", Any: 7, Secret: "s", hidden: 1}, nil
 	})
@@ -69,7 +88,7 @@ func TestStepGoesThroughJSONOnTheFirstRun(t *testing.T) {
 	if want := (draft{Title: "Tides", Any: 7.0}); !reflect.DeepEqual(first, want) {
 		t.Errorf("the first run got %#v, want %#v", first, want)
 	}
-	later, err := mcptasks.Step(t.Context(), mcptasks.NewRun("t1", 1, mcptasks.Recorded{Steps: journal.steps}, journal), "write", never[draft](t))
+	later, err := mcptasks.Step(t.Context(), newRun(journal.steps, journal), "write", never[draft](t))
 	if err != nil || !reflect.DeepEqual(first, later) {
 		t.Errorf("a later run got %#v (%v), the first %#v", later, err, first)
 	}
@@ -77,7 +96,7 @@ func TestStepGoesThroughJSONOnTheFirstRun(t *testing.T) {
 
 func TestStepReturnsWhatTheJournalHolds(t *testing.T) {
 	journal := &memory{steps: map[string]json.RawMessage{"draw": json.RawMessage("1")}}
-	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, journal) // loaded before the other run recorded
+	run := newRun(nil, journal) // loaded before the other run recorded
 	got, err := mcptasks.Step(t.Context(), run, "draw", func(context.Context) (int, error) { return 2, nil })
 	if err != nil || got != 1 {
 		t.Errorf("got %d, %v: want the result recorded first", got, err)
@@ -89,7 +108,7 @@ func TestStepReturnsWhatTheJournalHolds(t *testing.T) {
 
 func TestStepErrorIsNotRecorded(t *testing.T) {
 	journal := &memory{}
-	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, journal)
+	run := newRun(nil, journal)
 	failed := errors.New("no paper left")
 	if _, err := mcptasks.Step(t.Context(), run, "print", func(context.Context) (int, error) { return 3, failed }); !errors.Is(err, failed) {
 		t.Errorf("got %v, want the function's error", err)
@@ -107,7 +126,7 @@ func TestStepReturnsTheCauseOfAnEndedContext(t *testing.T) {
 	for _, cause := range []error{mcptasks.ErrCancelled, mcptasks.ErrSuperseded, mcptasks.ErrShutdown, mcptasks.ErrRunTimeout} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(cause)
-		_, err := mcptasks.Step(ctx, mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{}), "fetch", never[int](t))
+		_, err := mcptasks.Step(ctx, newRun(nil, &memory{}), "fetch", never[int](t))
 		if !errors.Is(err, cause) {
 			t.Errorf("got %v, want %v", err, cause)
 		}
@@ -115,7 +134,7 @@ func TestStepReturnsTheCauseOfAnEndedContext(t *testing.T) {
 }
 
 func TestStepOfARunThatLostItsTask(t *testing.T) {
-	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{err: mcptasks.ErrSuperseded})
+	run := newRun(nil, &memory{err: mcptasks.ErrSuperseded})
 	for range 2 { // what was refused is not remembered either
 		_, err := mcptasks.Step(t.Context(), run, "fetch", func(context.Context) (int, error) { return 1, nil })
 		if !errors.Is(err, mcptasks.ErrSuperseded) || !strings.Contains(err.Error(), `"fetch"`) {
@@ -125,7 +144,7 @@ func TestStepOfARunThatLostItsTask(t *testing.T) {
 }
 
 func TestStepNeedsAKey(t *testing.T) {
-	if _, err := mcptasks.Step(t.Context(), mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{}), "", never[int](t)); err == nil {
+	if _, err := mcptasks.Step(t.Context(), newRun(nil, &memory{}), "", never[int](t)); err == nil {
 		t.Error("a step without a key was taken")
 	}
 }
@@ -162,7 +181,7 @@ func TestStepMistakesArePermanent(t *testing.T) {
 // Both run, and both return the first result recorded.
 func TestConcurrentStepsOfOneKey(t *testing.T) {
 	const steps = 8
-	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, &memory{})
+	run := newRun(nil, &memory{})
 	var started, ended sync.WaitGroup
 	started.Add(steps)
 	var got [steps]int
@@ -189,21 +208,13 @@ func TestConcurrentStepsOfOneKey(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	journal := &memory{}
-	run := mcptasks.NewRun("t1", 1, mcptasks.Recorded{}, journal)
+	run := newRun(nil, journal)
 	run.Progress(2, 5, "")
 	run.Progress(2, 5, "reading")
 	run.Progress(1.5, -1, "")
-	want := []struct {
-		report  mcptasks.Progress
-		message string
-	}{
-		{mcptasks.Progress{Done: 2, Total: 5}, "2/5"},
-		{mcptasks.Progress{Done: 2, Total: 5, Message: "reading"}, "reading"},
-		{mcptasks.Progress{Done: 1.5}, "1.5"},
-	}
-	for i, want := range want {
-		if got := journal.reports[i]; got != want.report || got.StatusMessage() != want.message {
-			t.Errorf("report %d is %+v, %q: want %+v, %q", i, got, got.StatusMessage(), want.report, want.message)
-		}
+	run.Progress(math.NaN(), math.Inf(1), "lost")
+	want := []report{{2, 5, ""}, {2, 5, "reading"}, {1.5, 0, ""}, {0, 0, "lost"}}
+	if !slices.Equal(journal.reports, want) {
+		t.Errorf("reported %v, want %v", journal.reports, want)
 	}
 }

@@ -3,7 +3,6 @@ package mcptasks
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"time"
 
@@ -51,17 +50,6 @@ func (o *Outcome) Status() Status {
 		return StatusFailed
 	}
 	return StatusCompleted
-}
-
-// Failure returns the outcome of a task that failed with a JSON-RPC internal
-// error whose message is the sentence given. The sentence reaches the client.
-func Failure(sentence string) *Outcome {
-	return &Outcome{Error: &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: sentence}}
-}
-
-// TimedOut returns the outcome of a task whose run took longer than its limit.
-func TimedOut(limit time.Duration) *Outcome {
-	return Failure(fmt.Sprintf("The tool ran longer than its limit of %s.", limit))
 }
 
 // CreateParams is a tools/call to be made durable.

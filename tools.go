@@ -2,18 +2,15 @@ package mcptasks
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
-	"math"
-	"math/rand/v2"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mcptasks/mcptasks/internal/names"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
 // Handler does a tool's work. It is a go-sdk tool handler with a [Run] in the
@@ -30,97 +27,13 @@ import (
 // node stops; [context.Cause] says which.
 type Handler[In, Out any] func(ctx context.Context, run *Run, in In) (*mcp.CallToolResult, Out, error)
 
-// TaskSupport says how a tool may be called, in the words of MCP's
-// execution.taskSupport.
-type TaskSupport string
-
-const (
-	// TaskOptional tools answer clients that know tasks with a handle, and all
-	// others with the result.
-	TaskOptional TaskSupport = "optional"
-	// TaskRequired tools refuse clients that do not know tasks.
-	TaskRequired TaskSupport = "required"
-	// TaskForbidden tools run on the serving node while the client waits; no
-	// task is made and nothing is durable.
-	TaskForbidden TaskSupport = "forbidden"
-)
-
-// ToolOptions describe how a tool's tasks are run. The zero value works.
-type ToolOptions struct {
-	// TaskSupport says who may call the tool. Defaults to TaskOptional.
-	TaskSupport TaskSupport
-
-	// Before, if not nil, is called on the serving node for each call whose
-	// arguments the SDK has accepted, before there is a task. A result that is
-	// not nil is the answer, and no task is made: one with InputRequests asks the
-	// client (on protocol 2026-07-28, SEP-2322) and is called again with the
-	// answers in req.Params.InputResponses. When it returns nil, answers given so
-	// are kept for the task: run.Elicit, Sample and Ask return them under the same
-	// keys without asking. An error is answered as a handler's. A 2025-11-25 client
-	// that asked for a task can read nothing else: for its calls a result is dropped
-	// and the task is made, so that the handler must be able to do without.
-	Before func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error)
-
-	// InlineWait is how long a client that knows tasks is kept waiting for a
-	// result before it gets the handle: a quick tool then answers plainly. It ends
-	// when the task asks something. The task is made all the same. Defaults to none.
-	InlineWait time.Duration
-
-	// PlainWait is how long a client that does not know tasks waits for the
-	// result. Defaults to mcpserver's Options.PlainWait.
-	PlainWait time.Duration
-
-	// TTL is how long after its creation a task may be asked for. A live task
-	// does not expire, and one that has ended is kept for at least the node's
-	// minimum retention. Defaults to 24 hours.
-	TTL time.Duration
-
-	// PollInterval is how long a client is asked to wait between polls.
-	// Defaults to 1 second.
-	PollInterval time.Duration
-
-	// RunTimeout bounds one run of the handler. A run that reaches it fails the
-	// task. Defaults to 1 hour.
-	RunTimeout time.Duration
-
-	// Deadline bounds the whole task, from its creation, with its retries and
-	// the waiting for answers. A task that reaches it fails. Defaults to none.
-	Deadline time.Duration
-
-	// QuestionDeadline is how long a question waits for its answer. Defaults to
-	// 7 days.
-	QuestionDeadline time.Duration
-
-	// MaxAttempts is how many errors of the handler end the task: with 1 the
-	// first error is the answer. Defaults to 1.
-	MaxAttempts int
-
-	// Backoff returns how long to wait before the run that follows the given
-	// number of errors (1 or more). Called on the working node; must be safe
-	// for concurrent use. Defaults to 1 second, doubled by each further error,
-	// at most 5 minutes, with a tenth of jitter either way.
-	Backoff func(errors int) time.Duration
-
-	// Queue is the River queue the tool's jobs go to: lower-case letters and digits,
-	// in parts that are joined by one _ or -.
-	// Defaults to "default".
-	Queue string
-
-	// Priority is the River priority of the tool's jobs, 1 (first) to 4.
-	// Defaults to 1.
-	Priority int
-}
-
 // Tools is a set of tools, to be given to a node and to a server. Safe for
 // concurrent use; tools are normally all added before either sees it.
 type Tools struct {
+	calls *toolcall.Set // has the same tools
+
 	mu     sync.RWMutex
 	byName map[string]*Tool
-
-	// The SDK runs the tools: server holds them with their handlers, and
-	// receive is its own dispatch, captured before anything could wrap it.
-	server  *mcp.Server
-	receive mcp.MethodHandler
 }
 
 // Tool is a tool as [AddTool] was given it, with the options' defaults filled in.
@@ -130,34 +43,15 @@ type Tool struct {
 
 	// HasHandler is false for a tool that is served here and worked elsewhere.
 	HasHandler bool
-
-	// Mount adds the tool to srv with its schemas. A call whose arguments the
-	// SDK has accepted is passed to intercept, whose error ends it as a typed
-	// handler's does; nil intercept runs the handler in the call, with a Run
-	// that nothing records.
-	Mount func(srv *mcp.Server, intercept func(context.Context, *mcp.CallToolRequest) error)
-
-	// call answers an ordinary call with a run; see lane.
-	call func(ctx context.Context, run *Run, arguments json.RawMessage) (*mcp.CallToolResult, bool)
 }
 
 // NewTools returns an empty set.
 func NewTools() *Tools {
-	t := &Tools{byName: make(map[string]*Tool)}
-	t.server, t.receive = newServer()
-	return t
+	return &Tools{calls: toolcall.NewSet(), byName: make(map[string]*Tool)}
 }
 
-// newServer returns a server that nobody is connected to, and what it does with a
-// request.
-func newServer() (server *mcp.Server, receive mcp.MethodHandler) {
-	server = mcp.NewServer(&mcp.Implementation{Name: "mcptasks"}, nil)
-	server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
-		receive = next
-		return next
-	})
-	return server, receive
-}
+// Internal is for this module's packages, which run the tools and mount them on servers.
+func (t *Tools) Internal() *toolcall.Set { return t.calls }
 
 // AddTool adds a durable tool. Its schemas are derived and checked as by
 // [mcp.AddTool]. A nil handler makes a tool that is served here and worked by
@@ -168,51 +62,35 @@ func AddTool[In, Out any](tools *Tools, tool *mcp.Tool, handler Handler[In, Out]
 	if tool == nil || tool.Name == "" {
 		panic("mcptasks: AddTool: the tool has no name")
 	}
-	options, err := opts.withDefaults()
-	if err != nil {
+	if err := addTool(tools, tool, handler, opts); err != nil {
 		panic(fmt.Sprintf("mcptasks: AddTool %q: %v", tool.Name, err))
 	}
-	if handler == nil && options.TaskSupport == TaskForbidden {
-		panic(fmt.Sprintf("mcptasks: AddTool %q: a tool that forbids tasks runs where it is served and needs a handler", tool.Name))
-	}
+}
 
-	given := *tool // as it is now: Mount may come after the program has changed it
-	tool = &given
-	run := func(ctx context.Context, _ *mcp.CallToolRequest, in In) (*mcp.CallToolResult, Out, error) {
-		run := contextRun(ctx)
-		if before, ok := run.unanswered.(*returned[Out]); ok {
-			return before.result, before.out, before.err
-		}
-		return handle(ctx, run, handler, in)
+func addTool[In, Out any](tools *Tools, tool *mcp.Tool, handler Handler[In, Out], opts *ToolOptions) error {
+	options, err := opts.withDefaults()
+	if err != nil {
+		return err
 	}
-	t := &Tool{
-		Name:       tool.Name,
-		Options:    options,
-		HasHandler: handler != nil,
-		Mount: func(srv *mcp.Server, intercept func(context.Context, *mcp.CallToolRequest) error) {
-			if intercept == nil {
-				mcp.AddTool(srv, tool, run)
-				return
-			}
-			mcp.AddTool(srv, tool, func(ctx context.Context, req *mcp.CallToolRequest, _ In) (*mcp.CallToolResult, Out, error) {
-				var none Out
-				return nil, none, intercept(ctx, req)
-			})
-		},
+	var callable toolcall.Handler[In, Out]
+	if handler != nil {
+		callable = func(ctx context.Context, state *toolcall.Run, in In) (*mcp.CallToolResult, Out, error) {
+			return handler(ctx, &Run{state}, in)
+		}
+	} else if options.TaskSupport == TaskForbidden {
+		return errors.New("a tool that forbids tasks runs where it is served and needs a handler")
 	}
 
 	tools.mu.Lock()
 	defer tools.mu.Unlock()
 	if _, taken := tools.byName[tool.Name]; taken {
-		panic(fmt.Sprintf("mcptasks: AddTool %q: there is already a tool of this name", tool.Name))
+		return errors.New("there is already a tool of this name")
 	}
-	mcp.AddTool(tools.server, tool, run) // panics with the tool's name if a schema is malformed
-	lane, err := newLane(tool, handler)
-	if err != nil {
-		panic(fmt.Sprintf("mcptasks: AddTool %q: %v", tool.Name, err))
+	if err := toolcall.Add(tools.calls, tool, callable); err != nil {
+		return err
 	}
-	t.call = lane.call
-	tools.byName[tool.Name] = t
+	tools.byName[tool.Name] = &Tool{Name: tool.Name, Options: options, HasHandler: handler != nil}
+	return nil
 }
 
 // Get returns the tool of that name, and whether there is one.
@@ -233,55 +111,4 @@ func (t *Tools) All() []*Tool {
 		}
 		return 1
 	})
-}
-
-func (o *ToolOptions) withDefaults() (ToolOptions, error) {
-	var out ToolOptions
-	if o != nil {
-		out = *o
-	}
-	setDefault(&out.TaskSupport, TaskOptional)
-	setDefault(&out.TTL, 24*time.Hour)
-	setDefault(&out.PollInterval, time.Second)
-	setDefault(&out.RunTimeout, time.Hour)
-	setDefault(&out.QuestionDeadline, 7*24*time.Hour)
-	setDefault(&out.MaxAttempts, 1)
-	setDefault(&out.Queue, "default")
-	setDefault(&out.Priority, 1)
-	if out.Backoff == nil {
-		out.Backoff = defaultBackoff
-	}
-	switch {
-	case !slices.Contains([]TaskSupport{TaskOptional, TaskRequired, TaskForbidden}, out.TaskSupport):
-		return out, fmt.Errorf("TaskSupport %q is none of optional, required, forbidden", out.TaskSupport)
-	case out.TTL < time.Millisecond, out.PollInterval < time.Millisecond, out.RunTimeout < time.Millisecond:
-		return out, fmt.Errorf("TTL, PollInterval and RunTimeout must be at least a millisecond (got %s, %s, %s)", out.TTL, out.PollInterval, out.RunTimeout)
-	case out.InlineWait < 0 || out.PlainWait < 0:
-		return out, fmt.Errorf("InlineWait and PlainWait must not be negative (%s, %s)", out.InlineWait, out.PlainWait)
-	case out.Deadline < 0 || out.QuestionDeadline < time.Millisecond:
-		return out, fmt.Errorf("a Deadline must not be negative (%s) and a QuestionDeadline at least a millisecond (%s)", out.Deadline, out.QuestionDeadline)
-	case out.MaxAttempts < 1 || out.MaxAttempts > math.MaxInt16:
-		return out, fmt.Errorf("MaxAttempts %d is not between 1 and %d", out.MaxAttempts, math.MaxInt16)
-	case !names.IsQueue(out.Queue):
-		return out, fmt.Errorf("the Queue %q is not a River queue name: %s", out.Queue, names.QueueRule)
-	case out.Priority < 1 || out.Priority > 4:
-		return out, fmt.Errorf("the Priority %d is not one of River's, 1 to 4", out.Priority)
-	}
-	return out, nil
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
-func defaultBackoff(errors int) time.Duration {
-	const first, most = time.Second, 5 * time.Minute
-	wait := most
-	if errors < 10 { // 2^9 seconds is more than most
-		wait = min(first<<(max(errors, 1)-1), most)
-	}
-	return time.Duration(float64(wait) * (0.9 + 0.2*rand.Float64()))
 }

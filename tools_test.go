@@ -177,7 +177,7 @@ func TestMountAfterTheToolWasChanged(t *testing.T) {
 
 	server := mcp.NewServer(&mcp.Implementation{Name: "server"}, nil)
 	for _, tool := range tools.All() {
-		tool.Mount(server, nil)
+		tools.Internal().Mount(server, tool.Name, nil)
 	}
 	listed, err := dial(t, server).session.ListTools(t.Context(), nil)
 	if err != nil {
@@ -201,8 +201,7 @@ func TestMountIntercepts(t *testing.T) {
 	created := errors.New("created")
 	var passed []string
 	server := mcp.NewServer(&mcp.Implementation{Name: "server"}, nil)
-	tool, _ := tools.Get("report")
-	tool.Mount(server, func(_ context.Context, req *mcp.CallToolRequest) error {
+	tools.Internal().Mount(server, "report", func(_ context.Context, req *mcp.CallToolRequest) error {
 		passed = append(passed, string(req.Params.Arguments))
 		return created
 	})

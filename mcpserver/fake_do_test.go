@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 )
 
 // do changes a task that nobody works on: ask ID KEY, say ID TEXT, complete ID, fail ID.
@@ -29,7 +30,7 @@ func (f *fakeRunner) do(t *testing.T, what []string) {
 	case "complete":
 		end(task, &mcptasks.Outcome{Result: json.RawMessage(`{"content":[{"type":"text","text":"done"}]}`)})
 	case "fail":
-		end(task, mcptasks.Failure("The tool stopped unexpectedly."))
+		end(task, failure.Outcome("The tool stopped unexpectedly."))
 	default:
 		t.Fatalf("Do: %s", what)
 	}

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
@@ -290,13 +291,14 @@ func end(task *mcptasks.Task, outcome *mcptasks.Outcome) {
 // worker makes the fake's work what a worker's would be.
 func worker(t *testing.T, tools *mcptasks.Tools) func(context.Context, mcptasks.CreateParams, int) *mcptasks.Outcome {
 	t.Helper()
-	caller, err := tools.NewCaller()
+	caller, err := tools.Internal().NewCaller()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = caller.Close() })
 	return func(ctx context.Context, params mcptasks.CreateParams, attempt int) *mcptasks.Outcome {
-		return caller.Call(ctx, mcptasks.NewRun("task", attempt, mcptasks.Recorded{}, nil), params).Outcome
+		verdict := caller.Call(ctx, toolcall.Call{TaskID: "task", Attempt: attempt, Tool: params.Tool, Arguments: params.Arguments})
+		return (*mcptasks.Outcome)(verdict.Outcome)
 	}
 }
 

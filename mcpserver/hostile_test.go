@@ -14,6 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
@@ -326,9 +327,9 @@ func FuzzHandler(f *testing.F) {
 func fuzzed(f *testing.F, opts *mcpserver.HandlerOptions) func(http.Header, string) *httptest.ResponseRecorder {
 	runner := newFakeRunner()
 	for _, id := range []string{"completed", "failed"} {
-		runner.add(mcptasks.Task{ID: id, Status: mcptasks.StatusFailed, Outcome: mcptasks.Failure("it failed")})
+		runner.add(mcptasks.Task{ID: id, Status: mcptasks.StatusFailed, Outcome: failure.Outcome("it failed")})
 	}
-	runner.add(mcptasks.Task{ID: "foreign", Owner: "somebody else", StatusMessage: "hunter2", Status: mcptasks.StatusFailed, Outcome: mcptasks.Failure("hunter2")})
+	runner.add(mcptasks.Task{ID: "foreign", Owner: "somebody else", StatusMessage: "hunter2", Status: mcptasks.StatusFailed, Outcome: failure.Outcome("hunter2")})
 	server := newServer()
 	mcpserver.Mount(server, ownedTools(), runner, &mcpserver.Options{PlainWait: time.Millisecond})
 	handler := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, opts)

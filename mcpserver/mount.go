@@ -86,9 +86,9 @@ func Mount(server *mcp.Server, tools *mcptasks.Tools, runner mcptasks.Runner, op
 
 	for _, tool := range tools.All() {
 		if tool.Options.TaskSupport == mcptasks.TaskForbidden {
-			tool.Mount(server, nil)
+			tools.Internal().Mount(server, tool.Name, nil)
 		} else {
-			tool.Mount(server, m.create)
+			tools.Internal().Mount(server, tool.Name, m.create)
 		}
 	}
 	if m.opts.HelperTools {

@@ -18,6 +18,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
@@ -146,7 +147,7 @@ func fixtureTasks(runner *fakeRunner) {
 		{ID: "empty", Status: mcptasks.StatusCompleted, Outcome: result(`{"content":[]}`, false)},
 		{ID: "tool-error", Status: mcptasks.StatusCompleted, StatusMessage: "disk full", Outcome: result(
 			`{"content":[{"type":"text","text":"disk full"}],"isError":true}`, true)},
-		{ID: "failed", Status: mcptasks.StatusFailed, StatusMessage: "The tool stopped unexpectedly.", Outcome: mcptasks.Failure("The tool stopped unexpectedly.")},
+		{ID: "failed", Status: mcptasks.StatusFailed, StatusMessage: "The tool stopped unexpectedly.", Outcome: failure.Outcome("The tool stopped unexpectedly.")},
 		{ID: "failed-data", Status: mcptasks.StatusFailed, StatusMessage: "the tool says no", Outcome: &mcptasks.Outcome{
 			Error: &jsonrpc.Error{Code: -32050, Message: "the tool says no", Data: json.RawMessage(`{"why":9007199254740993}`)},
 		}},

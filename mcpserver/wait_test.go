@@ -16,6 +16,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
@@ -165,7 +166,7 @@ func TestWaitEndsBeforeTheTask(t *testing.T) {
 			calls:  []string{"Create", "Watch", "Cancel"},
 		},
 		"it failed just then": {
-			runner: func(f *fakeRunner) { f.late = mcptasks.Failure("The tool stopped unexpectedly.") },
+			runner: func(f *fakeRunner) { f.late = failure.Outcome("The tool stopped unexpectedly.") },
 			code:   jsonrpc.CodeInternalError, message: "The tool stopped unexpectedly.",
 			calls: []string{"Create", "Watch", "Cancel"},
 		},

@@ -36,7 +36,7 @@ type Backend interface {
 	WorkClient(config *river.Config) (WorkClient, error)
 	Claim(ctx context.Context, taskID string, jobID int64, tools []string, node string) (*Claimed, error)
 	Held(ctx context.Context, runs []Fence) ([]string, error)
-	Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (held bool, err error)
+	Report(ctx context.Context, fence Fence, progress Progress) (held bool, err error)
 	SaveStep(ctx context.Context, step Step) (result json.RawMessage, held bool, err error)
 	Park(ctx context.Context, fence Fence, questions map[string]mcptasks.Question, within time.Duration) (parked, held bool, err error)
 	Retry(ctx context.Context, retry Retry) (held bool, err error)

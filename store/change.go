@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
@@ -25,7 +26,7 @@ func cancelled(id string) Finish {
 // failed is the end of a task that fails with a plain sentence; the detail is for
 // the operator.
 func failed(id, sentence string, event Event) Finish {
-	outcome, _ := encodeOutcome(mcptasks.Failure(sentence)) // a sentence is always JSON
+	outcome, _ := encodeOutcome(failure.Outcome(sentence)) // a sentence is always JSON
 	return Finish{Fence: Fence{TaskID: id}, Status: mcptasks.StatusFailed, Message: sentence, Outcome: outcome, Event: event}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/mcptasks/mcptasks"
@@ -54,13 +55,37 @@ type Claimed struct {
 	RunTimeout   time.Duration
 	DeadlineAt   time.Time // zero: none
 	Answered     bool      // the client answered questions before the first run
-	mcptasks.Recorded
+	Recorded
+}
+
+// Recorded is what earlier runs of a task recorded, by key.
+type Recorded struct {
+	Steps     map[string]json.RawMessage
+	Questions map[string]mcptasks.Question
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Done, Total float64 // Total is 0 if it is not known
+	Message     string
+}
+
+// StatusMessage returns what a client reads: the message, or else done/total.
+func (p Progress) StatusMessage() string {
+	switch {
+	case p.Message != "":
+		return p.Message
+	case p.Total > 0:
+		return fmt.Sprintf("%g/%g", p.Done, p.Total)
+	default:
+		return fmt.Sprintf("%g", p.Done)
+	}
 }
 
 // Report is the progress of a run.
 type Report struct {
 	Fence
-	mcptasks.Progress
+	Progress
 	Message string
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
@@ -51,7 +52,7 @@ func (s *Store[TTx]) Held(ctx context.Context, runs []Fence) (_ []string, err er
 }
 
 // Report makes progress the task's, and reports whether the run still holds it.
-func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress mcptasks.Progress) (_ bool, err error) {
+func (s *Store[TTx]) Report(ctx context.Context, fence Fence, progress Progress) (_ bool, err error) {
 	defer s.op(ctx, telemetry.OpProgress, 0).end(&err)
 	report := Report{Fence: fence, Progress: progress, Message: clean(progress.StatusMessage(), maxMessageBytes)}
 	held, err := s.reports.Do(ctx, report)
@@ -119,7 +120,7 @@ func (s *Store[TTx]) finish(fence Fence, outcome *mcptasks.Outcome, event Event)
 	}
 	if sentence != "" {
 		event = Event{Kind: EventFailed, Node: event.Node, Detail: strings.TrimSpace(sentence + " " + event.Detail)}
-		outcome = mcptasks.Failure(sentence)
+		outcome = failure.Outcome(sentence)
 		data, _ = encodeOutcome(outcome) // a sentence is always JSON
 	}
 	event.Detail = clean(event.Detail, maxDetailBytes)

@@ -11,6 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
+	"github.com/mcptasks/mcptasks/internal/question"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
 // journal is a run's hold on its task: what the run records goes through it, and
@@ -24,13 +27,13 @@ type journal struct {
 	lost  error // why nothing more of this run counts
 }
 
-var _ mcptasks.Journal = (*journal)(nil)
+var _ toolcall.Journal = (*journal)(nil)
 
-func (j *journal) Report(p mcptasks.Progress) {
+func (j *journal) Report(done, total float64, message string) {
 	j.task.mu.Lock()
 	defer j.task.mu.Unlock()
 	if j.ctx.Err() == nil {
-		j.task.progress = append(j.task.progress, p)
+		j.task.progress = append(j.task.progress, Progress{Done: done, Total: total, Message: message})
 	}
 }
 
@@ -57,7 +60,7 @@ func (j *journal) SaveStep(_ context.Context, key string, result json.RawMessage
 	return slices.Clone(j.task.steps[key]), nil
 }
 
-func (j *journal) Park(_ context.Context, questions map[string]mcptasks.Question) error {
+func (j *journal) Park(_ context.Context, questions map[string]question.Question) error {
 	j.task.mu.Lock()
 	defer j.task.mu.Unlock()
 	if j.lost != nil {
@@ -101,7 +104,7 @@ func (j *journal) timeout() {
 	if j.ctx.Err() != nil {
 		return
 	}
-	j.task.finish(mcptasks.TimedOut(j.task.tool.Options.RunTimeout))
+	j.task.finish(failure.TimedOut(j.task.tool.Options.RunTimeout))
 	j.lose(mcptasks.ErrRunTimeout)
 }
 

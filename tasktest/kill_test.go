@@ -151,7 +151,7 @@ func TestKilledRunCountsForNothing(t *testing.T) {
 			}
 			wantStatus(t, task, mcptasks.StatusWorking)
 			wantSteps(t, task)
-			if got := task.Progress(); !slices.Equal(got, []mcptasks.Progress{{Done: 1, Total: 2, Message: "alive"}}) {
+			if got := task.Progress(); !slices.Equal(got, []tasktest.Progress{{Done: 1, Total: 2, Message: "alive"}}) {
 				t.Errorf("progress %v", got)
 			}
 			if task.StepRuns("late") != 1 {

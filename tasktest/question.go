@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/question"
 )
 
 // Questions returns the open questions by their keys, while the task's status is
@@ -15,18 +16,18 @@ import (
 func (t *Task) Questions() map[string]mcptasks.Question {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.open()
+	return question.Map[mcptasks.Question](t.open())
 }
 
-func (t *Task) open() map[string]mcptasks.Question {
-	open := make(map[string]mcptasks.Question)
+func (t *Task) open() map[string]question.Question {
+	open := make(map[string]question.Question)
 	if t.status != mcptasks.StatusInputRequired {
 		return open
 	}
-	for key, question := range t.questions {
-		if question.Open() {
-			question.Params = slices.Clone(question.Params)
-			open[key] = question
+	for key, q := range t.questions {
+		if q.Open() {
+			q.Params = slices.Clone(q.Params)
+			open[key] = q
 		}
 	}
 	return open
@@ -52,15 +53,15 @@ func (t *Task) answer(key string, response any) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	question, err := t.openQuestion(key)
+	q, err := t.openQuestion(key)
 	if err != nil {
 		return err
 	}
-	if err := question.Check(raw); err != nil {
+	if err := q.Check(raw); err != nil {
 		return err
 	}
-	question.Response = raw
-	t.questions[key] = question
+	q.Response = raw
+	t.questions[key] = q
 	if len(t.open()) == 0 {
 		t.status = mcptasks.StatusWorking
 	}
@@ -80,32 +81,32 @@ func (t *Task) Expire(key string) {
 func (t *Task) expire(key string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	question, err := t.openQuestion(key)
+	q, err := t.openQuestion(key)
 	if err != nil {
 		return err
 	}
-	question.Expired = true
-	t.questions[key] = question
+	q.Expired = true
+	t.questions[key] = q
 	t.status = mcptasks.StatusWorking
 	return nil
 }
 
 // openQuestion returns the question that a client may answer now, or an error
 // that says why there is none.
-func (t *Task) openQuestion(key string) (mcptasks.Question, error) {
-	question, asked := t.questions[key]
+func (t *Task) openQuestion(key string) (question.Question, error) {
+	q, asked := t.questions[key]
 	switch {
 	case !asked && len(t.questions) == 0:
-		return question, errors.New("the task has asked nothing")
+		return q, errors.New("the task has asked nothing")
 	case !asked:
-		return question, fmt.Errorf("there is no such question; the task has asked %q", slices.Sorted(maps.Keys(t.questions)))
-	case question.Expired:
-		return question, errors.New("the question's deadline has passed")
-	case question.Response != nil:
-		return question, fmt.Errorf("the question has been answered: %s", question.Response)
+		return q, fmt.Errorf("there is no such question; the task has asked %q", slices.Sorted(maps.Keys(t.questions)))
+	case q.Expired:
+		return q, errors.New("the question's deadline has passed")
+	case q.Response != nil:
+		return q, fmt.Errorf("the question has been answered: %s", q.Response)
 	case t.status != mcptasks.StatusInputRequired:
-		return question, fmt.Errorf("the task is %s and waits for no answer", t.status)
+		return q, fmt.Errorf("the task is %s and waits for no answer", t.status)
 	default:
-		return question, nil
+		return q, nil
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
 // End says how a run ended.
@@ -28,11 +29,11 @@ type End struct {
 // fails the test.
 func (t *Task) Run() End {
 	t.worker.tb.Helper()
-	journal, run, err := t.begin()
+	journal, call, err := t.begin()
 	if err != nil {
 		t.worker.tb.Fatalf("tasktest: Run %s: %v", t.tool.Name, err)
 	}
-	verdict := t.worker.caller.Call(journal.ctx, run, t.params)
+	verdict := t.worker.caller.Call(journal.ctx, call)
 	end, failed, missed := t.settle(journal, verdict)
 	if failed > 0 {
 		end.After = max(t.tool.Options.Backoff(failed), 0)
@@ -44,29 +45,31 @@ func (t *Task) Run() End {
 }
 
 // begin takes hold of the task for a run.
-func (t *Task) begin() (*journal, *mcptasks.Run, error) {
+func (t *Task) begin() (j *journal, call toolcall.Call, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.status.Terminal():
-		return nil, nil, fmt.Errorf("the task has ended: %s", t.status)
+		return nil, call, fmt.Errorf("the task has ended: %s", t.status)
 	case t.holder != nil:
-		return nil, nil, errors.New("the task is running")
+		return nil, call, errors.New("the task is running")
 	case t.status == mcptasks.StatusInputRequired:
-		return nil, nil, fmt.Errorf("the task waits for answers to %q", slices.Sorted(maps.Keys(t.open())))
+		return nil, call, fmt.Errorf("the task waits for answers to %q", slices.Sorted(maps.Keys(t.open())))
 	}
-	j := &journal{task: t, plan: t.plan}
+	j = &journal{task: t, plan: t.plan}
 	j.ctx, j.end = context.WithCancelCause(context.Background())
 	j.timer = time.AfterFunc(t.tool.Options.RunTimeout, j.timeout)
 	t.holder, t.plan = j, nil
-	recorded := mcptasks.Recorded{Steps: maps.Clone(t.steps), Questions: maps.Clone(t.questions)}
-	return j, mcptasks.NewRun(t.id, t.attempts+1, recorded, j), nil
+	call = t.call
+	call.Attempt, call.Journal = t.attempts+1, j
+	call.Steps, call.Questions = maps.Clone(t.steps), maps.Clone(t.questions)
+	return j, call, nil
 }
 
 // settle makes the verdict the task's, if the run still holds it. It returns the
 // number of errors after which the task waits to be retried, or 0, and the plan
 // the run did not come to, if there was one.
-func (t *Task) settle(j *journal, verdict mcptasks.Verdict) (end End, failed int, missed *plan) {
+func (t *Task) settle(j *journal, verdict toolcall.Verdict) (end End, failed int, missed *plan) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	cause, lost := context.Cause(j.ctx), j.lost
@@ -86,7 +89,7 @@ func (t *Task) settle(j *journal, verdict mcptasks.Verdict) (end End, failed int
 		}
 	case lost != nil:
 		end.Cause = lost
-	case verdict.Interrupted(cause):
+	case errors.Is(cause, mcptasks.ErrShutdown) && !verdict.HasResult():
 		if end.Cause == nil {
 			end.Cause = cause
 		}
@@ -98,9 +101,9 @@ func (t *Task) settle(j *journal, verdict mcptasks.Verdict) (end End, failed int
 			failed = t.attempts
 			break
 		}
-		t.finish(verdict.Outcome)
+		t.finish((*mcptasks.Outcome)(verdict.Outcome))
 	default:
-		t.finish(verdict.Outcome)
+		t.finish((*mcptasks.Outcome)(verdict.Outcome))
 	}
 	end.Again = t.status == mcptasks.StatusWorking
 	return end, failed, missed

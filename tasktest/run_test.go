@@ -190,7 +190,7 @@ func TestProgressOfAllRuns(t *testing.T) {
 	task.KillAfter("fetch")
 	task.Run()
 	task.Run()
-	want := []mcptasks.Progress{{Done: 0, Total: 2}, {Done: 0, Total: 2}, {Done: 1, Total: 2}}
+	want := []tasktest.Progress{{Done: 0, Total: 2}, {Done: 0, Total: 2}, {Done: 1, Total: 2}}
 	if got := task.Progress(); !slices.Equal(got, want) {
 		t.Errorf("progress %v, want %v", got, want)
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/question"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
 // Task is one durable call of a tool. Its methods are safe for concurrent use,
@@ -15,8 +17,7 @@ import (
 type Task struct {
 	worker *Worker
 	tool   *mcptasks.Tool
-	id     string
-	params mcptasks.CreateParams
+	call   toolcall.Call // what all runs have in common
 
 	mu        sync.Mutex
 	status    mcptasks.Status
@@ -25,15 +26,15 @@ type Task struct {
 	steps     map[string]json.RawMessage
 	order     []string
 	stepRuns  map[string]int
-	questions map[string]mcptasks.Question // all that were ever asked
-	progress  []mcptasks.Progress
+	questions map[string]question.Question // all that were ever asked
+	progress  []Progress
 
 	holder *journal // of the run in progress
 	plan   *plan    // for the next run
 }
 
 // ID returns what the handler's Run has as TaskID.
-func (t *Task) ID() string { return t.id }
+func (t *Task) ID() string { return t.call.TaskID }
 
 // Status returns where the task stands.
 func (t *Task) Status() mcptasks.Status {
@@ -90,8 +91,14 @@ func (t *Task) StepRuns(key string) int {
 	return t.stepRuns[key]
 }
 
+// Progress is a report that a handler made with Run.Progress.
+type Progress struct {
+	Done, Total float64 // Total is 0 if it is not known
+	Message     string
+}
+
 // Progress returns every report that was made the task's, oldest first.
-func (t *Task) Progress() []mcptasks.Progress {
+func (t *Task) Progress() []Progress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.progress)

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/question"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
 // TB is what this package needs of a test: [testing.TB] has it, and so have the
@@ -33,7 +35,7 @@ type TB interface {
 type Worker struct {
 	tb     TB
 	tools  *mcptasks.Tools
-	caller *mcptasks.Caller
+	caller *toolcall.Caller
 	tasks  atomic.Int64
 }
 
@@ -41,7 +43,7 @@ type Worker struct {
 // fail the test; what a tool does never fails it.
 func New(tb TB, tools *mcptasks.Tools) *Worker {
 	tb.Helper()
-	caller, err := tools.NewCaller()
+	caller, err := tools.Internal().NewCaller()
 	if err != nil {
 		tb.Fatalf("tasktest: %v", err)
 	}
@@ -70,12 +72,11 @@ func (w *Worker) Task(tool string, arguments any) *Task {
 	return &Task{
 		worker:    w,
 		tool:      known,
-		id:        fmt.Sprintf("task-%d", w.tasks.Add(1)),
-		params:    mcptasks.CreateParams{Tool: tool, Arguments: raw},
+		call:      toolcall.Call{TaskID: fmt.Sprintf("task-%d", w.tasks.Add(1)), Tool: tool, Arguments: raw},
 		status:    mcptasks.StatusWorking,
 		steps:     make(map[string]json.RawMessage),
 		stepRuns:  make(map[string]int),
-		questions: make(map[string]mcptasks.Question),
+		questions: make(map[string]question.Question),
 	}
 }
 

@@ -39,6 +39,8 @@ var never = map[string][]string{
 	"/internal/riverdb":   slices.Concat(sqlite, postgres, otelSDK, []string{module + "/store", module + "/migrations"}),
 	"/internal/telemetry": slices.Concat(database, otelSDK, []string{module}),
 	"/internal/mcpwire":   slices.Concat(database, otelSDK),
+	"/internal/question":  slices.Concat(database, otelSDK, []string{module + "/internal/toolcall", module + "/internal/fastpath"}),
+	"/internal/toolcall":  slices.Concat(database, otelSDK),
 	"/mcpclient":          slices.Concat(database, otelSDK),
 	"/mcpserver":          slices.Concat(database, otelSDK),
 	"/tasktest":           slices.Concat(database, otelSDK),

@@ -12,11 +12,13 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/backoff"
+	"github.com/mcptasks/mcptasks/internal/failure"
+	"github.com/mcptasks/mcptasks/internal/question"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// run is one execution of a handler in this process. It implements mcptasks.Journal, to
+// run is one execution of a handler in this process. It implements toolcall.Journal, to
 // which the handler's steps, questions and progress go.
 type run struct {
 	*store.Claimed
@@ -42,7 +44,7 @@ func (w *Workers) newRun(ctx context.Context, claimed *store.Claimed, tool *mcpt
 	w.runs[r] = struct{}{}
 	w.mu.Unlock()
 	r.timedOut = sync.OnceValues(func() (string, error) {
-		return w.finish(ctx, r, mcptasks.TimedOut(r.RunTimeout), mcptasks.ErrRunTimeout)
+		return w.finish(ctx, r, failure.TimedOut(r.RunTimeout), mcptasks.ErrRunTimeout)
 	})
 	// Both write, so Stop waits for them once they have started.
 	interrupted := w.callback(func() { r.interrupted(context.Cause(ctx)) })
@@ -137,10 +139,12 @@ func (r *run) cancelled(at time.Time) {
 	}
 }
 
-// Report implements mcptasks.Journal.
-func (r *run) Report(p mcptasks.Progress) { r.progress.report(p) }
+// Report implements toolcall.Journal.
+func (r *run) Report(done, total float64, message string) {
+	r.progress.report(store.Progress{Done: done, Total: total, Message: message})
+}
 
-func (r *run) writeProgress(p mcptasks.Progress) {
+func (r *run) writeProgress(p store.Progress) {
 	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Second)
 	defer cancel()
 	held, err := r.workers.store.Report(ctx, r.Fence, p)
@@ -157,10 +161,11 @@ func (r *run) writeProgress(p mcptasks.Progress) {
 // job runs again and finds the answers.
 var errAnswered = fmt.Errorf("%w: it is there by now", mcptasks.ErrParked)
 
-// Park implements mcptasks.Journal. When it returns, the task waits for its answers and
+// Park implements toolcall.Journal. When it returns, the task waits for its answers and
 // this run is over, or the error says why not.
-func (r *run) Park(ctx context.Context, questions map[string]mcptasks.Question) error {
+func (r *run) Park(ctx context.Context, open map[string]question.Question) error {
 	r.progress.flush() // so that the client sees how far the work is when it is asked
+	questions := question.Map[mcptasks.Question](open)
 	return r.persist(ctx, "questions", func(ctx context.Context) (bool, error) {
 		parked, held, err := r.workers.store.Park(ctx, r.Fence, questions, r.tool.Options.QuestionDeadline)
 		switch {
@@ -177,7 +182,7 @@ func (r *run) Park(ctx context.Context, questions map[string]mcptasks.Question) 
 	})
 }
 
-// SaveStep implements mcptasks.Journal.
+// SaveStep implements toolcall.Journal.
 func (r *run) SaveStep(ctx context.Context, key string, result json.RawMessage, began time.Time) (json.RawMessage, error) {
 	step := store.Step{Fence: r.Fence, Key: key, Result: result, BeganAt: began, EndedAt: began.Add(time.Since(began))}
 	var stored json.RawMessage

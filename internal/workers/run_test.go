@@ -15,7 +15,9 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/question"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -25,7 +27,7 @@ type recorded struct {
 	writes []string
 }
 
-func (s *recorded) Report(_ context.Context, _ store.Fence, p mcptasks.Progress) (bool, error) {
+func (s *recorded) Report(_ context.Context, _ store.Fence, p store.Progress) (bool, error) {
 	s.writes = append(s.writes, fmt.Sprint("progress ", p.Done))
 	return true, nil
 }
@@ -47,8 +49,8 @@ func withRun(t *testing.T, fn func(t *testing.T, r *run, db *recorded)) {
 		w.log = slog.New(slog.DiscardHandler)
 		r := w.newRun(t.Context(), &store.Claimed{Tool: "report", RunTimeout: time.Hour}, tool)
 		defer w.finished(r)
-		r.Report(mcptasks.Progress{Done: 1})
-		r.Report(mcptasks.Progress{Done: 2})
+		r.Report(1, 0, "")
+		r.Report(2, 0, "")
 		fn(t, r, db)
 	})
 }
@@ -63,7 +65,7 @@ func (s *recorded) want(t *testing.T, want ...string) {
 // A client that is asked sees how far the work is.
 func TestParkWritesProgressBefore(t *testing.T) {
 	withRun(t, func(t *testing.T, r *run, db *recorded) {
-		if err := r.Park(t.Context(), map[string]mcptasks.Question{"sure": {}}); !errors.Is(err, mcptasks.ErrParked) {
+		if err := r.Park(t.Context(), map[string]question.Question{"sure": {}}); !errors.Is(err, mcptasks.ErrParked) {
 			t.Errorf("Park returned %v", err)
 		}
 		db.want(t, "progress 1", "progress 2", "park")
@@ -73,7 +75,7 @@ func TestParkWritesProgressBefore(t *testing.T) {
 // So does one whose task sleeps, which may be for days.
 func TestSnoozeWritesProgressBefore(t *testing.T) {
 	withRun(t, func(t *testing.T, r *run, db *recorded) {
-		outcome, err := r.workers.settle(t.Context(), r, mcptasks.Verdict{Snoozed: true, After: time.Hour})
+		outcome, err := r.workers.settle(t.Context(), r, toolcall.Verdict{Snoozed: true, After: time.Hour})
 		var snooze *river.JobSnoozeError
 		if outcome != telemetry.Snoozed || !errors.As(err, &snooze) || snooze.Duration != time.Hour {
 			t.Errorf("settle returned %s, %v", outcome, err)

@@ -10,7 +10,9 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/backoff"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -23,7 +25,7 @@ const (
 // settle writes what the verdict means for the task, unless the run ended for another
 // reason than its handler. It returns the run's outcome for telemetry, and the error that
 // steers River.
-func (w *Workers) settle(ctx context.Context, r *run, v mcptasks.Verdict) (outcome string, err error) {
+func (w *Workers) settle(ctx context.Context, r *run, v toolcall.Verdict) (outcome string, err error) {
 	switch cause := context.Cause(r.ctx); {
 	case errors.Is(cause, errAnswered):
 		return telemetry.Snoozed, river.JobSnooze(0)
@@ -35,11 +37,11 @@ func (w *Workers) settle(ctx context.Context, r *run, v mcptasks.Verdict) (outco
 		return telemetry.Parked, nil
 	case errors.Is(cause, mcptasks.ErrCancelled):
 		return telemetry.Cancelled, river.JobCancel(errCancelled)
-	case errors.Is(cause, mcptasks.ErrSuperseded) && v.Cause != nil, errors.Is(cause, mcptasks.ErrSuperseded) && v.Snoozed:
+	case errors.Is(cause, mcptasks.ErrSuperseded) && !v.HasResult():
 		return telemetry.Lost, river.JobSnooze(elsewhereDelay) // if the task still has this job, it runs again
 	case errors.Is(cause, mcptasks.ErrRunTimeout):
 		return r.timedOut()
-	case v.Interrupted(cause):
+	case errors.Is(cause, mcptasks.ErrShutdown) && !v.HasResult():
 		return telemetry.Interrupted, ctx.Err()
 	case v.Snoozed:
 		r.progress.flush()
@@ -47,7 +49,7 @@ func (w *Workers) settle(ctx context.Context, r *run, v mcptasks.Verdict) (outco
 	case v.Retry && r.Attempts+1 < r.MaxAttempts:
 		return w.retry(ctx, r, v.Cause)
 	default:
-		return w.finish(ctx, r, v.Outcome, v.Cause)
+		return w.finish(ctx, r, (*mcptasks.Outcome)(v.Outcome), v.Cause)
 	}
 }
 
@@ -85,7 +87,7 @@ func (w *Workers) finish(ctx context.Context, r *run, outcome *mcptasks.Outcome,
 		if errors.Is(err, mcptasks.ErrInvalid) { // no later attempt can succeed
 			w.log.ErrorContext(ctx, "mcptasks: the outcome cannot be stored", append(r.attrs(), "error", err)...)
 			event.Kind, event.Detail = store.EventFailed, "the outcome cannot be stored"
-			return w.store.Finish(ctx, r.Fence, r.Tool, mcptasks.Failure("The tool's result cannot be stored."), event)
+			return w.store.Finish(ctx, r.Fence, r.Tool, failure.Outcome("The tool's result cannot be stored."), event)
 		}
 		return held, err
 	})

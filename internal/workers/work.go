@@ -9,7 +9,9 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/question"
 	"github.com/mcptasks/mcptasks/internal/riverdb"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
 // elsewhereDelay is how long a job is snoozed that this node cannot run now: it has no
@@ -42,10 +44,14 @@ func (w *Workers) work(ctx context.Context, job *river.Job[riverdb.JobArgs]) err
 	defer span.end(ctx)
 	r := w.newRun(ctx, claimed, tool)
 	defer w.finished(r)
-	verdict := w.caller.Call(r.ctx, mcptasks.NewRun(r.TaskID, claimed.Attempts+1, claimed.Recorded, r), mcptasks.CreateParams{
+	verdict := w.caller.Call(r.ctx, toolcall.Call{
+		TaskID:    r.TaskID,
+		Attempt:   claimed.Attempts + 1,
 		Tool:      claimed.Tool,
 		Arguments: claimed.Arguments,
-		Meta:      claimed.RequestMeta,
+		Steps:     claimed.Steps,
+		Questions: question.Map[question.Question](claimed.Questions),
+		Journal:   r,
 	})
 	span.cause = verdict.Cause
 	span.outcome, err = w.settle(ctx, r, verdict)

@@ -18,6 +18,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
+	"github.com/mcptasks/mcptasks/internal/toolcall"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -38,7 +39,7 @@ type Workers struct {
 	metrics *telemetry.Metrics
 
 	names       []string // of the tools that are worked here
-	caller      *mcptasks.Caller
+	caller      *toolcall.Caller
 	client      store.WorkClient
 	end         func() error // ends what BeginWork began
 	heartbeat   *heartbeat
@@ -80,8 +81,8 @@ func (w *Workers) Start(ctx context.Context) (err error) {
 	if err := w.checkWork(); err != nil {
 		return err
 	}
-	if w.caller, err = w.tools.NewCaller(); err != nil {
-		return err
+	if w.caller, err = w.tools.Internal().NewCaller(); err != nil {
+		return &mcptasks.Error{Op: "start", Err: err}
 	}
 	if w.end, err = w.store.BeginWork(ctx); err != nil {
 		_ = w.caller.Close()

@@ -83,7 +83,7 @@ func (d *Driver) readRecorded(ctx context.Context, tasks map[string]*store.Claim
 	}
 	ids := slices.Collect(maps.Keys(tasks))
 	for _, c := range tasks {
-		c.Recorded = mcptasks.Recorded{Steps: make(map[string]json.RawMessage), Questions: make(map[string]mcptasks.Question)}
+		c.Recorded = store.Recorded{Steps: make(map[string]json.RawMessage), Questions: make(map[string]mcptasks.Question)}
 	}
 	var id, key, result string
 	batch := &pgx.Batch{}

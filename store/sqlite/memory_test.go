@@ -12,6 +12,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
@@ -56,7 +57,7 @@ func testOneConnection(t *testing.T) {
 	// The first jobs of a database are numbered from 1.
 	run, err := backend.Claim(ctx, tasks[0].ID, 1, []string{"report"}, "node")
 	must(err)
-	_, err = backend.Report(ctx, run.Fence, mcptasks.Progress{Done: 1})
+	_, err = backend.Report(ctx, run.Fence, store.Progress{Done: 1})
 	must(err)
 	_, _, err = backend.SaveStep(ctx, store.Step{Fence: run.Fence, Key: "a", Result: json.RawMessage(`1`)})
 	must(err)
@@ -75,7 +76,7 @@ func testOneConnection(t *testing.T) {
 	must(err)
 	_, err = backend.Held(ctx, []store.Fence{run.Fence})
 	must(err)
-	_, err = backend.Finish(ctx, run.Fence, run.Tool, mcptasks.Failure("no"), store.Event{})
+	_, err = backend.Finish(ctx, run.Fence, run.Tool, failure.Outcome("no"), store.Event{})
 	must(err)
 	task, err := backend.Get(ctx, "", tasks[0].ID)
 	must(err)

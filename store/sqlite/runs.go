@@ -75,7 +75,7 @@ func claim(ctx context.Context, tx querier, fence store.Fence, tools, node strin
 
 const stepsSQL = `SELECT key, result FROM mcp_task_step WHERE task_id = ?1`
 
-func recorded(ctx context.Context, tx querier, taskID string) (mcptasks.Recorded, error) {
+func recorded(ctx context.Context, tx querier, taskID string) (store.Recorded, error) {
 	steps := make(map[string]json.RawMessage)
 	err := each(ctx, tx, stepsSQL, []any{taskID}, func(row scanner) error {
 		var (
@@ -87,10 +87,10 @@ func recorded(ctx context.Context, tx querier, taskID string) (mcptasks.Recorded
 		return err
 	})
 	if err != nil {
-		return mcptasks.Recorded{}, err
+		return store.Recorded{}, err
 	}
 	asked, err := questions(ctx, tx, questionsSQL, taskID)
-	return mcptasks.Recorded{Steps: steps, Questions: asked}, err
+	return store.Recorded{Steps: steps, Questions: asked}, err
 }
 
 const toolOfSQL = `SELECT tool FROM mcp_task WHERE id = ?1 AND job_id = ?2 AND status = 'working'`

@@ -7,6 +7,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -36,7 +37,7 @@ func cancelTests[TTx any]() []test[TTx] {
 		{"running", func(f *fixture[TTx]) {
 			run := f.begin()
 			f.startJob(run.JobID)
-			f.report(run, mcptasks.Progress{Message: "reading"})
+			f.report(run, store.Progress{Message: "reading"})
 			f.cancel(run.TaskID)
 			f.refused(run.Fence)
 			equal(f.T, "the message", f.get(run.TaskID).StatusMessage, "")
@@ -71,7 +72,7 @@ func cancelTests[TTx any]() []test[TTx] {
 		{"ended", func(f *fixture[TTx]) {
 			ends := map[string]func(*store.Claimed){
 				"completed": func(run *store.Claimed) { f.finish(run.Fence, result(`{"a":1}`)) },
-				"failed":    func(run *store.Claimed) { f.finish(run.Fence, mcptasks.Failure("no")) },
+				"failed":    func(run *store.Claimed) { f.finish(run.Fence, failure.Outcome("no")) },
 				"cancelled": func(run *store.Claimed) { f.cancel(run.TaskID) },
 			}
 			for name, end := range ends {

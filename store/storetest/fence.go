@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -14,7 +15,7 @@ import (
 func (f *fixture[TTx]) writes() map[string]func(store.Fence) (bool, error) {
 	return map[string]func(store.Fence) (bool, error){
 		"Report": func(fence store.Fence) (bool, error) {
-			return f.store.Report(f.ctx, fence, mcptasks.Progress{Done: 3, Total: 4, Message: "late"})
+			return f.store.Report(f.ctx, fence, store.Progress{Done: 3, Total: 4, Message: "late"})
 		},
 		"SaveStep": func(fence store.Fence) (bool, error) {
 			_, held, err := f.store.SaveStep(f.ctx, store.Step{Fence: fence, Key: "late", Result: json.RawMessage(`1`)})
@@ -39,7 +40,7 @@ func (f *fixture[TTx]) writes() map[string]func(store.Fence) (bool, error) {
 			return f.store.Finish(f.ctx, fence, f.tool.Name, result(`{"late":1}`), store.Event{Kind: store.EventError})
 		},
 		"Finish, failed": func(fence store.Fence) (bool, error) {
-			return f.store.Finish(f.ctx, fence, f.tool.Name, mcptasks.Failure("late"), store.Event{Kind: store.EventFailed})
+			return f.store.Finish(f.ctx, fence, f.tool.Name, failure.Outcome("late"), store.Event{Kind: store.EventFailed})
 		},
 	}
 }
@@ -65,7 +66,7 @@ func fenceTests[TTx any]() []test[TTx] {
 	// begin is a run that has already reported and recorded a step.
 	begin := func(f *fixture[TTx]) *store.Claimed {
 		run := f.begin()
-		held, err := f.store.Report(f.ctx, run.Fence, mcptasks.Progress{Done: 1, Total: 2})
+		held, err := f.store.Report(f.ctx, run.Fence, store.Progress{Done: 1, Total: 2})
 		f.must(err)
 		equal(f.T, "held", held, true)
 		f.saveStep(run.Fence, "early", `0`)
@@ -132,7 +133,7 @@ func fenceTests[TTx any]() []test[TTx] {
 		}},
 		{"of a failed task", func(f *fixture[TTx]) {
 			run := begin(f)
-			f.finish(run.Fence, mcptasks.Failure("no"))
+			f.finish(run.Fence, failure.Outcome("no"))
 			f.refused(run.Fence)
 		}},
 		{"of a cancelled task", func(f *fixture[TTx]) {

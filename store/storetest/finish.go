@@ -12,6 +12,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -22,7 +23,7 @@ func finishTests[TTx any]() []test[TTx] {
 		"failed": {Error: &jsonrpc.Error{
 			Code: -32042, Message: "no such year", Data: json.RawMessage(`{"year":[2026,1e400,"\u0000"]}`),
 		}},
-		"failed, no data": mcptasks.Failure("The tool stopped unexpectedly."),
+		"failed, no data": failure.Outcome("The tool stopped unexpectedly."),
 	}
 	tests := []test[TTx]{
 		{"with an event", func(f *fixture[TTx]) {
@@ -115,7 +116,7 @@ func finishTests[TTx any]() []test[TTx] {
 		tests = append(tests, test[TTx]{name, func(f *fixture[TTx]) {
 			run := f.begin()
 			f.startJob(run.JobID)
-			f.report(run, mcptasks.Progress{Message: "nearly done"})
+			f.report(run, store.Progress{Message: "nearly done"})
 			f.clock.advance(time.Minute)
 			equal(f.T, "held", f.finish(run.Fence, outcome), true)
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -115,7 +116,7 @@ func operatorTests[TTx any]() []test[TTx] {
 				_, err := f.store.Operator().Retry(f.ctx, first.TaskID)
 				f.wantError(err, mcptasks.ErrConflict)
 			})
-			f.finish(first.Fence, mcptasks.Failure("no"))
+			f.finish(first.Fence, failure.Outcome("no"))
 			var again *mcptasks.Task
 			f.unchangedTask(first.TaskID, "a retry", func() {
 				var err error

@@ -31,7 +31,7 @@ func parkTests[TTx any]() []test[TTx] {
 		{"stored", func(f *fixture[TTx]) {
 			run := f.begin()
 			f.startJob(run.JobID, "n")
-			f.report(run, mcptasks.Progress{Message: "nearly done"})
+			f.report(run, store.Progress{Message: "nearly done"})
 			f.clock.advance(time.Minute)
 			asked := map[string]mcptasks.Question{"a": confirm, "b": compose}
 			parked, held, err := f.store.Park(f.ctx, run.Fence, asked, within)
@@ -77,7 +77,7 @@ func parkTests[TTx any]() []test[TTx] {
 					f.Errorf("Park returned %v, %v, %v, want that the run goes on", parked, held, err)
 				}
 			})
-			f.report(again, mcptasks.Progress{})
+			f.report(again, store.Progress{})
 		}},
 		{"some answered before", func(f *fixture[TTx]) {
 			run := f.parked("a")

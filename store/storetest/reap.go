@@ -109,7 +109,7 @@ func reapTests[TTx any]() []test[TTx] {
 			kept := func() string { return f.rows(alive.TaskID) + f.rows(waiting.TaskID) + f.rows(parked.TaskID) }
 			f.sameAfter(kept, "a reap", func() { f.reap(1) })
 			f.fresh(dead.TaskID, dead.JobID)
-			f.report(alive, mcptasks.Progress{})
+			f.report(alive, store.Progress{})
 			equal(f.T, "the live one's job", f.job(alive.JobID).State, rivertype.JobStateRunning)
 		}},
 		{"nobody's", func(f *fixture[TTx]) {
@@ -163,7 +163,7 @@ func reapTests[TTx any]() []test[TTx] {
 				f.must(err)
 				equal(f.T, name+": the task", f.rows(run.TaskID), before)
 				equal(f.T, name+": the job's state", f.job(run.JobID).State, kept)
-				f.report(run, mcptasks.Progress{})
+				f.report(run, store.Progress{})
 			}
 		}},
 		{"locked", func(f *fixture[TTx]) {
@@ -310,7 +310,7 @@ func reapTests[TTx any]() []test[TTx] {
 			f.store = f.newStore(config.Config{MaxRecoveries: 2})
 			id := f.create(1)[0].ID
 			f.die(id)
-			f.report(f.claim(id), mcptasks.Progress{Done: 1})
+			f.report(f.claim(id), store.Progress{Done: 1})
 			f.die(id)
 			f.retry(f.claim(id).Fence, "once")
 			equal(f.T, "the recoveries", f.column(id, "recoveries"), "2")

@@ -45,7 +45,7 @@ func repairTests[TTx any]() []test[TTx] {
 			f.clock.advance(settled - 5*time.Second)
 			f.unchanged(run.TaskID, "a sweep", func() { f.must(f.store.Sweep(f.ctx, settled)) })
 			f.unchanged(run.TaskID, "a poll", func() { f.get(run.TaskID) })
-			f.report(run, mcptasks.Progress{})
+			f.report(run, store.Progress{})
 			f.clock.advance(settled - 5*time.Second)
 			f.unchanged(run.TaskID, "a poll of a task that has moved", func() { f.get(run.TaskID) })
 			f.clock.advance(time.Minute)
@@ -179,7 +179,7 @@ func repairTests[TTx any]() []test[TTx] {
 					f.wantRepaired(run, fmt.Sprintf("job %d is gone or completed", job))
 				default:
 					f.unchanged(run.TaskID, "a "+way, func() { meet(f, run.TaskID) })
-					f.report(run, mcptasks.Progress{})
+					f.report(run, store.Progress{})
 					return
 				}
 				f.refused(run.Fence)

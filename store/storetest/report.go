@@ -14,15 +14,15 @@ func reportTests[TTx any]() []test[TTx] {
 		{"message", func(f *fixture[TTx]) {
 			run := f.begin()
 			for _, tc := range []struct {
-				progress mcptasks.Progress
+				progress store.Progress
 				want     string
 			}{
-				{mcptasks.Progress{Done: 1, Total: 5, Message: "reading"}, "reading"},
-				{mcptasks.Progress{Done: 2, Total: 5}, "2/5"},
-				{mcptasks.Progress{Done: 2.5}, "2.5"},
-				{mcptasks.Progress{Message: "a\x00b"}, "a\uFFFDb"},
-				{mcptasks.Progress{Message: "a\xffb"}, "a\uFFFDb"},
-				{mcptasks.Progress{Message: "日本 \U0001F600 ' \" \\"}, "日本 \U0001F600 ' \" \\"},
+				{store.Progress{Done: 1, Total: 5, Message: "reading"}, "reading"},
+				{store.Progress{Done: 2, Total: 5}, "2/5"},
+				{store.Progress{Done: 2.5}, "2.5"},
+				{store.Progress{Message: "a\x00b"}, "a\uFFFDb"},
+				{store.Progress{Message: "a\xffb"}, "a\uFFFDb"},
+				{store.Progress{Message: "日本 \U0001F600 ' \" \\"}, "日本 \U0001F600 ' \" \\"},
 			} {
 				f.clock.advance(time.Second)
 				f.report(run, tc.progress)
@@ -34,12 +34,12 @@ func reportTests[TTx any]() []test[TTx] {
 		}},
 		{"numbers", func(f *fixture[TTx]) {
 			run := f.begin()
-			f.report(run, mcptasks.Progress{Done: 0.5, Total: 1e15})
+			f.report(run, store.Progress{Done: 0.5, Total: 1e15})
 			equal(f.T, "the numbers", f.value("SELECT count(*) FROM {s}mcp_task WHERE progress = 0.5 AND total = 1e15"), "1")
 		}},
 		{"long message", func(f *fixture[TTx]) {
 			run := f.begin()
-			f.report(run, mcptasks.Progress{Message: strings.Repeat("日", 1<<20)})
+			f.report(run, store.Progress{Message: strings.Repeat("日", 1<<20)})
 			message := f.get(run.TaskID).StatusMessage
 			if len(message) > 5000 || !utf8.ValidString(message) || !strings.HasPrefix(message, "日日") {
 				f.Errorf("the message is %d bytes: %.20s, want its beginning", len(message), message)
@@ -48,7 +48,7 @@ func reportTests[TTx any]() []test[TTx] {
 	}
 }
 
-func (f *fixture[TTx]) report(run *store.Claimed, progress mcptasks.Progress) {
+func (f *fixture[TTx]) report(run *store.Claimed, progress store.Progress) {
 	f.Helper()
 	held, err := f.store.Report(f.ctx, run.Fence, progress)
 	f.must(err)

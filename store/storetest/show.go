@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -37,8 +38,8 @@ func showTests[TTx any]() []test[TTx] {
 			next() // 1: a run that fails after a step
 			run := f.claimOn(id, "node-a")
 			f.must(f.step(run.Fence, "fetch", `"日本"`, at(1), at(1).Add(time.Second)))
-			failure := strings.Repeat("x", 60_000)
-			held, err := f.store.Retry(f.ctx, store.Retry{Fence: run.Fence, Event: store.Event{Kind: store.EventError, Node: "node-a", Detail: failure}})
+			detail := strings.Repeat("x", 60_000)
+			held, err := f.store.Retry(f.ctx, store.Retry{Fence: run.Fence, Event: store.Event{Kind: store.EventError, Node: "node-a", Detail: detail}})
 			f.must(err)
 			equal(f.T, "held", held, true)
 			next() // 2: one whose node dies
@@ -66,7 +67,7 @@ func showTests[TTx any]() []test[TTx] {
 					{Key: "render", Node: "node-c", RunSeq: 3, BeganAt: at(4), EndedAt: at(5), Bytes: 1},
 				},
 				Timeline: []store.TimedEvent{
-					{Event: store.Event{Kind: store.EventError, Node: "node-a", Detail: failure}, At: at(1), RunSeq: 1},
+					{Event: store.Event{Kind: store.EventError, Node: "node-a", Detail: detail}, At: at(1), RunSeq: 1},
 					{Event: store.Event{Kind: store.EventRecovered, Node: "reaper", Detail: "node node-b of job 1 died"}, At: at(3), RunSeq: 2},
 					{Event: store.Event{Kind: store.EventParked, Node: "node-c", Detail: `until ["a" "b"] are answered`}, At: at(4), RunSeq: 3},
 				},
@@ -82,10 +83,10 @@ func showTests[TTx any]() []test[TTx] {
 			want.Questions[1].AnsweredAt = at(65)
 			f.wantShown(id, want)
 
-			f.finish(run.Fence, mcptasks.Failure("no"))
+			f.finish(run.Fence, failure.Outcome("no"))
 			f.clock.advance(2 * ttl) // expired, and not yet deleted
 			want.Task, want.JobID, want.JobState = &mcptasks.Task{
-				ID: id, Owner: alice, Tool: "report", Status: mcptasks.StatusFailed, StatusMessage: "no", Outcome: mcptasks.Failure("no"),
+				ID: id, Owner: alice, Tool: "report", Status: mcptasks.StatusFailed, StatusMessage: "no", Outcome: failure.Outcome("no"),
 				TTL: ttl, PollInterval: options.PollInterval, CreatedAt: began, UpdatedAt: at(65), FinishedAt: at(65), ExpiresAt: began.Add(ttl),
 			}, 0, ""
 			f.wantShown(id, want)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -107,7 +108,7 @@ func (f *fixture[TTx]) put(run *store.Claimed, status mcptasks.Status) {
 	case mcptasks.StatusCompleted:
 		f.finish(run.Fence, result(`{}`))
 	case mcptasks.StatusFailed:
-		f.finish(run.Fence, mcptasks.Failure("no"))
+		f.finish(run.Fence, failure.Outcome("no"))
 	case mcptasks.StatusCancelled:
 		f.cancel(run.TaskID)
 	}

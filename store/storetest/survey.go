@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -70,7 +71,7 @@ func surveyTests[TTx any]() []test[TTx] {
 			f.beginAll(3)
 			f.parkedAll(2, "a")
 			f.finish(f.begin().Fence, result(`{}`))
-			f.finish(f.begin().Fence, mcptasks.Failure("no"))
+			f.finish(f.begin().Fence, failure.Outcome("no"))
 			f.cancel(f.begin().TaskID)
 			want := map[mcptasks.Status]int{mcptasks.StatusWorking: 3, mcptasks.StatusInputRequired: 2}
 			if got := f.survey().Tasks; !maps.Equal(got, want) {

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -53,7 +54,7 @@ func (w *walk[TTx]) claim(t *rapid.T) {
 
 func (w *walk[TTx]) report(t *rapid.T) {
 	run := pick(t, "run", w.runs)
-	held, err := w.store.Report(w.ctx, run.Fence, mcptasks.Progress{Done: 1})
+	held, err := w.store.Report(w.ctx, run.Fence, store.Progress{Done: 1})
 	w.must(err)
 	w.want("held", held, run.holds())
 	if held {
@@ -107,7 +108,7 @@ func (w *walk[TTx]) fail(t *rapid.T) {
 
 func (w *walk[TTx]) finish(t *rapid.T) {
 	run := pick(t, "run", w.runs)
-	outcome := pick(t, "outcome", []*mcptasks.Outcome{result(`{}`), mcptasks.Failure("no")})
+	outcome := pick(t, "outcome", []*mcptasks.Outcome{result(`{}`), failure.Outcome("no")})
 	held, err := w.store.Finish(w.ctx, run.Fence, w.tool.Name, outcome, store.Event{})
 	w.must(err)
 	w.want("held", held, run.holds())

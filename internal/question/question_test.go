@@ -1,32 +1,36 @@
-package mcptasks_test
+package question_test
 
 import (
 	"encoding/json"
 	"strings"
 	"testing"
 
-	"github.com/modelcontextprotocol/go-sdk/mcp"
-
-	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/question"
 )
 
-func question(method, params string) *mcptasks.Question {
-	return &mcptasks.Question{Method: method, Params: json.RawMessage(params)}
+const (
+	sizeSchema = `{"type":"object","properties":{"size":{"type":"integer","minimum":1}},"required":["size"]}`
+	sizeOfFour = `{"action":"accept","content":{"size":4}}`
+	verse      = `{"role":"assistant","model":"m","content":{"type":"text","text":"a verse"}}`
+)
+
+func asked(method, params string) *question.Question {
+	return &question.Question{Method: method, Params: json.RawMessage(params)}
 }
 
 // form returns a form with this schema.
-func form(schema string) *mcptasks.Question {
-	return question(mcptasks.MethodElicit, `{"mode":"form","message":"?","requestedSchema":`+schema+`}`)
+func form(schema string) *question.Question {
+	return asked(question.MethodElicit, `{"mode":"form","message":"?","requestedSchema":`+schema+`}`)
 }
 
 func TestQuestionOpen(t *testing.T) {
 	for _, test := range []struct {
-		question mcptasks.Question
+		question question.Question
 		open     bool
 	}{
-		{mcptasks.Question{}, true},
-		{mcptasks.Question{Response: json.RawMessage(`{"action":"cancel"}`)}, false},
-		{mcptasks.Question{Expired: true}, false},
+		{question.Question{}, true},
+		{question.Question{Response: json.RawMessage(`{"action":"cancel"}`)}, false},
+		{question.Question{Expired: true}, false},
 	} {
 		if got := test.question.Open(); got != test.open {
 			t.Errorf("%+v: open is %t", test.question, got)
@@ -45,12 +49,12 @@ func TestCheckElicitation(t *testing.T) {
 		"wants":{"type":"array","items":{"type":"string","enum":["a","b"]},"maxItems":2},
 		"share":{"type":"number","maximum":1},
 		"sure":{"type":"boolean"}}}`)
-	plain := question(mcptasks.MethodElicit, `{"mode":"form","message":"?"}`)
+	plain := asked(question.MethodElicit, `{"mode":"form","message":"?"}`)
 	accepting := func(content string) string { return `{"action":"accept","content":` + content + `}` }
 
 	tests := []struct {
 		name     string
-		question *mcptasks.Question
+		question *question.Question
 		response string
 		says     string // "" for an answer that is one
 	}{
@@ -109,14 +113,14 @@ func TestCheckElicitation(t *testing.T) {
 }
 
 func TestCheckSampling(t *testing.T) {
-	plain := question(mcptasks.MethodSample, `{"messages":[],"maxTokens":1}`)
-	tools := question(mcptasks.MethodSample, `{"messages":[],"maxTokens":1,"tools":[{"name":"look","inputSchema":{"type":"object"}}]}`)
+	plain := asked(question.MethodSample, `{"messages":[],"maxTokens":1}`)
+	tools := asked(question.MethodSample, `{"messages":[],"maxTokens":1,"tools":[{"name":"look","inputSchema":{"type":"object"}}]}`)
 	saying := func(content string) string { return `{"role":"assistant","model":"m","content":` + content + `}` }
 	const text, use = `{"type":"text","text":"t"}`, `{"type":"tool_use","id":"1","name":"look","input":{}}`
 
 	tests := []struct {
 		name     string
-		question *mcptasks.Question
+		question *question.Question
 		response string
 		says     string
 	}{
@@ -170,8 +174,8 @@ func TestCheckHostileJSON(t *testing.T) {
 	for name, response := range hostile {
 		t.Run(name, func(t *testing.T) {
 			wantCheck(t, form(sizeSchema), response, " ")
-			wantCheck(t, question(mcptasks.MethodElicit, `{}`), response, " ")
-			wantCheck(t, question(mcptasks.MethodSample, `{}`), response, " ")
+			wantCheck(t, asked(question.MethodElicit, `{}`), response, " ")
+			wantCheck(t, asked(question.MethodSample, `{}`), response, " ")
 		})
 	}
 	wantCheck(t, form(sizeSchema), "", "not an elicitation result")
@@ -179,7 +183,7 @@ func TestCheckHostileJSON(t *testing.T) {
 
 // wantCheck expects the response to be an answer if says is empty, and else an
 // error that says so, without internals, in a few words.
-func wantCheck(t *testing.T, q *mcptasks.Question, response, says string) {
+func wantCheck(t *testing.T, q *question.Question, response, says string) {
 	t.Helper()
 	err := q.Check(json.RawMessage(response))
 	switch {
@@ -205,58 +209,4 @@ func TestCheckErrorIsShort(t *testing.T) {
 	}
 	wantCheck(t, form(`{"properties":{"a":{"enum":["x"]}}}`), `{"action":"accept","content":{"a":"`+long+`"}}`, "does not match")
 	wantCheck(t, form(`{"properties":{"a":{"pattern":"x"}}}`), `{"action":"accept","content":{"a":"`+long+`"}}`, "does not match")
-}
-
-// Whatever Check takes, a handler can be given, and what it is given has one of
-// the actions and matches the schema.
-func FuzzCheck(f *testing.F) {
-	schemas := []string{`null`, sizeSchema, `{"type":"object","properties":{"a":{"enum":["x",null,1.5]},"b":{"type":"array","items":{"pattern":"^.$"},"uniqueItems":true}},"additionalProperties":false}`}
-	for i := range schemas {
-		f.Add(byte(i), []byte(sizeOfFour))
-		f.Add(byte(i), []byte(`{"action":"accept","content":{"a":null,"b":["é","b"],"c":{"d":[1e300]}}}`))
-		f.Add(byte(i), []byte(`{"action":"accept","roots":[],"role":"user","Content":{"size":1},"content":null}`))
-		f.Add(byte(i), []byte(`{"action":"decline"}`))
-		f.Add(byte(i), []byte(verse))
-		f.Add(byte(i), []byte(`[null,{"action":"\ud800"}]`))
-	}
-	f.Fuzz(func(t *testing.T, which byte, response []byte) {
-		asked := mcp.InputRequestMap{"sample": sample("?")}
-		for i, schema := range schemas {
-			if int(which)%len(schemas) == i {
-				asked["elicit"] = elicit("?", schema)
-			}
-		}
-		for key, request := range asked {
-			journal := &memory{}
-			one := mcp.InputRequestMap{key: request}
-			_, _ = runAfter(journal).Ask(t.Context(), one)
-			q := journal.questions[key]
-			if err := q.Check(response); err != nil {
-				if err.Error() == "" || len(err.Error()) > 3000 {
-					t.Errorf("refused with %q", err)
-				}
-				continue
-			}
-			q.Response = response
-			journal.questions[key] = q
-			answers, err := runAfter(journal).Ask(t.Context(), one)
-			if err != nil {
-				t.Fatalf("%s was taken and cannot be read: %v", response, err)
-			}
-			if key == "sample" {
-				if _, err := runAfter(journal).Sample(t.Context(), key, sample("?")); err != nil {
-					t.Fatalf("%s was taken and cannot be read: %v", response, err)
-				}
-				continue
-			}
-			// What the handler was given is an answer, too.
-			again, err := json.Marshal(answers[key])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := q.Check(again); err != nil {
-				t.Errorf("%s was taken; what was read of it, %s, is refused: %v", response, again, err)
-			}
-		}
-	})
 }
