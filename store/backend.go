@@ -47,7 +47,6 @@ type Backend interface {
 	Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (int, error)
 	RunningOn(ctx context.Context, nodeID string) ([]Job, error)
 	RecoverLost(ctx context.Context, lost Job, by string) (bool, error)
-	DiscardLost(ctx context.Context, lost Job) error
 	Sweep(ctx context.Context, settled time.Duration) error
 	Repair(ctx context.Context, settled time.Duration) error
 	Prune(ctx context.Context, age time.Duration) error

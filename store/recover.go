@@ -66,17 +66,13 @@ func (s *Store[TTx]) Forget(ctx context.Context, nodeID string) error {
 	return nil
 }
 
-// DiscardAfter is how many leases a job that nobody runs is left running in River. Its
-// node may only have been frozen: River 0.47 ends the process if a job is discarded
-// in the very moment in which it settles it. The task does not wait for this.
-const DiscardAfter = 5
-
-// Reap sees to the jobs of nodes that have not beaten for the lease: their tasks
-// get fresh jobs, or fail when too many workers have died of them in a row; and what
-// such nodes have left running in River for long is discarded, tasks' or nobody's. Any
-// number of nodes may reap at once. It returns how many tasks it saw to. by is the
-// reaping node's id, for the timeline. steady is asked before each whether the node
-// may still hold others for dead: the database may go away in between.
+// Reap recovers the tasks of nodes that have sent no heartbeat for the lease: each gets a
+// fresh job, or fails when too many workers in a row have died of it. It then discards
+// the jobs that such nodes have left running. A node may only have been frozen and
+// complete a discarded job later: River 0.48 and newer ignores that. Any number of nodes
+// may reap at once. Reap returns how many tasks it has recovered. by is the id of the
+// reaping node, for the timeline. Before each job, steady is asked whether the node may
+// still take others for dead: the database may go away in between.
 func (s *Store[TTx]) Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (_ int, err error) {
 	defer s.op(ctx, telemetry.OpReap, 0).end(&err)
 	reaped, err := s.eachJob(ctx, steady,
@@ -86,7 +82,7 @@ func (s *Store[TTx]) Reap(ctx context.Context, by string, lease time.Duration, s
 		})
 	s.metrics.Swept.Add(ctx, reaped, telemetry.Reaped)
 	_, leftErr := s.eachJob(ctx, steady,
-		func() ([]Job, error) { return s.driver.Leftovers(ctx, DiscardAfter*lease, sweepLimit) },
+		func() ([]Job, error) { return s.driver.Leftovers(ctx, lease, sweepLimit) },
 		func(left Job) (bool, error) { return true, s.discard(ctx, left) })
 	return reaped, errors.Join(err, leftErr)
 }
@@ -144,28 +140,23 @@ func (s *Store[TTx]) RunningOn(ctx context.Context, nodeID string) ([]Job, error
 	return jobs, nil
 }
 
-// RecoverLost gives the task of a job a fresh one whose fetch the node never heard
-// of: its reply was lost. It counts as no death. It returns whether it did: not while
-// somebody else has the task locked, nor if the job is the task's no more. by is the
-// node's id.
+// RecoverLost gives a fresh job to the task of a job whose fetch the node never heard of:
+// its reply was lost. This does not count as a death. It returns whether it did so: not
+// while another transaction has the task locked, nor if the task no longer has the job.
+// It then discards the job, unless the task still has it. by is the node's id.
 func (s *Store[TTx]) RecoverLost(ctx context.Context, lost Job, by string) (bool, error) {
 	done, err := s.giveFreshJob(ctx, lost, func(tx TTx, task *Locked) error {
 		event := Event{Kind: EventRecovered, Node: by, Detail: fmt.Sprintf("the fetch of job %d was lost", lost.ID)}
 		task.done.recovered = telemetry.Fetch
 		return s.requeueTx(ctx, tx, task, telemetry.SpanRecover, task.Recoveries, event)
 	})
+	if err == nil {
+		err = s.discard(ctx, lost)
+	}
 	if err != nil {
-		return false, wrap("recover", lost.TaskID, err)
+		return done, wrap("recover", lost.TaskID, err)
 	}
 	return done, nil
-}
-
-// DiscardLost discards a lost job, long after it was recovered; see DiscardAfter.
-func (s *Store[TTx]) DiscardLost(ctx context.Context, lost Job) error {
-	if err := s.discard(ctx, lost); err != nil {
-		return wrap("recover", lost.TaskID, err)
-	}
-	return nil
 }
 
 func (s *Store[TTx]) discard(ctx context.Context, left Job) error {

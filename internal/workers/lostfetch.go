@@ -40,22 +40,19 @@ func (l *lostFetches) recover(ctx context.Context) {
 		}
 		missing[job.ID] = since
 		if now.Sub(since) >= lease {
-			l.replace(ctx, job, now.Sub(since) >= store.DiscardAfter*lease)
+			l.replace(ctx, job)
 		}
 	}
 	l.missing = missing
 }
 
 // replace gives the job's task a fresh job, if the task still has this one, and discards
-// the job if it is old.
-func (l *lostFetches) replace(ctx context.Context, job store.Job, old bool) {
+// the job.
+func (l *lostFetches) replace(ctx context.Context, job store.Job) {
 	w := l.workers
 	recovered, err := w.store.RecoverLost(ctx, job, w.nodeID)
 	if recovered {
 		w.log.WarnContext(ctx, "mcptasks: the fetch of a job was lost; its task was recovered", "job_id", job.ID, "task_id", job.TaskID)
-	}
-	if err == nil && old {
-		err = w.store.DiscardLost(ctx, job)
 	}
 	w.logFailure(ctx, err)
 }

@@ -51,11 +51,6 @@ func (m *maintained) RecoverLost(_ context.Context, lost store.Job, _ string) (b
 	return true, nil
 }
 
-func (m *maintained) DiscardLost(_ context.Context, lost store.Job) error {
-	m.note("discard %d", lost.ID)
-	return nil
-}
-
 // interval is a heartbeat interval that is not the default.
 const interval = 7 * time.Second
 
@@ -124,8 +119,7 @@ func TestReapOnlyWhileSteady(t *testing.T) {
 	})
 }
 
-// A job that River holds here and that is not here is recovered after a lease, and
-// discarded after store.DiscardAfter leases.
+// A job that River holds here and that is not here is recovered after a lease.
 func TestLostFetches(t *testing.T) {
 	maintain(t, func(t *testing.T, w *Workers, db *maintained) {
 		lost := lostFetches{workers: w, missing: make(map[int64]time.Time)}
@@ -133,16 +127,13 @@ func TestLostFetches(t *testing.T) {
 		w.jobs = map[int64]struct{}{2: {}}
 		const lease = 3 * interval
 		began := time.Now()
-		for time.Since(began) < store.DiscardAfter*lease+interval {
+		for time.Since(began) < 3*lease {
 			if err := w.heartbeat.send(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			lost.recover(t.Context())
 			var want []string
-			switch missing := time.Since(began) - interval; { // the first look only begins
-			case missing >= store.DiscardAfter*lease:
-				want = []string{"recover 1", "discard 1"}
-			case missing >= lease:
+			if time.Since(began)-interval >= lease { // the first look only begins
 				want = []string{"recover 1"}
 			}
 			db.want(t, fmt.Sprint("after ", time.Since(began)), want...)

@@ -19,19 +19,13 @@ func lostTests[TTx any]() []test[TTx] {
 			f.beat("n")
 			f.recoverLost(store.Job{ID: job, TaskID: id, Node: "n"})
 			f.fresh(id, job)
-			equal(f.T, "the old job's state", f.job(job).State, rivertype.JobStateRunning)
+			equal(f.T, "the old job's state", f.job(job).State, rivertype.JobStateDiscarded)
 			equal(f.T, "the recoveries", f.column(id, "recoveries"), "0")
 			want := []string{fmt.Sprintf("recovered, run 0 on n: the fetch of job %d was lost", job)}
 			if got := f.events(id); !slices.Equal(got, want) {
 				f.Errorf("the timeline is %q, want %q", got, want)
 			}
 			f.unchanged(id, "the same again", func() { f.recoverLost(store.Job{ID: job, TaskID: id, Node: "n"}) })
-			f.unchangedTask(id, "its job's discard", func() {
-				f.must(f.store.DiscardLost(f.ctx, store.Job{ID: job, TaskID: id, Node: "m"}))
-				equal(f.T, "the state of another node's job", f.job(job).State, rivertype.JobStateRunning)
-				f.must(f.store.DiscardLost(f.ctx, store.Job{ID: job, TaskID: id, Node: "n"}))
-			})
-			equal(f.T, "the old job's state", f.job(job).State, rivertype.JobStateDiscarded)
 		}},
 		{"a lost fetch counts no death", func(f *fixture[TTx]) {
 			f.store = f.newStore(config.Config{MaxRecoveries: 1})
@@ -59,9 +53,11 @@ func lostTests[TTx any]() []test[TTx] {
 			f.finish(ended.Fence, result(`{}`))
 			f.startJob(ended.JobID, "n")
 			f.unchangedTask(ended.TaskID, "a lost fetch of an ended task", func() {
+				f.recoverLost(store.Job{ID: ended.JobID, TaskID: ended.TaskID, Node: "m"})
+				equal(f.T, "the state of another node's job", f.job(ended.JobID).State, rivertype.JobStateRunning)
 				f.recoverLost(store.Job{ID: ended.JobID, TaskID: ended.TaskID, Node: "n"})
 			})
-			equal(f.T, "the job's state", f.job(ended.JobID).State, rivertype.JobStateRunning)
+			equal(f.T, "the job's state", f.job(ended.JobID).State, rivertype.JobStateDiscarded)
 		}},
 	}
 }

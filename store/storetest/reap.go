@@ -52,20 +52,14 @@ func reapTests[TTx any]() []test[TTx] {
 			f.reap(1)
 			f.fresh(run.TaskID, run.JobID)
 		}},
-		// A node may only have been frozen: its job is left to it for a while.
-		{"a job is left running", func(f *fixture[TTx]) {
+		{"its job is discarded", func(f *fixture[TTx]) {
 			run := f.begin()
 			f.startJob(run.JobID, "n")
 			f.beat("n")
 			f.silence("n", 2*lease)
 			f.reap(1)
 			f.fresh(run.TaskID, run.JobID)
-			equal(f.T, "the old job's state", f.job(run.JobID).State, rivertype.JobStateRunning)
-			f.unchangedTask(run.TaskID, "a later reap", func() {
-				f.silence("n", (store.DiscardAfter+1)*lease)
-				f.reap(0)
-			})
-			equal(f.T, "the old job's state later", f.job(run.JobID).State, rivertype.JobStateDiscarded)
+			equal(f.T, "the old job's state", f.job(run.JobID).State, rivertype.JobStateDiscarded)
 		}},
 		// Somebody's lock keeps the fresh job from the task: its own is not discarded.
 		{"a lost fetch of a locked task", func(f *fixture[TTx]) {
@@ -83,11 +77,9 @@ func reapTests[TTx any]() []test[TTx] {
 				equal(f.T, "whether it was recovered", done, false)
 				return err
 			}))
-			f.must(f.store.DiscardLost(f.ctx, lost))
 			equal(f.T, "the job's state", f.job(lost.ID).State, rivertype.JobStateRunning)
 			f.recoverLost(lost)
 			f.fresh(id, lost.ID)
-			f.must(f.store.DiscardLost(f.ctx, lost))
 			equal(f.T, "the job's state later", f.job(lost.ID).State, rivertype.JobStateDiscarded)
 		}},
 		{"no longer steady", func(f *fixture[TTx]) {

@@ -179,6 +179,5 @@ func (w *walk[TTx]) lose(t *rapid.T) {
 	lost := store.Job{ID: job.id, TaskID: job.task.id, Node: node}
 	_, err = w.store.RecoverLost(w.ctx, lost, node)
 	w.must(err)
-	w.must(w.store.DiscardLost(w.ctx, lost))
 	w.model.recoverLost(job)
 }

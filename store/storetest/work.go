@@ -5,9 +5,11 @@ import (
 	"log/slog"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/riverdb"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -46,6 +48,45 @@ func workTests[TTx any]() []test[TTx] {
 			equal(f.T, "the task's status", f.get(task.ID).Status, mcptasks.StatusCompleted)
 			equal(f.T, "the job's state", f.job(job).State, rivertype.JobStateCompleted)
 		}},
+		// A frozen node's job is discarded, and the node completes it later. River before
+		// 0.48 ended the process when the two met.
+		{"a job that is discarded while River completes it", func(f *fixture[TTx]) {
+			const client = "n"
+			discarded := make(chan struct{})
+			driver := &completing[TTx]{Driver: f.driver, begun: make(chan struct{}, 1)}
+			workers := river.NewWorkers()
+			river.AddWorker(workers, &worker{work: func(ctx context.Context, job *river.Job[riverdb.JobArgs]) error {
+				f.query("DELETE FROM {s}mcp_task WHERE id = '%s'", job.Args.TaskID)
+				locked := make(chan struct{})
+				go func() {
+					defer func() { discarded <- struct{}{} }()
+					if err := f.driver.InTx(f.ctx, func(tx TTx) error {
+						err := f.driver.DiscardJob(f.ctx, tx, store.Job{ID: job.ID, TaskID: job.Args.TaskID, Node: client}, f.clock.now())
+						close(locked)
+						<-driver.begun // to complete it
+						return err
+					}); err != nil {
+						f.Error(err)
+					}
+				}()
+				<-locked
+				return nil
+			}})
+			node, err := f.storeOn(driver, config.Config{}).WorkClient(&river.Config{
+				ID:      client,
+				Logger:  slog.New(slog.DiscardHandler),
+				Queues:  map[string]river.QueueConfig{"reports": {MaxWorkers: 1}},
+				Workers: workers,
+			})
+			f.must(err)
+			f.must(node.Start(f.ctx))
+			for range 5 {
+				job := f.jobOf(f.create(1)[0].ID)
+				<-discarded
+				equal(f.T, "the job's state", f.job(job).State, rivertype.JobStateDiscarded)
+			}
+			f.must(node.Stop(f.ctx))
+		}},
 	}
 }
 
@@ -56,4 +97,33 @@ type worker struct {
 
 func (w *worker) Work(ctx context.Context, job *river.Job[riverdb.JobArgs]) error {
 	return w.work(ctx, job)
+}
+
+// completing is a driver whose River tells when it begins to complete a job.
+type completing[TTx any] struct {
+	store.Driver[TTx]
+	begun chan struct{}
+}
+
+func (d *completing[TTx]) River() riverdriver.Driver[TTx] {
+	return &completingRiver[TTx]{d.Driver.River(), d.begun}
+}
+
+type completingRiver[TTx any] struct {
+	riverdriver.Driver[TTx]
+	begun chan struct{}
+}
+
+func (d *completingRiver[TTx]) GetExecutor() riverdriver.Executor {
+	return &completingExecutor{d.Driver.GetExecutor(), d.begun}
+}
+
+type completingExecutor struct {
+	riverdriver.Executor
+	begun chan struct{}
+}
+
+func (e *completingExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+	e.begun <- struct{}{}
+	return e.Executor.JobSetStateIfRunningMany(ctx, params)
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/schedule"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
@@ -115,7 +114,7 @@ func (g *ground) run(ctx context.Context, o *options) (*history.History, error) 
 	}
 	crowd.readAll(ctx)
 	h := &history.History{Beat: beat, Nodes: len(g.urls), Requests: crowd.requests(), Faults: g.done()}
-	for until := time.Now().Add((store.DiscardAfter + 5) * lease); ; pause(ctx, beat) {
+	for until := time.Now().Add(5 * lease); ; pause(ctx, beat) {
 		if h.Tables, err = g.tables(ctx); err != nil {
 			return nil, err
 		}
