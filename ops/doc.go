@@ -1,6 +1,5 @@
-// Package ops is what those who run a process see of it over HTTP: whether it
-// lives, whether it is ready, and its figures for Prometheus. Serve it on an address
-// of its own, which clients do not reach:
+// Package ops serves the health and the metrics of a process over HTTP: /healthz, /readyz,
+// and /metrics for Prometheus. Serve them on an address that clients do not reach:
 //
 //	exporter, err := ops.Metrics()
 //	…
@@ -10,4 +9,11 @@
 //	probes, err := ops.Listen(ctx, ":9090", ops.Handler(node, exporter))
 //	…
 //	defer probes.Close()
+//
+// The package knows HTTP and Prometheus. It does not know what makes a node ready, nor
+// which metrics there are: a [Node] says the one, and what measures through
+// [Exporter.MeterProvider] the other.
+//
+// The package is stable from v1.0.0 on. Before that, a minor version may change it; the
+// CHANGELOG says how.
 package ops

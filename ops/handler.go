@@ -11,29 +11,29 @@ import (
 	"time"
 )
 
-// Node is what the handler asks. *[runner.Node] is one.
+// Node reports whether it is ready. *[runner.Node] is one.
 //
 // [runner.Node]: https://pkg.go.dev/github.com/mcptasks/mcptasks/runner#Node
 type Node interface {
-	// Ready returns nil if requests may be sent to the process, or else why not: a
-	// sentence that anybody may read, which wraps the cause if there is one. It
-	// returns when ctx ends, and may be called concurrently.
+	// Ready returns nil if requests may be sent to the process. Otherwise it returns
+	// an error whose text is fit for anybody to read. The error wraps the cause, which
+	// may not be. Ready returns when ctx ends. It is safe for concurrent use.
 	Ready(ctx context.Context) error
 }
 
-// probeTimeout bounds the answer to a probe. Those who ask wait for some seconds at
-// least, and rather hear what is wrong than nothing.
+// probeTimeout limits the time to answer a probe. It is shorter than the usual timeouts of
+// those who probe, so that they get the reason and not a timeout.
 const probeTimeout = 2 * time.Second
 
 // Handler returns the handler of
 //
-//	GET /healthz   200 while the process lives: whoever hears nothing should restart it
-//	GET /readyz    200 while the node is ready, else 503: send it no requests now
-//	GET /metrics   the exporter's figures, if that is not nil
+//	GET /healthz   200 while the process runs; restart it if there is no answer
+//	GET /readyz    200 while the node is ready, otherwise 503: send it no requests now
+//	GET /metrics   the exporter's metrics, if exporter is not nil
 //
-// Probes are answered within two seconds, each by itself: one that has to wait for
-// the database holds up no other. An answer is one line that says what is not ready;
-// the cause is logged, with [slog.Default], when the node becomes unready.
+// Probes are answered within two seconds. They run concurrently: one that waits for the
+// database does not delay others. The body of a 503 is one line with the reason. The cause
+// is logged with [slog.Default] when the node becomes unready.
 func Handler(node Node, exporter *Exporter) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "alive") })
@@ -46,7 +46,7 @@ func Handler(node Node, exporter *Exporter) http.Handler {
 
 type readiness struct {
 	node    Node
-	unready atomic.Bool // as last seen
+	unready atomic.Bool // at the last probe
 }
 
 func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -54,7 +54,7 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	defer cancel()
 	err := r.node.Ready(ctx)
 	if req.Context().Err() != nil {
-		return // who asked has gone: the error may be of that alone
+		return // the caller has gone, which may be the only reason for the error
 	}
 	if was := r.unready.Swap(err != nil); was != (err != nil) {
 		r.log(req.Context(), err)
@@ -66,7 +66,7 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	answer(w, http.StatusOK, "ready")
 }
 
-// log tells of a change. Probes come every few seconds for as long as an outage lasts.
+// log logs a change. It does not log every probe, since they come every few seconds.
 func (r *readiness) log(ctx context.Context, err error) {
 	if err != nil {
 		slog.WarnContext(ctx, "mcptasks: the node is not ready", "error", err, "cause", errors.Unwrap(err))

@@ -13,15 +13,14 @@ import (
 type Server struct {
 	listener net.Listener
 	http     http.Server
-	served   chan struct{} // closed when it serves no more
+	served   chan struct{} // closed when Serve has returned
 }
 
-// closeTimeout is how long Close waits for answers that have been begun.
+// closeTimeout limits how long Close waits for requests in progress.
 const closeTimeout = time.Second
 
-// Listen listens on the TCP address, ":9090" for instance, and serves the handler in
-// the background. The context bounds the listening's beginning alone. It fails if the
-// address is taken.
+// Listen listens on the TCP address, for instance ":9090", and serves the handler in the
+// background. ctx limits only the start. Listen returns an error if the address is in use.
 func Listen(ctx context.Context, addr string, handler http.Handler) (*Server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", addr)
@@ -42,19 +41,19 @@ func Listen(ctx context.Context, addr string, handler http.Handler) (*Server, er
 	go func() {
 		defer close(s.served)
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			slog.Error("mcptasks: probes and scrapes are no longer answered", "error", err)
+			slog.Error("mcptasks: the server of probes and metrics has stopped", "error", err)
 		}
 	}()
 	return s, nil
 }
 
-// Addr returns the address that it listens on, with the port that was taken if
-// Listen was given port 0.
+// Addr returns the address that the server listens on, with the actual port if Listen was
+// called with port 0.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Close takes no more requests, waits a second for the answers that have been begun,
-// and returns when nothing is served any more. Close the server last: until then
-// /readyz says that the process drains.
+// Close stops accepting requests, waits at most a second for those in progress, and returns
+// when the server has stopped. Close the server last, so that /readyz reports to the end
+// that the process drains.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()

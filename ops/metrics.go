@@ -13,8 +13,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// Exporter holds the figures of a process until Prometheus asks for them. Safe for
-// concurrent use.
+// Exporter collects the metrics of a process for Prometheus. Safe for concurrent use.
 type Exporter struct {
 	provider *sdkmetric.MeterProvider
 	handler  http.Handler
@@ -22,42 +21,40 @@ type Exporter struct {
 
 const (
 	scrapeTimeout = 8 * time.Second // less than the 10 s that Prometheus waits
-	maxScrapes    = 4               // at once: one that hangs must not gather others behind it
+	maxScrapes    = 4               // at the same time: scrapes that hang must not pile up
 )
 
-// Metrics returns an exporter with a registry of its own, which holds what is
-// measured through its MeterProvider, and the figures of the Go runtime and the
-// process. Any number of them may live in one process. Close it when what measures
-// has been closed.
+// Metrics returns an exporter with a registry of its own. It has the metrics that are
+// measured through its MeterProvider, and those of the Go runtime and the process. A
+// process may have several exporters. Close it after everything that measures with it.
 func Metrics() (*Exporter, error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister( // fails only for what is registered twice
+	registry.MustRegister( // panics only if a collector is registered twice
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	reader, err := otelprometheus.New(otelprometheus.WithRegisterer(registry),
-		otelprometheus.WithoutScopeInfo()) // three labels that are the same on every line
+		otelprometheus.WithoutScopeInfo()) // otherwise each line has three labels that are always the same
 	if err != nil {
 		return nil, err
 	}
 	return &Exporter{
 		provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
 		handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-			ErrorHandling:       promhttp.ContinueOnError, // what can be told is
+			ErrorHandling:       promhttp.ContinueOnError, // one metric that fails does not hide the others
 			MaxRequestsInFlight: maxScrapes,
 			Timeout:             scrapeTimeout,
 		}),
 	}, nil
 }
 
-// MeterProvider returns what a node is to measure with: runner.Config.MeterProvider.
+// MeterProvider returns the provider for runner.Config.MeterProvider.
 func (e *Exporter) MeterProvider() metric.MeterProvider { return e.provider }
 
-// Handler answers with all figures, in the format that Prometheus reads. It answers
-// 503 if they are not gathered within eight seconds, or if four scrapes are at it
-// already.
+// Handler returns the handler of a scrape by Prometheus. It answers 503 if collecting the
+// metrics takes longer than eight seconds, or if four scrapes are already in progress.
 func (e *Exporter) Handler() http.Handler { return e.handler }
 
-// Close ends the measuring. Handler then has the figures of the runtime and the
-// process alone.
+// Close stops the measurements. After it Handler has only the metrics of the Go runtime and
+// the process.
 func (e *Exporter) Close() error { return e.provider.Shutdown(context.Background()) }

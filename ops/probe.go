@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Probe asks the process that serves a [Handler] on the TCP address whether it is
-// ready, and returns nil if it is. It is the health check of a container that holds
-// the program alone, with no shell and no curl: the program probes itself. An address
-// without a host, ":9090", means this machine. Probe gives up when ctx ends, and
-// after five seconds.
+// Probe returns nil if the process that serves a [Handler] on the TCP address is ready, and
+// otherwise an error with the reason. It is for the health check of a container that has
+// only the program, without a shell or curl: the program probes itself. An address without
+// a host, such as ":9090", is on this machine. Probe waits at most five seconds, or until
+// ctx ends.
 func Probe(ctx context.Context, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -30,7 +30,7 @@ func Probe(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // which knows no proxy: this is next door
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // without a proxy, since the address is local
 	response, err := client.Do(req)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func Probe(ctx context.Context, addr string) error {
 	case response.StatusCode == http.StatusServiceUnavailable:
 		return errors.New(strings.TrimSpace(string(line)))
 	case response.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s answers %s: no probes are served there", addr, response.Status)
+		return fmt.Errorf("%s answers %s: it does not serve ops.Handler", addr, response.Status)
 	}
 	return err
 }

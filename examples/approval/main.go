@@ -1,9 +1,9 @@
-// Command approval serves a durable tool that asks a person and goes on when the
-// answer comes, be it days later: nothing waits for it but a row in the database,
-// and the program may be restarted as often as one likes in the meantime.
+// Command approval serves a durable tool that asks a person and goes on when the answer
+// comes, even days later. Meanwhile only a row in the database waits for the answer, and
+// the program may be restarted.
 //
-// Every request needs a bearer token. Its user owns the tasks it makes, and nobody
-// else can see them or answer their questions.
+// Every request needs a bearer token. The token's user owns the tasks that it creates. No
+// other user can see them or answer their questions.
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/mcpserver"
 	"github.com/mcptasks/mcptasks/runner"
-	_ "github.com/mcptasks/mcptasks/store/postgres" // what DATABASE_URL may name
+	_ "github.com/mcptasks/mcptasks/store/postgres" // the databases that DATABASE_URL may name
 	_ "github.com/mcptasks/mcptasks/store/sqlite"
 )
 
@@ -35,9 +35,8 @@ type payment struct {
 	Amount float64 `json:"amount" jsonschema:"how much, in euros"`
 }
 
-// pay runs up to the question, and, when that is answered, once more from the top:
-// Elicit then returns the answer at once. A payment that was recorded is not made
-// again, whatever happens afterwards.
+// pay runs up to the question. When the question is answered it runs again from the top,
+// and Elicit returns the answer at once. A payment that was recorded is never made again.
 func pay(ctx context.Context, run *mcptasks.Run, in payment) (*mcp.CallToolResult, any, error) {
 	answer, err := run.Elicit(ctx, "approve", &mcp.ElicitParams{
 		Message: fmt.Sprintf("Pay %.2f € to %s?", in.Amount, in.To),
@@ -49,13 +48,13 @@ func pay(ctx context.Context, run *mcptasks.Run, in payment) (*mcp.CallToolResul
 	switch {
 	case errors.Is(err, mcptasks.ErrUnanswered):
 		return text("%s was not paid: nobody answered", in.To), nil, nil
-	case err != nil: // above all: there is no answer yet, and the task is parked
+	case err != nil: // usually there is no answer yet, and the task is parked
 		return nil, nil, err
 	case answer.Action != "accept" || answer.Content["approved"] != true:
 		return text("%s was not paid: it was not approved", in.To), nil, nil
 	}
 	receipt, err := mcptasks.Step(ctx, run, "pay", func(context.Context) (string, error) {
-		return "payment " + run.TaskID(), nil // a bank is told this id, lest it pay twice
+		return "payment " + run.TaskID(), nil // a real payment sends this id to the bank, which then does not pay twice
 	})
 	if err != nil {
 		return nil, nil, err
@@ -74,11 +73,11 @@ func newTools() *mcptasks.Tools {
 	return tools
 }
 
-// newHandler serves the tools to the users of the tokens. A real verifier checks a
-// token that an identity provider has signed.
+// newHandler serves the tools to the users, who are keyed by their tokens. A real program
+// verifies tokens that an identity provider has signed.
 func newHandler(tools *mcptasks.Tools, node mcptasks.Runner, users map[string]string) http.Handler {
 	server := mcp.NewServer(&mcp.Implementation{Name: "approval", Version: "v0.1.0"}, nil)
-	mcpserver.Mount(server, tools, node, nil) // a task's owner is its token's UserID
+	mcpserver.Mount(server, tools, node, nil) // the owner of a task is the UserID of the request's token
 	handler := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil)
 	verify := func(_ context.Context, token string, _ *http.Request) (*auth.TokenInfo, error) {
 		user, ok := users[token]
@@ -93,7 +92,7 @@ func newHandler(tools *mcptasks.Tools, node mcptasks.Runner, users map[string]st
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on")
 	users := make(map[string]string)
-	flag.Func("token", "user=token, as often as there are users", func(value string) error {
+	flag.Func("token", "a user and the token, as user=token; repeat it for each user", func(value string) error {
 		user, token, ok := strings.Cut(value, "=")
 		if users[token] = user; !ok || user == "" || token == "" {
 			return errors.New("want user=token")
@@ -109,11 +108,11 @@ func main() {
 		log.Fatal(err)
 	}
 	defer node.Close()
-	if err := node.Start(ctx); err != nil { // work in this process, too
+	if err := node.Start(ctx); err != nil { // run the tasks in this process
 		log.Fatal(err)
 	}
 	httpServer := &http.Server{Addr: *addr, Handler: newHandler(tools, node, users), ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { _ = httpServer.Close() }) // clients ask again
+	context.AfterFunc(ctx, func() { _ = httpServer.Close() }) // clients try again
 	log.Printf("serving %d users on http://%s", len(users), *addr)
 	log.Print(httpServer.ListenAndServe())
 }

@@ -1,11 +1,10 @@
-// Command conformance is the server that the official MCP conformance suite and
-// the official tasks client are run against: one MCP endpoint for both protocol
-// generations, the suite's fixture tools, prompts and resources, and a node that
-// works the tasks in the same process.
+// Command conformance is the server for the official MCP conformance suite and the official
+// tasks client. It has one MCP endpoint for both task protocols, the tools, prompts and
+// resources that the suite requires, and a node that runs the tasks in the same process.
 //
-// Tasks are kept in the database that DATABASE_URL names, or else in a SQLite
-// file that is removed at the end. When it listens, the program prints its
-// endpoint on standard output; SIGINT or SIGTERM ends it.
+// The tasks are in the database that DATABASE_URL names, or else in a SQLite file that is
+// removed at the end. The program prints its endpoint on standard output when it listens.
+// SIGINT or SIGTERM ends it.
 package main
 
 import (
@@ -33,20 +32,20 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8765", "address to listen on; port 0 takes a free one")
+	addr := flag.String("addr", "127.0.0.1:8765", "address to listen on; port 0 is any free port")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *addr)
 	stop()
 	if err != nil {
-		slog.Error("server ended", "error", err)
+		slog.Error("the server has ended", "error", err)
 		os.Exit(1)
 	}
 }
 
-// run serves until ctx ends. What it opened is closed in reverse order: first no
-// more requests, then the node's runs are drained, then the database goes.
+// run serves until ctx ends. It then closes in reverse order: the HTTP server, the node,
+// which drains its runs, and the database.
 func run(ctx context.Context, addr string) error {
 	temp, err := os.MkdirTemp("", "mcptasks-conformance-")
 	if err != nil {
@@ -75,7 +74,7 @@ func run(ctx context.Context, addr string) error {
 	}
 
 	handler := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, &mcpserver.HandlerOptions{
-		// A client that lost a session's stream gets what it missed.
+		// A client that lost a session's stream gets the events that it missed.
 		StreamableHTTP: mcp.StreamableHTTPOptions{EventStore: mcp.NewMemoryEventStore(nil)},
 	})
 	return serve(ctx, addr, handler)
@@ -99,7 +98,7 @@ func serve(ctx context.Context, addr string, handler http.Handler) error {
 		return err
 	case <-ctx.Done():
 	}
-	// Open streams end only with their clients: wait for the others.
+	// Clients may keep streams open: do not wait for those.
 	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	err = httpServer.Shutdown(closing)

@@ -13,7 +13,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// handle is what most of the suite's tools are: no arguments, no structured output.
+// handle is a tool without arguments and structured output, as most of the suite's are.
 type handle func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error)
 
 func addPlain(server *mcp.Server, name, description string, h handle) {
@@ -24,12 +24,22 @@ func addPlain(server *mcp.Server, name, description string, h handle) {
 		})
 }
 
-// addPlainTools registers the tools of the general suites that need nothing of
-// the client but that it waits. Where the suite looks at a text, it is the suite's.
+// addPlainTools registers the tools of the general suites that need no answer of the
+// client. The suite prescribes the texts that it checks.
 func addPlainTools(server *mcp.Server) {
 	mcp.AddTool(server, &mcp.Tool{Name: "greet", Description: "Greets by name, at once"}, greet)
 
-	words := &mcp.TextContent{Text: "This is a simple text response for testing."}
+	addFixedTools(server)
+	addErrorTools(server)
+	addChangingTools(server)
+	addSchemaTools(server)
+}
+
+// words is the text that the suite expects.
+var words = &mcp.TextContent{Text: "This is a simple text response for testing."}
+
+// addFixedTools registers the tools that always return the same content.
+func addFixedTools(server *mcp.Server) {
 	picture := &mcp.ImageContent{Data: pixel(), MIMEType: "image/png"}
 	resource := &mcp.EmbeddedResource{Resource: &mcp.ResourceContents{
 		URI: "test://embedded-resource", MIMEType: "text/plain", Text: "An embedded resource",
@@ -38,19 +48,23 @@ func addPlainTools(server *mcp.Server) {
 		name    string
 		content []mcp.Content
 	}{
-		{"about", []mcp.Content{words}}, // the first in the list, which the suite calls whatever it is, without arguments
+		{"about", []mcp.Content{words}}, // the suite calls the first tool of the list without arguments
 		{"test_simple_text", []mcp.Content{words}},
 		{"test_image_content", []mcp.Content{picture}},
 		{"test_audio_content", []mcp.Content{&mcp.AudioContent{Data: []byte(silence), MIMEType: "audio/wav"}}},
 		{"test_embedded_resource", []mcp.Content{resource}},
 		{"test_multiple_content_types", []mcp.Content{words, picture, resource}},
-		{"test_streaming_elicitation", []mcp.Content{words}}, // its answer's stream must carry no request: it asks nothing
+		{"test_streaming_elicitation", []mcp.Content{words}}, // the stream of its response must carry no request, so it asks nothing
 	} {
-		addPlain(server, fixed.name, "Answers the same every time", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		addPlain(server, fixed.name, "Always returns the same content", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			return &mcp.CallToolResult{Content: fixed.content}, nil
 		})
 	}
+}
 
+// addErrorTools registers the tools that fail, that need a capability, or that lose their
+// connection.
+func addErrorTools(server *mcp.Server) {
 	addPlain(server, "test_error_handling", "Fails", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return nil, errors.New("this tool intentionally returns an error for testing")
 	})
@@ -68,13 +82,16 @@ func addPlainTools(server *mcp.Server) {
 		if extra := req.GetExtra(); extra != nil && extra.CloseSSEStream != nil {
 			extra.CloseSSEStream(mcp.CloseSSEStreamArgs{RetryAfter: 10 * time.Millisecond})
 		}
-		if err := work(ctx, 100*time.Millisecond); err != nil { // the client comes back
+		if err := work(ctx, 100*time.Millisecond); err != nil { // the client reconnects meanwhile
 			return nil, err
 		}
-		return text("the answer found the client again"), nil
+		return text("the client got the answer after it reconnected"), nil
 	})
+}
 
-	// Adding what is there already is a change, too.
+// addChangingTools registers the tools that change the lists of tools and prompts. Adding
+// one again is a change too.
+func addChangingTools(server *mcp.Server) {
 	addPlain(server, "test_trigger_tool_change", "Changes the list of tools", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		addPlain(server, "test_added_tool", "Was added while the server ran", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			return text("added"), nil
@@ -85,12 +102,9 @@ func addPlainTools(server *mcp.Server) {
 		server.AddPrompt(&mcp.Prompt{Name: "test_added_prompt", Description: "Was added while the server ran"}, userSays(words))
 		return text("the list has changed"), nil
 	})
-
-	addSchemaTools(server)
 }
 
-// addSchemaTools registers tools for the sake of their schemas, which must reach
-// the client as they are here.
+// addSchemaTools registers tools whose schemas must reach the client unchanged.
 func addSchemaTools(server *mcp.Server) {
 	mcp.AddTool(server, &mcp.Tool{
 		Name:        "test_x_mcp_header",
@@ -130,19 +144,19 @@ type greetArgs struct {
 	Name string `json:"name" jsonschema:"whom to greet"`
 }
 
-// greet is a plain tool of the SDK's: never a task.
+// greet is a plain tool of the SDK, never a task.
 func greet(_ context.Context, _ *mcp.CallToolRequest, in greetArgs) (*mcp.CallToolResult, any, error) {
 	return text("Hello, %s!", in.Name), nil, nil
 }
 
-// silence is a WAV file without a sample: 8 bits, 8 kHz, one channel.
+// silence is a WAV file without samples: 8 bits, 8 kHz, one channel.
 const silence = "RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data\x00\x00\x00\x00"
 
 // pixel is a picture of one pixel.
 func pixel() []byte {
 	var out bytes.Buffer
 	if err := png.Encode(&out, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
-		panic(err) // a buffer takes everything
+		panic(err) // a bytes.Buffer returns no error
 	}
 	return out.Bytes()
 }

@@ -12,24 +12,23 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// A round is what a call of several round trips (SEP-2322) is answered with:
-// questions and what the next round must know, or, when nothing is left to ask,
-// the text.
+// A round is the answer to one round trip of a call that needs several (SEP-2322). It has
+// either questions and the state for the next round, or the final text.
 type round struct {
 	questions mcp.InputRequestMap
 	state     string
 	text      string
 }
 
-// next makes a round of the answers so far and of the last round's state, which is
-// the one that was sent: addRounds has seen to it.
+// next returns the round for the answers so far and the state of the last round. addRounds
+// has checked that the client did not change the state.
 type next func(req *mcp.CallToolRequest, answers mcp.InputResponseMap, state string) round
 
 func addRounds(server *mcp.Server, name string, n next) {
-	addPlain(server, name, "Asks before it answers, in as many rounds as it takes", func(_ context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	addPlain(server, name, "Asks before it answers, in one round or more", func(_ context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		state, ok := opened(req.Params.RequestState)
 		if !ok {
-			return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "the requestState is not one that was sent"}
+			return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "the requestState is not one that this server sent"}
 		}
 		r := n(req, req.Params.InputResponses, state)
 		if r.questions == nil {
@@ -39,15 +38,27 @@ func addRounds(server *mcp.Server, name string, n next) {
 	})
 }
 
-// addRoundTools registers the tools that ask within the call, and the prompt that does.
-func addRoundTools(server *mcp.Server) {
-	const prefix = "test_input_required_result_"
-	name := &mcp.ElicitParams{Message: "What is your name?", RequestedSchema: object("name", "string")}
-	color := &mcp.ElicitParams{Message: "What is your favorite color?", RequestedSchema: object("color", "string")}
-	confirm := &mcp.ElicitParams{Message: "Please confirm", RequestedSchema: object("ok", "boolean")}
-	greeting := sampling("Generate a short greeting")
-	roots := &mcp.ListRootsParams{} //nolint:staticcheck // roots and sampling are deprecated with 2026-07-28, which still has them
+// prefix begins the names of the tools and the prompt that ask within the call.
+const prefix = "test_input_required_result_"
 
+// The questions.
+var (
+	name     = &mcp.ElicitParams{Message: "What is your name?", RequestedSchema: object("name", "string")}
+	color    = &mcp.ElicitParams{Message: "What is your favorite color?", RequestedSchema: object("color", "string")}
+	confirm  = &mcp.ElicitParams{Message: "Please confirm", RequestedSchema: object("ok", "boolean")}
+	greeting = sampling("Generate a short greeting")
+	roots    = &mcp.ListRootsParams{} //nolint:staticcheck // roots and sampling are deprecated with 2026-07-28, which still has them
+)
+
+// addRoundTools registers the tools and the prompt that ask within the call.
+func addRoundTools(server *mcp.Server) {
+	addSingleRounds(server)
+	addSeveralRounds(server)
+	addRoundPrompt(server)
+}
+
+// addSingleRounds registers the tools that ask one question.
+func addSingleRounds(server *mcp.Server) {
 	addRounds(server, prefix+"elicitation", func(_ *mcp.CallToolRequest, answers mcp.InputResponseMap, _ string) round {
 		if name, ok := accepted(answers, "user_name", "name"); ok {
 			return round{text: fmt.Sprintf("Hello, %s!", name)}
@@ -74,6 +85,10 @@ func addRoundTools(server *mcp.Server) {
 			return round{questions: mcp.InputRequestMap{"confirm": confirm}, state: tool}
 		})
 	}
+}
+
+// addSeveralRounds registers the tools that ask several questions, or none.
+func addSeveralRounds(server *mcp.Server) {
 	addRounds(server, prefix+"multiple_inputs", func(_ *mcp.CallToolRequest, answers mcp.InputResponseMap, _ string) round {
 		if name, ok := accepted(answers, "user_name", "name"); ok && sampled(answers["greeting"]) && listed(answers["client_roots"]) {
 			return round{text: fmt.Sprintf("%s has answered everything", name)}
@@ -107,7 +122,10 @@ func addRoundTools(server *mcp.Server) {
 		}
 		return round{questions: questions}
 	})
+}
 
+// addRoundPrompt registers the prompt that asks a question.
+func addRoundPrompt(server *mcp.Server) {
 	server.AddPrompt(&mcp.Prompt{Name: prefix + "prompt", Description: "Asks before it answers"},
 		func(_ context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 			answer, ok := accepted(req.Params.InputResponses, "user_context", "context")
@@ -120,7 +138,7 @@ func addRoundTools(server *mcp.Server) {
 		})
 }
 
-// accepted is the member of the answer under the key, if the user gave one.
+// accepted returns a member of the accepted elicitation with the key.
 func accepted(answers mcp.InputResponseMap, key, member string) (any, bool) {
 	answer, ok := answers[key].(*mcp.ElicitResult)
 	if !ok || answer == nil || answer.Action != "accept" {
@@ -140,11 +158,11 @@ func listed(answer mcp.InputResponse) bool {
 	return ok && result != nil
 }
 
-// stateKey seals the states. It is no secret, as nothing here is: every node of a
-// database must open what another has sealed.
+// stateKey signs the states. All nodes must have the same key. It is not secret in this
+// example.
 const stateKey = "mcptasks-conformance"
 
-// sealed is the state as it goes to the client, who may read but not change it.
+// sealed returns the state with its signature. The client can read it, but not change it.
 func sealed(state string) string {
 	if state == "" {
 		return ""
@@ -152,7 +170,8 @@ func sealed(state string) string {
 	return hex.EncodeToString(mac(state)) + " " + state
 }
 
-// opened is the state that came back, "" if none did, and whether it was sealed here.
+// opened returns the state that the client sent, "" if it sent none, and whether its
+// signature is valid.
 func opened(sent string) (string, bool) {
 	if sent == "" {
 		return "", true

@@ -8,8 +8,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// addSessionTools registers the tools that speak to the client while it waits:
-// by notifications, and, up to 2025-11-25, by requests of the server's own.
+// addSessionTools registers the tools that send to the client during the call:
+// notifications and, up to 2025-11-25, requests.
 func addSessionTools(server *mcp.Server) {
 	addPlain(server, "test_tool_with_logging", "Logs three messages", func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		for _, message := range []string{"Tool execution started", "Tool processing data", "Tool execution completed"} {
@@ -19,7 +19,7 @@ func addSessionTools(server *mcp.Server) {
 		}
 		return text("three messages were logged"), nil
 	})
-	addPlain(server, "test_logging_tool", "Logs a message, which a client that asked for none must not get", func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	addPlain(server, "test_logging_tool", "Logs a message, which only clients that asked for logs may get", func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return text("a message was logged"), logInfo(ctx, req, "test_logging_tool was called")
 	})
 	addPlain(server, "test_tool_with_progress", "Reports progress three times", func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -55,7 +55,7 @@ func addSessionTools(server *mcp.Server) {
 }
 
 func logInfo(ctx context.Context, req *mcp.CallToolRequest, message string) error {
-	if err := req.Session.Log(ctx, &mcp.LoggingMessageParams{Level: "info", Data: message}); err != nil { //nolint:staticcheck // deprecated with 2026-07-28, demanded by 2025-11-25
+	if err := req.Session.Log(ctx, &mcp.LoggingMessageParams{Level: "info", Data: message}); err != nil { //nolint:staticcheck // deprecated with 2026-07-28, required by 2025-11-25
 		return err
 	}
 	return work(ctx, 50*time.Millisecond)
@@ -73,7 +73,7 @@ func askModel(ctx context.Context, req *mcp.CallToolRequest, in samplingArgs) (*
 	return &mcp.CallToolResult{Content: []mcp.Content{result.Content}}, nil, nil
 }
 
-// sampling is a request to the client's model.
+// sampling returns a request to the client's model.
 //
 //nolint:staticcheck // as above
 func sampling(prompt string) *mcp.CreateMessageParams {
@@ -95,7 +95,7 @@ func elicit(ctx context.Context, req *mcp.CallToolRequest, message string, schem
 	return text("the user chose to %s, with %v", result.Action, result.Content), nil
 }
 
-// defaults are form fields that come filled in (SEP-1034).
+// defaults are form fields with default values (SEP-1034).
 var defaults = map[string]any{
 	"name":     map[string]any{"type": "string", "default": "John Doe"},
 	"age":      map[string]any{"type": "integer", "default": 30},
@@ -104,7 +104,7 @@ var defaults = map[string]any{
 	"verified": map[string]any{"type": "boolean", "default": true},
 }
 
-// enums are form fields with a choice, in all the ways there are to offer one (SEP-1330).
+// enums are form fields with a choice, in each of the forms of SEP-1330.
 var enums = map[string]any{
 	"untitledSingle": untitled,
 	"titledSingle":   map[string]any{"type": "string", "oneOf": titled},

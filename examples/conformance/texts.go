@@ -33,7 +33,7 @@ func addResources(server *mcp.Server) {
 
 // addPrompts registers the suite's prompts.
 func addPrompts(server *mcp.Server) {
-	server.AddPrompt(&mcp.Prompt{Name: "test_simple_prompt", Description: "Always says the same"},
+	server.AddPrompt(&mcp.Prompt{Name: "test_simple_prompt", Description: "Always returns the same text"},
 		userSays(&mcp.TextContent{Text: "This is a simple prompt for testing."}))
 	server.AddPrompt(&mcp.Prompt{Name: "test_prompt_with_image", Description: "Shows an image"},
 		userSays(&mcp.ImageContent{Data: pixel(), MIMEType: "image/png"}))
@@ -59,7 +59,7 @@ func required(names ...string) []*mcp.PromptArgument {
 	return args
 }
 
-// userSays answers prompts/get with one message of the user's.
+// userSays returns a handler that answers prompts/get with one message of the user.
 func userSays(content mcp.Content) mcp.PromptHandler {
 	return func(context.Context, *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		return &mcp.GetPromptResult{Messages: []*mcp.PromptMessage{userSaid(content)}}, nil
@@ -70,8 +70,8 @@ func userSaid(content mcp.Content) *mcp.PromptMessage {
 	return &mcp.PromptMessage{Role: "user", Content: content}
 }
 
-// serverOptions declare what the suite asks for beyond tools, prompts and
-// resources: completion, which has nothing to propose, and subscriptions.
+// serverOptions declare what the suite needs besides tools, prompts and resources:
+// completion, which proposes nothing, and subscriptions.
 var serverOptions = &mcp.ServerOptions{
 	CompletionHandler: func(context.Context, *mcp.CompleteRequest) (*mcp.CompleteResult, error) {
 		return &mcp.CompleteResult{Completion: mcp.CompletionResultDetails{Values: []string{}}}, nil

@@ -11,18 +11,18 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// addTools registers the suite's tools that are worked as tasks. Their names,
-// arguments and behaviour are the suite's.
+// addTools registers the suite's tools that are tasks. The suite prescribes their names,
+// arguments and behaviour.
 func addTools(tools *mcptasks.Tools) {
 	required := &mcptasks.ToolOptions{TaskSupport: mcptasks.TaskRequired}
 
 	mcptasks.AddTool(tools, &mcp.Tool{
 		Name:        "slow_compute",
-		Description: "Takes as many seconds as it is told, then answers",
+		Description: "Runs for the given number of seconds",
 	}, slowCompute, nil)
 	mcptasks.AddTool(tools, &mcp.Tool{
 		Name:        "failing_job",
-		Description: "Works for a second, then reports that it failed",
+		Description: "Runs for a second and returns an error",
 	}, failingJob, required)
 	mcptasks.AddTool(tools, &mcp.Tool{
 		Name:        "protocol_error_job",
@@ -30,7 +30,7 @@ func addTools(tools *mcptasks.Tools) {
 	}, protocolErrorJob, required)
 	mcptasks.AddTool(tools, &mcp.Tool{
 		Name:        "confirm_delete",
-		Description: "Deletes a file after it was confirmed",
+		Description: "Deletes a file after a confirmation",
 	}, confirmDelete, required)
 	mcptasks.AddTool(tools, &mcp.Tool{
 		Name:        "multi_input",
@@ -38,13 +38,13 @@ func addTools(tools *mcptasks.Tools) {
 	}, multiInput, required)
 	mcptasks.AddTool(tools, &mcp.Tool{
 		Name:        "test_tool_with_task",
-		Description: "Asks for a name before there is a task, and greets by it within the task",
+		Description: "Asks for a name before it becomes a task, and greets with it",
 	}, greetLater, &mcptasks.ToolOptions{TaskSupport: mcptasks.TaskRequired, Before: askName})
 }
 
 var whatName = &mcp.ElicitParams{Message: "What is your name?", RequestedSchema: object("name", "string")}
 
-// askName asks within the call. The client that answers gets its task.
+// askName asks within the call. A client that answers gets a task.
 func askName(_ context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	if _, answered := req.Params.InputResponses["name"]; answered {
 		return nil, nil
@@ -52,7 +52,8 @@ func askName(_ context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, 
 	return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{"name": whatName}}, nil
 }
 
-// greetLater asks by the same key, and so only a client that askName could not ask.
+// greetLater asks with the same key as askName, so it only asks clients that askName could
+// not ask.
 func greetLater(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
 	answer, err := run.Elicit(ctx, "name", whatName)
 	if err != nil {
@@ -101,7 +102,7 @@ func multiInput(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallTool
 	return text("%d questions were answered", len(answers)), nil, nil
 }
 
-// object is the schema of an object with one member that must be there.
+// object is the schema of an object with one required member.
 func object(member, kind string) map[string]any {
 	return map[string]any{
 		"type":       "object",
@@ -137,7 +138,7 @@ func protocolErrorJob(context.Context, *mcptasks.Run, noArgs) (*mcp.CallToolResu
 	return nil, nil, &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "the job broke the protocol, as it always does"}
 }
 
-// work takes d, or less when ctx ends: a cancelled task stops at once.
+// work waits for d, or until ctx ends: a cancelled task stops at once.
 func work(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

@@ -1,5 +1,6 @@
-// Command quickstart serves one durable tool, whose tasks are in a SQLite file: kill it
-// in mid-report, however hard, start it again, and the same task goes on where it was.
+// Command quickstart serves one durable tool. Its tasks are in a SQLite file. Kill the
+// program in the middle of a report and start it again: the same task goes on after its
+// last recorded step.
 package main
 
 import (
@@ -21,7 +22,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/mcpserver"
 	"github.com/mcptasks/mcptasks/runner"
-	_ "github.com/mcptasks/mcptasks/store/postgres" // what -db may name
+	_ "github.com/mcptasks/mcptasks/store/postgres" // the databases that -db may name
 	_ "github.com/mcptasks/mcptasks/store/sqlite"
 )
 
@@ -30,8 +31,8 @@ type input struct {
 	Steps int    `json:"steps,omitempty" jsonschema:"how many steps, of a second each; 5 if omitted"`
 }
 
-// report runs again, from the top, if its process dies. A step that was recorded is
-// then not run again: Step returns what it returned before.
+// report runs again from the top if its process dies. Step then returns the recorded
+// results of the steps that were done, and does not run them again.
 func report(ctx context.Context, run *mcptasks.Run, in input) (*mcp.CallToolResult, any, error) {
 	var lines []string
 	steps := cmp.Or(in.Steps, 5)
@@ -55,8 +56,8 @@ func report(ctx context.Context, run *mcptasks.Run, in input) (*mcp.CallToolResu
 }
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on; port 0 takes a free one")
-	db := flag.String("db", "", "where tasks are kept, sqlite:path or postgres://…; empty takes DATABASE_URL, or else sqlite:quickstart.db")
+	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on; port 0 is any free port")
+	db := flag.String("db", "", "database of the tasks, sqlite:path or postgres://…; defaults to DATABASE_URL, or else sqlite:quickstart.db")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
@@ -72,10 +73,10 @@ func serve(ctx context.Context, addr, db string) error {
 	if err != nil {
 		return err
 	}
-	defer node.Close() // lets running tasks end, or gives them up to the next process
+	defer node.Close() // waits for running tasks; those that take too long run again in the next process
 	server := mcp.NewServer(&mcp.Implementation{Name: "quickstart", Version: "v0.1.0"}, nil)
 	mcpserver.Mount(server, tools, node, nil)
-	if err := node.Start(ctx); err != nil { // work in this process too
+	if err := node.Start(ctx); err != nil { // run the tasks in this process
 		return err
 	}
 	http.Handle("/mcp", mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil))
@@ -95,6 +96,6 @@ try: curl http://%[1]s/mcp -H 'Content-Type: application/json' -H 'MCP-Protocol-
 		return err
 	case <-ctx.Done():
 	}
-	time.AfterFunc(5*time.Second, func() { _ = httpServer.Close() }) // streams that clients keep open
+	time.AfterFunc(5*time.Second, func() { _ = httpServer.Close() }) // ends the streams that clients keep open
 	return httpServer.Shutdown(context.Background())
 }

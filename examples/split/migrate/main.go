@@ -1,5 +1,5 @@
-// Command migrate brings a database up, once, before the other processes start: the
-// tables of mcptasks, in a schema of their own, and the program's.
+// Command migrate creates the tables that the other processes need, before they start:
+// those of mcptasks, in a schema of their own, and the program's own.
 package main
 
 import (
@@ -16,8 +16,7 @@ import (
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
-// ours are the program's own tables, which know nothing of mcptasks. A real program
-// has migrations of its own.
+// ours are the program's own tables. A real program has migrations for them.
 const ours = `
 CREATE TABLE IF NOT EXISTS orders (
 	number  bigint PRIMARY KEY,
@@ -26,7 +25,7 @@ CREATE TABLE IF NOT EXISTS orders (
 )`
 
 func main() {
-	flag.Parse() // there are none
+	flag.Parse() // it has no flags, but answers -help
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := migrate(ctx, os.Getenv("DATABASE_URL")); err != nil {

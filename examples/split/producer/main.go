@@ -1,6 +1,6 @@
-// Command producer takes orders and makes a task of each, on its own pool and in its
-// own transaction: an order and its task exist both or neither, whatever happens to
-// the producer, and no outbox carries one to the other.
+// Command producer stores orders and creates a task for each, with its own pool and in its
+// own transactions. Either both the order and its task exist or neither does, even if the
+// producer is killed. It needs no outbox for that.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 
 func main() {
 	first := flag.Int64("first", 1, "number of the first order")
-	count := flag.Int64("count", 10, "how many orders to take")
+	count := flag.Int64("count", 10, "how many orders to store")
 	every := flag.Duration("every", 0, "how long to wait after each order")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -55,10 +55,10 @@ func run(ctx context.Context, first, count int64, every time.Duration) error {
 	defer tasks.Close()
 
 	for number := first; number < first+count; number++ {
-		id, err := take(ctx, pool, tasks, tools.Order{Number: number, Item: fmt.Sprint("item ", number)})
+		id, err := store(ctx, pool, tasks, tools.Order{Number: number, Item: fmt.Sprint("item ", number)})
 		switch {
-		case errors.Is(err, errTaken):
-			fmt.Printf("order %d was taken before: neither it nor a task was added\n", number)
+		case errors.Is(err, errDuplicate):
+			fmt.Printf("order %d exists already: neither an order nor a task was added\n", number)
 		case err != nil:
 			return err
 		default:
@@ -73,11 +73,11 @@ func run(ctx context.Context, first, count int64, every time.Duration) error {
 	return nil
 }
 
-var errTaken = errors.New("the order was taken before")
+var errDuplicate = errors.New("the order exists already")
 
-// take stores the order and makes its task, in one transaction, and returns the
-// task's id after the commit. If the order is refused the task never was: errTaken.
-func take(ctx context.Context, pool *pgxpool.Pool, tasks *runner.Runner[pgx.Tx], order tools.Order) (id string, err error) {
+// store stores the order and creates its task in one transaction, and returns the task's
+// id after the commit. It returns errDuplicate, and creates no task, if the order exists.
+func store(ctx context.Context, pool *pgxpool.Pool, tasks *runner.Runner[pgx.Tx], order tools.Order) (id string, err error) {
 	arguments, err := json.Marshal(order)
 	if err != nil {
 		return "", err
@@ -92,9 +92,9 @@ func take(ctx context.Context, pool *pgxpool.Pool, tasks *runner.Runner[pgx.Tx],
 		_, err = tx.Exec(ctx, `INSERT INTO orders (number, item, task_id) VALUES ($1, $2, $3)`, order.Number, order.Item, id)
 		return err
 	})
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && refused.Code == "23505" { // unique_violation
-		return "", errTaken
+	var violation *pgconn.PgError
+	if errors.As(err, &violation) && violation.Code == "23505" { // unique_violation
+		return "", errDuplicate
 	}
 	return id, err
 }

@@ -27,8 +27,8 @@ func migrate(ctx context.Context, url string) error {
 	return migrations.Up(ctx, driver)
 }
 
-// TestTake: an order has its task, and one that is refused, for whatever reason, none.
-func TestTake(t *testing.T) {
+// TestStore stores orders with and without an error: an order and its task exist together.
+func TestStore(t *testing.T) {
 	pool, err := pgxpool.New(t.Context(), testdb.Postgres(t, migrate))
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestTake(t *testing.T) {
 	t.Cleanup(func() { _ = tasks.Close() })
 	order := tools.Order{Number: 7, Item: "tea"}
 
-	if id, err := take(t.Context(), pool, tasks, order); err == nil {
+	if id, err := store(t.Context(), pool, tasks, order); err == nil {
 		t.Errorf("without a table of orders there is task %s", id)
 	}
 	wantTasks(t, pool, 0)
@@ -54,7 +54,7 @@ func TestTake(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), `CREATE TABLE orders (number bigint PRIMARY KEY, item text NOT NULL, task_id text NOT NULL UNIQUE)`); err != nil {
 		t.Fatal(err)
 	}
-	id, err := take(t.Context(), pool, tasks, order)
+	id, err := store(t.Context(), pool, tasks, order)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +66,8 @@ func TestTake(t *testing.T) {
 		t.Errorf("the order names task %q, %v; want %s", stored, err, id)
 	}
 
-	if again, err := take(t.Context(), pool, tasks, order); !errors.Is(err, errTaken) {
-		t.Errorf("taken again, the order is task %q, %v", again, err)
+	if again, err := store(t.Context(), pool, tasks, order); !errors.Is(err, errDuplicate) {
+		t.Errorf("stored again, the order is task %q, %v", again, err)
 	}
 	wantTasks(t, pool, 1)
 }

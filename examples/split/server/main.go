@@ -1,12 +1,12 @@
-// Command server serves the tools at /mcp and works none: what clients call waits in
-// the database for a worker. Any number of servers may stand behind a load balancer
-// that asks /readyz; requests of protocol 2026-07-28 may go to any of them.
+// Command server serves the tools at /mcp and runs no tasks: they wait in the database for
+// a worker. Several servers may run behind a load balancer that probes /readyz. Requests of
+// protocol 2026-07-28 may go to any of them.
 //
-// It serves whoever can reach it. See examples/approval for how each user gets tasks
-// of their own.
+// The server does not authenticate its clients. See examples/approval for tasks that belong
+// to their users.
 //
-// SIGTERM drains it: /readyz says that it is stopping, it serves on until load
-// balancers have noticed, and then ends. A second one ends it at once.
+// SIGTERM drains it: /readyz fails, the server goes on until load balancers have noticed,
+// and then ends. A second signal ends it at once.
 package main
 
 import (
@@ -28,14 +28,14 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 	"github.com/mcptasks/mcptasks/ops"
 	"github.com/mcptasks/mcptasks/runner"
-	_ "github.com/mcptasks/mcptasks/store/postgres" // what DATABASE_URL names
+	_ "github.com/mcptasks/mcptasks/store/postgres" // the database that DATABASE_URL names
 )
 
 func main() {
 	addr := flag.String("addr", ":8080", "address that serves MCP, at /mcp")
 	opsAddr := flag.String("ops", ":9090", "address that answers /healthz, /readyz and /metrics")
-	notice := flag.Duration("notice", 5*time.Second, "how long to serve on when told to stop, while /readyz says so")
-	probe := flag.Bool("probe", false, "ask the server that runs here whether it is ready, and end: a container's health check")
+	notice := flag.Duration("notice", 5*time.Second, "how long to go on serving after SIGTERM, while /readyz fails")
+	probe := flag.Bool("probe", false, "exit with 0 if the server on this machine is ready: a container's health check")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
@@ -55,7 +55,7 @@ func run(ctx context.Context, addr, opsAddr string, notice time.Duration) error 
 		return err
 	}
 	defer exporter.Close()
-	all := tools.New(nil) // no handler: it is worked elsewhere
+	all := tools.New(nil) // without a handler: workers have it
 	node, err := runner.Open(ctx, os.Getenv("DATABASE_URL"), all, &runner.Config{MeterProvider: exporter.MeterProvider()})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
@@ -85,15 +85,15 @@ func run(ctx context.Context, addr, opsAddr string, notice time.Duration) error 
 	case <-ctx.Done():
 	}
 
-	if err := node.Stop(context.Background()); err != nil { // it works nothing: from here on it is not ready
+	if err := node.Stop(context.Background()); err != nil { // it runs no tasks, but is no longer ready
 		return err
 	}
 	<-time.After(notice)
 	return shutdown(httpServer)
 }
 
-// shutdown lets answers end that have been begun, and ends the streams that clients
-// keep open: they ask again, elsewhere.
+// shutdown waits for requests in progress, and ends the streams that clients keep open:
+// they connect again to another server.
 func shutdown(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -1,5 +1,4 @@
-// Package work holds the handlers of the tools, and whatever they need: workers alone
-// link it.
+// Package work has the handlers of the tools and what they need. Only workers import it.
 package work
 
 import (
@@ -14,8 +13,8 @@ import (
 	"github.com/mcptasks/mcptasks/examples/split/tools"
 )
 
-// Ship ships an order in three steps. If its process ends in between, it runs again
-// in another one, from the top, and steps that were recorded are not done again.
+// Ship ships an order in three steps. If its process ends before the last, another process
+// runs it again from the top, and the steps that were recorded are not done again.
 func Ship(ctx context.Context, run *mcptasks.Run, order tools.Order) (*mcp.CallToolResult, tools.Receipt, error) {
 	receipt := tools.Receipt{Tracking: fmt.Sprint("parcel ", order.Number)}
 	steps := []string{"pick", "pack", "label"}
@@ -30,7 +29,7 @@ func Ship(ctx context.Context, run *mcptasks.Run, order tools.Order) (*mcp.CallT
 	return nil, receipt, nil
 }
 
-// do does a step and says where.
+// do does a step and returns the process that did it.
 func do(ctx context.Context) (string, error) {
 	select {
 	case <-time.After(400 * time.Millisecond): // the work
@@ -40,7 +39,7 @@ func do(ctx context.Context) (string, error) {
 	return Process(os.Getpid()), nil
 }
 
-// Process names a process of this machine as receipts do.
+// Process returns the name of a process of this machine in receipts.
 func Process(pid int) string {
 	host, _ := os.Hostname() // a container's id
 	return fmt.Sprintf("%s/%d", host, pid)

@@ -1,9 +1,8 @@
-// Command worker works the tasks that servers and producers make. Any number of them
-// may run on one database; it serves nobody.
+// Command worker runs the tasks that servers and producers create. Several workers may run
+// on one database. A worker serves no clients.
 //
-// SIGTERM drains it: it takes no more tasks, lets runs end for the grace of 30
-// seconds, and gives up to the other workers what has not ended by then. A second
-// one ends it at once.
+// SIGTERM drains it: it starts no more tasks, and runs have 30 seconds to end. Other
+// workers run the tasks again that have not ended by then. A second signal ends it at once.
 package main
 
 import (
@@ -19,13 +18,13 @@ import (
 	"github.com/mcptasks/mcptasks/examples/split/work"
 	"github.com/mcptasks/mcptasks/ops"
 	"github.com/mcptasks/mcptasks/runner"
-	_ "github.com/mcptasks/mcptasks/store/postgres" // what DATABASE_URL names
+	_ "github.com/mcptasks/mcptasks/store/postgres" // the database that DATABASE_URL names
 )
 
 func main() {
 	opsAddr := flag.String("ops", ":9090", "address that answers /healthz, /readyz and /metrics")
-	concurrency := flag.Int("concurrency", 100, "how many tasks run at once")
-	probe := flag.Bool("probe", false, "ask the worker that runs here whether it is ready, and end: a container's health check")
+	concurrency := flag.Int("concurrency", 100, "how many tasks run at the same time")
+	probe := flag.Bool("probe", false, "exit with 0 if the worker on this machine is ready: a container's health check")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
@@ -57,7 +56,7 @@ func run(ctx context.Context, opsAddr string, concurrency int) error {
 	if err != nil {
 		return err
 	}
-	defer probes.Close() // the last to go: until then /readyz says that the node is stopping
+	defer probes.Close() // last, so that /readyz reports to the end that the node is stopping
 
 	if err := node.Start(ctx); err != nil {
 		return err
