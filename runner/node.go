@@ -1,5 +1,12 @@
-// Package runner is the door to durable tasks: Open a database URL, or New on a
-// pool of your own, and get a node that creates, reads, cancels and works tasks.
+// Package runner opens durable tasks: [Open] with the URL of a database, or [New] with the
+// program's own pool. Both return a node that creates, reads, answers, cancels and works
+// tasks; [OpenOperator] and [Node.Operator] return what operators need. The package puts
+// the others together: the resolved Config, the store with its driver, the notifier, the
+// workers, audit and metrics. It knows no SQL, no particular database, and nothing of
+// MCP's wire.
+//
+// Its API is stable within a major version, except that [New] takes a driver of package
+// store: implement none of your own.
 package runner
 
 import (
@@ -21,28 +28,29 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// Node is a process's share in the tasks of a database: it serves them, works
-// them, or both. It implements [mcptasks.Runner]. Start, Stop and Close must not
-// be called concurrently with each other; all else is safe for concurrent use.
+// Node serves the tasks of a database in one process, works them, or both. It implements
+// [mcptasks.Runner]. Its methods are safe for concurrent use, except Start, Stop and Close,
+// of which only one may run at a time.
 type Node struct {
-	id       string
-	config   *config.Config
-	tools    *mcptasks.Tools
-	store    store.Backend
-	workers  *workers.Workers
-	notifier *notify.Notifier
-	audit    telemetry.Audit
-	unwatch  func() // ends the reading of the database for metrics
-	owned    bool   // the store is this node's to close
-	ready    readiness
+	id        string
+	config    *config.Config
+	tools     *mcptasks.Tools
+	store     store.Backend
+	workers   *workers.Workers
+	notifier  *notify.Notifier
+	audit     telemetry.Audit
+	unobserve func() // ends the metrics that read the database
+	owned     bool   // Close closes the store
+	ready     readiness
 }
 
 var _ mcptasks.Runner = (*Node)(nil)
 
-// Open opens the database at url (postgres://…, sqlite:path, sqlite::memory:) and
-// returns a node on it for the tools. The package of the database's driver must be
-// imported. It fails, saying what to do, if the database cannot be reached or its
-// schema is older or newer than this release's. Close the node when done.
+// Open opens the database at url (postgres://…, sqlite:path, sqlite::memory:) and returns
+// a node on it for the tools. The program must import the package of the database's
+// driver, store/postgres or store/sqlite. It returns an error that says what to do if the
+// database cannot be reached, or if its schema is older or newer than this release's.
+// Close the node when done.
 func Open(ctx context.Context, url string, tools *mcptasks.Tools, config *Config) (*Node, error) {
 	if err := checkTools(tools); err != nil {
 		return nil, err
@@ -77,7 +85,8 @@ func open(ctx context.Context, url string, cfg *config.Config) (store.Backend, *
 	return backend, notifier, nil
 }
 
-// prepare checks the schema, and brings an older one up if migrate is set.
+// prepare brings an older schema up if migrate is set. It returns an error unless the
+// schema is then this release's.
 func prepare(ctx context.Context, backend store.Backend, migrate bool) error {
 	err := migrations.Check(ctx, backend.Migrations())
 	if migrate && errors.Is(err, migrations.ErrOldSchema) {
@@ -98,7 +107,7 @@ func newNode(backend store.Backend, tools *mcptasks.Tools, cfg *config.Config, n
 		ready:    readiness{check: func(ctx context.Context) error { return migrations.Check(ctx, backend.Migrations()) }, checkedAt: time.Now()},
 		workers:  workers.New(backend, tools, cfg, id),
 	}
-	node.unwatch = telemetry.NewMetrics(cfg.MeterProvider).Observe(figures(cfg, backend.Operator()))
+	node.unobserve = telemetry.NewMetrics(cfg.MeterProvider).Observe(figures(cfg, backend.Operator()))
 	return node
 }
 
@@ -113,12 +122,12 @@ func checkTools(tools *mcptasks.Tools) error {
 	return nil
 }
 
-// ID returns the node's id, drawn at random when it was opened. River knows the
-// node by it.
+// ID returns the node's id, which is drawn at random when the node is opened. It is also
+// the id of the node's River client.
 func (n *Node) ID() string { return n.id }
 
-// Create implements [mcptasks.Runner]: the job and the task are inserted in one
-// transaction, which has been committed when Create returns.
+// Create implements [mcptasks.Runner]. It inserts the task and its job in one transaction,
+// which is committed when Create returns.
 func (n *Node) Create(ctx context.Context, owner mcptasks.Owner, params mcptasks.CreateParams) (*mcptasks.Task, error) {
 	call, err := n.newTask(owner, params)
 	if err != nil {
@@ -154,28 +163,28 @@ func (n *Node) List(ctx context.Context, owner mcptasks.Owner, cursor string, li
 	return n.store.List(ctx, owner, cursor, limit)
 }
 
-// Answer implements [mcptasks.Runner]: the answers and, with the last one, the
-// fresh job are stored in one transaction.
+// Answer implements [mcptasks.Runner]. It stores the answers in one transaction, with a
+// fresh job once all questions are answered.
 func (n *Node) Answer(ctx context.Context, owner mcptasks.Owner, id string, responses map[string]json.RawMessage) error {
 	return n.store.Answer(ctx, owner, id, responses)
 }
 
-// Cancel implements [mcptasks.Runner]. A run in this process is told at once, on
-// Postgres also one in another process. A run that was not told finds out by
-// itself within five seconds.
+// Cancel implements [mcptasks.Runner]. The context of a run in this process ends at once,
+// on Postgres also that of a run in another process. If the notification is lost, or there
+// is none, it ends within five seconds.
 func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
 	task, err := n.store.Cancel(ctx, owner, id)
-	if task != nil && task.Status == mcptasks.StatusCancelled { // also if another process cancelled it
+	if task != nil && task.Status == mcptasks.StatusCancelled { // by this call or by another process
 		n.workers.Cancelled(id, task.FinishedAt)
 	}
-	auditRead(ctx, n.audit, task, false) // it may have ended before
+	auditRead(ctx, n.audit, task, false) // a task that had ended is returned with its outcome
 	return task, err
 }
 
-// Start begins to work tasks in this process and returns. The context bounds the
-// start alone: when it ends later no run is cut short; Stop and Close end the
-// work. It fails if no tool has a handler, and on SQLite if another process works
-// the file; other processes may go on to open, read and cancel there.
+// Start begins to work tasks in this process and returns. The context bounds the start
+// alone: when it ends later no run ends. It returns an error if no tool has a handler, and
+// on SQLite if another process works the file; processes that do not work it may still
+// open it, and create, read, answer and cancel its tasks.
 func (n *Node) Start(ctx context.Context) error {
 	err := n.workers.Start(ctx)
 	if err == nil {
@@ -184,22 +193,22 @@ func (n *Node) Start(ctx context.Context) error {
 	return err
 }
 
-// Stop takes no new work, lets runs go on for the grace or until ctx ends, and
-// then ends their contexts with ErrShutdown; their tasks run again elsewhere, or
-// here after the next Start, and no attempt is used. It returns when all runs
-// have, or with an error if handlers ignore the end of their context. A node that
-// was not started stops at once.
+// Stop fetches no more jobs and lets runs go on for the grace, or until ctx ends. It then
+// ends their contexts with ErrShutdown: their tasks run again on another node, or here
+// after the next Start, and no attempt is used. It returns when all runs have ended, or
+// with an error if handlers ignore the end of their context. A node that is not started
+// stops at once.
 func (n *Node) Stop(ctx context.Context) error {
 	n.ready.is(draining)
 	return n.workers.Stop(ctx)
 }
 
-// Close stops the node as Stop does, with the whole grace, and closes the
-// database if Open opened it.
+// Close stops the node as Stop does, with the whole grace, and closes the database if Open
+// opened it.
 func (n *Node) Close() error {
 	err := n.Stop(context.Background())
 	n.ready.is(closed)
-	n.unwatch()
+	n.unobserve()
 	n.notifier.Close()
 	if n.owned {
 		err = errors.Join(err, n.store.Close())

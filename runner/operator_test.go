@@ -43,11 +43,11 @@ func TestOutcomesAreAudited(t *testing.T) {
 		},
 	}
 	for name, read := range reads {
-		w.audit.take()
+		w.audit.drain()
 		if !read() {
 			t.Errorf("%s returned no outcome", name)
 		}
-		line := w.audit.take()
+		line := w.audit.drain()
 		if strings.Count(line, "action=read") != 1 || strings.Contains(line, "operator=true") != strings.HasPrefix(name, "Operator") {
 			t.Errorf("%s wrote the audit lines %q", name, line)
 		}

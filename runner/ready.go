@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	readyLimit   = 5 * time.Second  // for the database's answer to a probe
-	schemaExpiry = 30 * time.Second // of a check of the schema that found it in order
+	readyLimit   = 5 * time.Second  // within which the database must answer
+	schemaExpiry = 30 * time.Second // for which a good schema is not checked again
 )
 
-// phase is where a node is between Open and Close.
+// phase is how far a node is from Open to Close.
 type phase int
 
 const (
@@ -23,13 +23,13 @@ const (
 	closed
 )
 
-// readiness is what Ready knows without asking the database.
+// readiness is what Ready knows before it asks the database.
 type readiness struct {
 	check func(context.Context) error // of the schema
 
 	mu        sync.Mutex
 	phase     phase
-	checkedAt time.Time // when the schema was last found in order
+	checkedAt time.Time // when the schema was last found good
 }
 
 func (r *readiness) is(p phase) {
@@ -38,11 +38,11 @@ func (r *readiness) is(p phase) {
 	r.phase = p
 }
 
-// Ready returns nil if the node can do what it is there for: it has not been told
-// to stop, the database answers within five seconds and has the schema, and, if the
-// node was started, the others hold it for alive. The error's text is a plain
-// sentence without the names or the words of the database; what it wraps is for the
-// log. Ready may be called every second: it looks at the schema twice a minute.
+// Ready returns nil if the node can serve: it is not stopping, the database answers within
+// five seconds and has the schema, and, if the node is started, the other nodes take it
+// for alive. The error's text is a plain sentence that shows nothing of the database; the
+// error that it wraps is for the log. Ready may be called every second: it checks the
+// schema twice a minute.
 func (n *Node) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
@@ -55,7 +55,7 @@ func (n *Node) Ready(ctx context.Context) error {
 	case now == closed:
 		return &unready{"the node is closed", nil}
 	case n.workers.Dead():
-		return &unready{"the node could not beat for its lease; its tasks are run elsewhere", nil}
+		return &unready{"the node has sent no heartbeat for its lease; other nodes run its tasks", nil}
 	}
 	if err := n.store.Ping(ctx); err != nil {
 		return &unready{"the database does not answer", err}
@@ -63,8 +63,8 @@ func (n *Node) Ready(ctx context.Context) error {
 	return n.ready.schema(ctx)
 }
 
-// schema checks the schema, unless it did a moment ago. A newer one is in order:
-// while a release is rolled out it is migrated before the last old node stops.
+// schema checks the schema, unless it did so a moment ago. A newer schema is good: during
+// a roll-out the schema is migrated before the last old node stops.
 func (r *readiness) schema(ctx context.Context) error {
 	r.mu.Lock()
 	fresh := time.Since(r.checkedAt) < schemaExpiry

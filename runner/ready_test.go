@@ -15,7 +15,7 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// database is the part of a store that Ready knows.
+// database is the part of a store that Ready uses.
 type database struct {
 	store.Backend
 	ping func(context.Context) error
@@ -23,8 +23,8 @@ type database struct {
 
 func (d *database) Ping(ctx context.Context) error { return d.ping(ctx) }
 
-// A probe that comes every second looks at the schema now and then, and goes on
-// looking once it is wrong.
+// A probe every second checks the schema twice a minute, and at each probe once it is
+// wrong.
 func TestReadyChecksTheSchemaNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var checks int
@@ -46,7 +46,7 @@ func TestReadyChecksTheSchemaNowAndThen(t *testing.T) {
 		}
 		wrong = migrations.ErrNewSchema
 		if err := probe(60); err != nil {
-			t.Errorf("a newer schema, as while a release is rolled out: %v", err)
+			t.Errorf("a newer schema, as during a roll-out: %v", err)
 		}
 		wrong = migrations.ErrOldSchema
 		if err := probe(60); !errors.Is(err, migrations.ErrOldSchema) {
@@ -54,7 +54,7 @@ func TestReadyChecksTheSchemaNowAndThen(t *testing.T) {
 		}
 		wrong = nil
 		if err := probe(1); err != nil {
-			t.Errorf("a schema that is in order again: %v", err)
+			t.Errorf("a schema that is good again: %v", err)
 		}
 	})
 }

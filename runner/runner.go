@@ -9,16 +9,17 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// Runner is a [Node] on the program's own pool, which can join the program's
-// transactions: TTx is pgx.Tx or *sql.Tx.
+// Runner is a [Node] on a driver of the program's. Its methods whose names end in Tx work
+// in a transaction of the program's: TTx is pgx.Tx or *sql.Tx.
 type Runner[TTx any] struct {
 	*Node
 	store *store.Store[TTx]
 }
 
-// New returns a runner on the driver, store/postgres.New(pool, schema) for
-// instance, for the tools. The pool stays the program's to close. It fails, saying
-// what to do, if the schema is older or newer than this release's.
+// New returns a runner on a driver, for the tools: store/postgres.New makes one of the
+// program's pool, store/sqlite.Open one of a file. The driver stays the program's to
+// close. New returns an error that says what to do if the schema is older or newer than
+// this release's.
 func New[TTx any](ctx context.Context, driver store.Driver[TTx], tools *mcptasks.Tools, config *Config) (*Runner[TTx], error) {
 	if err := checkTools(tools); err != nil {
 		return nil, err
@@ -39,9 +40,9 @@ func New[TTx any](ctx context.Context, driver store.Driver[TTx], tools *mcptasks
 	return &Runner[TTx]{Node: newNode(tasks, tools, cfg, notifier), store: tasks}, nil
 }
 
-// CreateTx is Create in the caller's transaction: the task and its job exist when
-// it commits, and never did if it is rolled back. Do not give the task's id away
-// before the commit.
+// CreateTx is Create in the caller's transaction: the task and its job exist once it
+// commits, and not at all if it is rolled back. Do not give away the task's id before the
+// commit.
 func (r *Runner[TTx]) CreateTx(ctx context.Context, tx TTx, owner mcptasks.Owner, params mcptasks.CreateParams) (*mcptasks.Task, error) {
 	call, err := r.newTask(owner, params)
 	if err != nil {
@@ -59,9 +60,9 @@ func (r *Runner[TTx]) AnswerTx(ctx context.Context, tx TTx, owner mcptasks.Owner
 	return r.store.AnswerTx(ctx, tx, owner, id, responses)
 }
 
-// CancelTx is Cancel in the caller's transaction. It returns ErrTerminal for a
-// task that has ended. The run's context ends after the commit: at once on
-// Postgres, within five seconds on SQLite.
+// CancelTx is Cancel in the caller's transaction. It returns ErrTerminal if the task has
+// ended. After the commit the run's context ends at once on Postgres, and within five
+// seconds on SQLite.
 func (r *Runner[TTx]) CancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) error {
 	return r.store.CancelTx(ctx, tx, owner, id)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// auditRead audits that a task's outcome is handed out, if it has one.
+// auditRead writes the audit line for an outcome that is returned, if the task has one.
 func auditRead(ctx context.Context, audit telemetry.Audit, task *mcptasks.Task, operator bool) {
 	if task != nil && task.Outcome != nil {
 		audit.Log(ctx, telemetry.Audited{
@@ -18,7 +18,7 @@ func auditRead(ctx context.Context, audit telemetry.Audit, task *mcptasks.Task, 
 	}
 }
 
-// figures returns what reads the figures of the whole database for metrics.
+// figures returns a function that reads the metrics of the whole database, nil on failure.
 func figures(cfg *config.Config, operator store.Operator) func(context.Context) *telemetry.Figures {
 	return func(ctx context.Context) *telemetry.Figures {
 		survey, err := operator.Survey(ctx)

@@ -26,16 +26,16 @@ import (
 	_ "github.com/mcptasks/mcptasks/store/sqlite"
 )
 
-// watched is a node in memory whose one tool does as the call says, with all that it
-// tells.
-type watched struct {
+// observed is a node in memory with one tool, which does what the call says. Its metrics,
+// spans and audit lines are collected.
+type observed struct {
 	*testing.T
 	*runner.Node
 	reader *metric.ManualReader
 	spans  *tracetest.SpanRecorder
 	audit  *lockedBuffer
 	runs   chan *mcptasks.Run // receives each run that waits
-	goOn   chan struct{}      // closed when a run may heed that its context has ended
+	goOn   chan struct{}      // closed when a run that lingers may return
 }
 
 type lockedBuffer struct {
@@ -49,7 +49,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
-func (b *lockedBuffer) take() string {
+func (b *lockedBuffer) drain() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	text := b.String()
@@ -63,8 +63,8 @@ type input struct {
 
 var errLuck = errors.New("out of luck")
 
-func open(t *testing.T, start bool) *watched {
-	w := &watched{
+func open(t *testing.T, start bool) *observed {
+	w := &observed{
 		T: t, reader: metric.NewManualReader(), spans: tracetest.NewSpanRecorder(), audit: &lockedBuffer{}, runs: make(chan *mcptasks.Run, 16),
 		goOn: make(chan struct{}),
 	}
@@ -98,7 +98,7 @@ func open(t *testing.T, start bool) *watched {
 	return w
 }
 
-func (w *watched) handle(ctx context.Context, run *mcptasks.Run, in input) (*mcp.CallToolResult, any, error) {
+func (w *observed) handle(ctx context.Context, run *mcptasks.Run, in input) (*mcp.CallToolResult, any, error) {
 	switch in.Do {
 	case "fail":
 		return nil, nil, errLuck
@@ -124,7 +124,7 @@ func (w *watched) handle(ctx context.Context, run *mcptasks.Run, in input) (*mcp
 	}
 }
 
-func (w *watched) create(do string) string {
+func (w *observed) create(do string) string {
 	w.Helper()
 	task, err := w.Create(w.Context(), "alice", mcptasks.CreateParams{Tool: "report", Arguments: json.RawMessage(fmt.Sprintf(`{"do":%q}`, do))})
 	if err != nil {
@@ -134,7 +134,7 @@ func (w *watched) create(do string) string {
 }
 
 // until watches the task until it has the status.
-func (w *watched) until(id string, status mcptasks.Status) {
+func (w *observed) until(id string, status mcptasks.Status) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
 	defer cancel()
@@ -151,7 +151,7 @@ func (w *watched) until(id string, status mcptasks.Status) {
 
 // metrics returns the metrics by name and labels: a count, or how often something was
 // measured.
-func (w *watched) metrics() map[string]int {
+func (w *observed) metrics() map[string]int {
 	w.Helper()
 	var all metricdata.ResourceMetrics
 	if err := w.reader.Collect(w.Context(), &all); err != nil {
@@ -191,9 +191,9 @@ func labels(set attribute.Set) string {
 	return text
 }
 
-// eventually waits until the metrics of tasks and runs that are not zero are these:
-// what a run tells last is told after its task has ended.
-func (w *watched) eventually(want map[string]int) {
+// eventually waits until the metrics of tasks and runs that are not zero are these: a run
+// records the last of them after its task has ended.
+func (w *observed) eventually(want map[string]int) {
 	w.Helper()
 	var got map[string]int
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) { // between two looks
@@ -212,7 +212,7 @@ func (w *watched) eventually(want map[string]int) {
 	w.Errorf("want %v", want)
 }
 
-// What comes of a run moves its metrics, and no others.
+// Each outcome of a run changes its own metrics and no others.
 func TestMetricsOfRuns(t *testing.T) {
 	const created, waited = "mcptasks.task.creates queue=reports tool=report", "mcptasks.queue.wait queue=reports tool=report"
 	ran := func(outcome string) string { return "mcptasks.run.duration outcome=" + outcome + " tool=report" }
@@ -220,14 +220,14 @@ func TestMetricsOfRuns(t *testing.T) {
 	const parked, retried = "mcptasks.task.parks tool=report", "mcptasks.task.retries tool=report"
 
 	for do, tc := range map[string]struct {
-		after func(w *watched, id string)
+		after func(w *observed, id string)
 		want  map[string]int
 	}{
 		"":      {nil, map[string]int{created: 1, waited: 1, ran("completed"): 1, finished("completed"): 1}},
 		"fail":  {nil, map[string]int{created: 1, waited: 2, ran("retried"): 1, ran("error"): 1, retried: 1, finished("error"): 1}},
 		"panic": {nil, map[string]int{created: 1, waited: 1, ran("failed"): 1, finished("failed"): 1}},
 		"ask": {
-			func(w *watched, id string) {
+			func(w *observed, id string) {
 				w.until(id, mcptasks.StatusInputRequired)
 				w.eventually(map[string]int{created: 1, waited: 1, ran("parked"): 1, parked: 1})
 				if err := w.Answer(w.Context(), "alice", id, map[string]json.RawMessage{"sure": json.RawMessage(`{"action":"accept","content":{}}`)}); err != nil {
@@ -237,7 +237,7 @@ func TestMetricsOfRuns(t *testing.T) {
 			map[string]int{created: 1, waited: 2, ran("parked"): 1, parked: 1, ran("completed"): 1, finished("completed"): 1},
 		},
 		"wait": {
-			func(w *watched, id string) {
+			func(w *observed, id string) {
 				<-w.runs
 				w.eventually(map[string]int{created: 1, waited: 1, "mcptasks.run.active tool=report": 1})
 				if _, err := w.Cancel(w.Context(), "alice", id); err != nil {
@@ -262,8 +262,8 @@ func TestMetricsOfRuns(t *testing.T) {
 	}
 }
 
-// A stop ends a run, which is then no other outcome's; an operator's cancel is told
-// from an owner's.
+// A run that a stop ends has no other outcome. A cancel by an operator and one by the
+// owner are counted separately.
 func TestMetricsOfOtherEnds(t *testing.T) {
 	t.Parallel()
 	w := open(t, false)
@@ -298,7 +298,7 @@ func TestMetricsOfOtherEnds(t *testing.T) {
 	w.eventually(want)
 }
 
-// A run that lingers is told of its task's cancel again and again; that counts once.
+// A run that lingers is notified of its task's cancel many times, which counts once.
 func TestCancelLatencyCountsOnce(t *testing.T) {
 	t.Parallel()
 	w := open(t, true)
@@ -321,8 +321,8 @@ func TestCancelLatencyCountsOnce(t *testing.T) {
 	})
 }
 
-// The database is timed by what is asked of it, a refusal apart from its trouble; its
-// figures are read when they are asked for.
+// Each kind of operation on the database has its own duration, and a rejection is no
+// failure. The figures of the whole database are read when the metrics are collected.
 func TestMetricsOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	w := open(t, false)
@@ -370,7 +370,7 @@ func TestLabelsNameNobody(t *testing.T) {
 	}
 }
 
-// The spans of a task are one tree, whatever comes of its runs, and say no owner.
+// The spans of a task are one tree, however its runs end, and show no owner.
 func TestSpansOfATask(t *testing.T) {
 	t.Parallel()
 	for do, want := range map[string][]string{
@@ -423,14 +423,15 @@ func TestSpansOfATask(t *testing.T) {
 	}
 }
 
-// The audit log has a line for what was done and by whom, and for what was handed out.
+// The audit log has a line for each change, with who made it, and for each outcome that is
+// read.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	w := open(t, true)
 	wantLines := func(what string, want ...string) {
 		t.Helper()
 		var got []string
-		for line := range strings.Lines(w.audit.take()) {
+		for line := range strings.Lines(w.audit.drain()) {
 			_, line, _ = strings.Cut(line, ` msg="mcptasks: audit" `)
 			got = append(got, strings.TrimSpace(line))
 		}
@@ -495,7 +496,7 @@ func TestAudit(t *testing.T) {
 	wantLines("a delete", line("delete", id, " operator=true"))
 	id = w.create("wait")
 	<-w.runs
-	w.audit.take()
+	w.audit.drain()
 	if _, err := w.Cancel(ctx, "alice", id); err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func TestReady(t *testing.T) {
 		if _, err := pool.Exec(t.Context(), `ALTER TABLE mcptasks.mcp_node RENAME TO away`); err != nil {
 			t.Fatal(err)
 		}
-		until("it cannot beat", "could not beat")
+		until("it cannot send heartbeats", "no heartbeat")
 		if _, err := pool.Exec(t.Context(), `ALTER TABLE mcptasks.away RENAME TO mcp_node`); err != nil {
 			t.Fatal(err)
 		}
