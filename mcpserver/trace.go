@@ -10,22 +10,23 @@ import (
 
 	"github.com/mcptasks/mcptasks/internal/mcpwire"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
+	"github.com/mcptasks/mcptasks/mcpserver/internal/helper"
+	"github.com/mcptasks/mcptasks/mcpserver/internal/sideband"
 )
 
-// traced makes a span of a request that does something: a call of one of the tools,
-// an answer, a cancel. What only looks has none: a trace would drown in polls. The
-// span's parent is the trace context of the request's _meta (SEP-414), or else that of
-// the HTTP request that brought it.
+// traced makes a span of a request that changes something: a call of one of the tools, an
+// answer, a cancel. Reads have none: they would be most of every trace. The span's parent
+// is the trace context of the request's _meta (SEP-414), or else that of the HTTP request.
 func (m *mount) traced(ctx context.Context, method string, req mcp.Request, serve func(context.Context) (mcp.Result, error)) (result mcp.Result, err error) {
 	tool, ok := m.tracedTool(method, req)
 	if !ok {
 		return serve(ctx)
 	}
 	ambient := ctx
-	if client, ok := ctx.Value(clientKey{}).(context.Context); ok {
-		ambient = client // the SDK's may be that of the session
+	if client := sideband.FromContext(ctx).ClientContext(); client != nil {
+		ambient = client // the SDK's context may be the session's
 	}
-	ctx, span := m.tracer.Request(ctx, ambient, method, tool, meta(req))
+	ctx, span := m.tracer.Request(ctx, ambient, method, tool, mcpwire.Meta(req))
 	defer func() { endSpan(span, req, result, err) }()
 	return serve(ctx)
 }
@@ -40,13 +41,13 @@ func (m *mount) tracedTool(method string, req mcp.Request) (string, bool) {
 	if !ok || params == nil {
 		return "", false
 	}
-	_, ours := m.tools.Get(params.Name) // another's calls are another's to trace
-	return params.Name, ours || m.opts.HelperTools && isHelper(params.Name)
+	_, ours := m.service.Tools.Get(params.Name) // calls of other tools are not ours to trace
+	return params.Name, ours || m.helperTools && helper.Is(params.Name)
 }
 
 func endSpan(span trace.Span, req mcp.Request, result mcp.Result, err error) {
 	if span.IsRecording() {
-		version, _ := meta(req)[mcp.MetaKeyProtocolVersion].(string)
+		version, _ := mcpwire.Meta(req)[mcp.MetaKeyProtocolVersion].(string)
 		telemetry.SetProtocol(span, version)
 	}
 	var rpc *jsonrpc.Error

@@ -140,21 +140,21 @@ func TestTransportRefuses(t *testing.T) {
 	for _, method := range []string{"tasks/get", "tasks/update", "tasks/cancel", "tasks/result"} {
 		for _, params := range []string{"", `,"params":null`} {
 			w.exchange(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q%s}`, method, params),
-				`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"\"params\" is missing or no object"}}`)
+				`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"\"params\" is missing or not an object"}}`)
 		}
 	}
 	w.exchange(`{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":7}}`,
-		`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"\"taskId\" is missing or no string"}}`)
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"\"taskId\" is missing or not a string"}}`)
 	for params, want := range map[string]string{
-		`{"taskId":"foreign","taskId":"working"}`:         `a member of \"params\" is there twice`,
-		`{"taskId":"working","_meta":{"a":1,"a":2}}`:      `a member of \"_meta\" is there twice`,
+		`{"taskId":"foreign","taskId":"working"}`:         `\"params\" has a member twice`,
+		`{"taskId":"working","_meta":{"a":1,"a":2}}`:      `\"_meta\" has a member twice`,
 		`{"taskId":"` + strings.Repeat("x", 1<<20) + `"}`: `task not found`,
 		`{"taskId":"a\u0000b"}`:                           `task not found`,
 	} {
 		w.exchange(`{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":`+params+`}`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"`+want+`"}}`)
 	}
 	w.exchange(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":[]}}`,
-		`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"\"arguments\" is no object that can be read"}}`)
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"\"arguments\" is not an object that can be read"}}`)
 	w.exchange(`{"jsonrpc":"2.0","id":1,"method":"tasks/list"}`,
 		`{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found: \"tasks/list\""}}`)
 }

@@ -1,22 +1,30 @@
 package mcpwire
 
-// maxScanDepth is how deep a scanner goes. Few payloads are as deep, and what is
-// deeper goes the way of all JSON.
-const maxScanDepth = 64
+import "cmp"
 
-// A scanner walks over JSON where it lies, and takes nothing apart. It may fail on
-// text that is JSON; text on which it does not fail is.
+// Nesting limits. The SDK rejects a message that is nested deeper than 1000; the limit
+// for bodies is encoding/json's own.
+const (
+	maxScanDepth = 64
+	maxBodyDepth = 10_000
+)
+
+// A scanner reads JSON in place, without copying or decoding. It is the one reader of
+// what arrives from the network before the SDK reads it. It may reject valid JSON, which
+// is nested deeper than maxDepth for instance. It never accepts invalid JSON. It does
+// not check UTF-8.
 type scanner struct {
-	data   []byte
-	at     int
-	depth  int
-	plain  bool // fails on what decoders may differ on: escapes, numbers that are no short integer
-	spaced bool // there was white space between the parts
-	failed bool
+	data     []byte
+	at       int
+	depth    int
+	maxDepth int  // 0: maxScanDepth
+	plain    bool // rejects what decoders may read differently: escapes, numbers that are not short integers
+	spaced   bool // there was white space between the parts
+	failed   bool
 }
 
-// isCompact reports whether the data is JSON without white space between its parts; it
-// may be so where the answer is no.
+// isCompact reports whether the data is JSON without white space between its parts. It
+// may return false for data that is.
 func isCompact(data []byte) bool {
 	s := scanner{data: data}
 	s.value()
@@ -54,7 +62,7 @@ func (s *scanner) end() bool { return s.peek() == 0 && s.at == len(s.data) && !s
 //	for first := true; s.more('}', &first); {
 func (s *scanner) open(c byte) {
 	s.take(c)
-	if s.depth++; s.depth > maxScanDepth {
+	if s.depth++; s.depth > cmp.Or(s.maxDepth, maxScanDepth) {
 		s.fail()
 	}
 }

@@ -51,7 +51,7 @@ func (t *silent) Read(context.Context) (jsonrpc.Message, error) {
 }
 
 func (t *silent) Write(context.Context, jsonrpc.Message) error {
-	return errors.New("a worker has no client to send messages to")
+	return errors.New("the session has no client")
 }
 
 func (t *silent) Close() error {
