@@ -17,11 +17,11 @@ type memory struct {
 	steps     map[string]json.RawMessage
 	questions map[string]question.Question
 	parks     int
-	reports   []report
+	reports   []progressReport
 	err       error
 }
 
-type report struct {
+type progressReport struct {
 	done, total float64
 	message     string
 }
@@ -29,7 +29,7 @@ type report struct {
 func (m *memory) Report(done, total float64, message string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.reports = append(m.reports, report{done, total, message})
+	m.reports = append(m.reports, progressReport{done, total, message})
 }
 
 func (m *memory) SaveStep(_ context.Context, key string, result json.RawMessage, _ time.Time) (json.RawMessage, error) {

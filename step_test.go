@@ -213,7 +213,7 @@ func TestProgress(t *testing.T) {
 	run.Progress(2, 5, "reading")
 	run.Progress(1.5, -1, "")
 	run.Progress(math.NaN(), math.Inf(1), "lost")
-	want := []report{{2, 5, ""}, {2, 5, "reading"}, {1.5, 0, ""}, {0, 0, "lost"}}
+	want := []progressReport{{2, 5, ""}, {2, 5, "reading"}, {1.5, 0, ""}, {0, 0, "lost"}}
 	if !slices.Equal(journal.reports, want) {
 		t.Errorf("reported %v, want %v", journal.reports, want)
 	}
