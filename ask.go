@@ -10,19 +10,18 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// Elicit asks the person behind the client and returns the answer, accepted,
-// declined or cancelled; accepted content matches the requested schema.
+// Elicit asks the person behind the client and returns the answer: accepted, declined or
+// cancelled. Accepted content matches the requested schema.
 //
-// If there is no answer yet, the question is stored, the task becomes
-// input_required and this run is over: Elicit returns [ErrParked], ctx has ended,
-// and the handler must return, best with the error it got. No worker waits. When
-// the last open question is answered the handler runs again, from the top, and
-// Elicit returns the answer at once. If the tool's QuestionDeadline passes
-// first, the handler runs again and Elicit returns [ErrUnanswered].
+// Without an answer, Elicit stores the question, makes the task input_required, ends ctx
+// and returns [ErrParked]. The handler must then return, best with that error. No worker
+// waits for the answer. When the last open question is answered, the handler runs again
+// from the top, and Elicit returns the answer at once. If the tool's QuestionDeadline
+// passes first, the handler runs again and Elicit returns [ErrUnanswered].
 //
-// The key names the question for the task's whole life. Asked again under a key
-// with another method or schema, it is an error that ends the task; with other
-// words, the question that was stored stands.
+// The key names the question for the task's whole life. The same key with another method
+// or schema is an error that ends the task. The same key with another message is the
+// question that was stored first.
 func (r *Run) Elicit(ctx context.Context, key string, params *mcp.ElicitParams) (*mcp.ElicitResult, error) {
 	var result mcp.ElicitResult
 	if err := r.askOne(ctx, key, params, &result); err != nil {
@@ -31,8 +30,8 @@ func (r *Run) Elicit(ctx context.Context, key string, params *mcp.ElicitParams) 
 	return &result, nil
 }
 
-// Sample asks the client's model and returns its message. All else is as Elicit
-// describes.
+// Sample asks the client's model and returns its message. Otherwise it does what
+// [Run.Elicit] does.
 func (r *Run) Sample(ctx context.Context, key string, params *mcp.CreateMessageParams) (*mcp.CreateMessageResult, error) {
 	var result mcp.CreateMessageResult
 	if err := r.askOne(ctx, key, params, &result); err != nil {
@@ -41,11 +40,13 @@ func (r *Run) Sample(ctx context.Context, key string, params *mcp.CreateMessageP
 	return &result, nil
 }
 
-// Ask asks several questions at once, *mcp.ElicitParams and
-// *mcp.CreateMessageParams (or its WithTools form) by their keys, and returns all
-// answers by the same keys, *mcp.ElicitResult and *mcp.CreateMessageWithToolsResult.
-// It parks the task while any of them is open. If the deadline of one has
-// passed, it returns ErrUnanswered with the answers there are.
+// Ask asks several questions at once, by their keys: *mcp.ElicitParams,
+// *mcp.CreateMessageParams and *mcp.CreateMessageWithToolsParams. It returns the answers
+// by the same keys, as *mcp.ElicitResult and *mcp.CreateMessageWithToolsResult.
+//
+// It does what [Run.Elicit] does, and parks the task while any question is open. If the
+// deadline of a question has passed, it returns [ErrUnanswered] and the answers to the
+// others.
 func (r *Run) Ask(ctx context.Context, questions mcp.InputRequestMap) (mcp.InputResponseMap, error) {
 	responses, err := r.ask(ctx, questions)
 	if err != nil && !errors.Is(err, ErrUnanswered) {
@@ -53,8 +54,8 @@ func (r *Run) Ask(ctx context.Context, questions mcp.InputRequestMap) (mcp.Input
 	}
 	answers := make(mcp.InputResponseMap, len(responses))
 	for key, response := range responses {
-		// By what was asked: the SDK's own decoder goes by the members it finds,
-		// and the client chose those.
+		// The question decides the type. The SDK's decoder of InputResponse goes by the
+		// members that it finds, and those are the client's choice.
 		var answer mcp.InputResponse = new(mcp.ElicitResult)
 		if _, elicit := questions[key].(*mcp.ElicitParams); !elicit {
 			answer = new(mcp.CreateMessageWithToolsResult)
@@ -82,8 +83,8 @@ func decodeAnswer(key string, response json.RawMessage, result any) error {
 	return nil
 }
 
-// ask returns the responses by key, or parks the run. With ErrUnanswered it returns those
-// that there are.
+// ask returns the responses by key, or parks the run. With ErrUnanswered it returns the
+// responses to the other questions.
 func (r *Run) ask(ctx context.Context, requests mcp.InputRequestMap) (map[string]json.RawMessage, error) {
 	responses, unanswered, err := r.state.Ask(ctx, requests)
 	if len(unanswered) > 0 {

@@ -18,75 +18,78 @@ import (
 type TaskSupport string
 
 const (
-	// TaskOptional tools answer clients that know tasks with a handle, and all
-	// others with the result.
+	// TaskOptional tools answer clients that declare tasks with a handle, and all others
+	// with the result.
 	TaskOptional TaskSupport = "optional"
-	// TaskRequired tools refuse clients that do not know tasks.
+	// TaskRequired tools reject calls of clients that do not declare tasks.
 	TaskRequired TaskSupport = "required"
-	// TaskForbidden tools run on the serving node while the client waits; no
-	// task is made and nothing is durable.
+	// TaskForbidden tools run on the serving node while the client waits. There is no
+	// task, and nothing is durable.
 	TaskForbidden TaskSupport = "forbidden"
 )
 
-// ToolOptions describe how a tool's tasks are run. The zero value works.
+// ToolOptions describe how a tool's tasks run. The zero value works.
 type ToolOptions struct {
 	// TaskSupport says who may call the tool. Defaults to TaskOptional.
 	TaskSupport TaskSupport
 
-	// Before, if not nil, is called on the serving node for each call whose
-	// arguments the SDK has accepted, before there is a task. A result that is
-	// not nil is the answer, and no task is made: one with InputRequests asks the
-	// client (on protocol 2026-07-28, SEP-2322) and is called again with the
-	// answers in req.Params.InputResponses. When it returns nil, answers given so
-	// are kept for the task: run.Elicit, Sample and Ask return them under the same
-	// keys without asking. An error is answered as a handler's. A 2025-11-25 client
-	// that asked for a task can read nothing else: for its calls a result is dropped
-	// and the task is made, so that the handler must be able to do without.
+	// Before is called on the serving node before there is a task, with each call whose
+	// arguments the SDK has accepted. If it returns a result, that is the answer, and no
+	// task is made. If it returns an error, that is answered as a handler's error is. If
+	// it returns nil, the task is made. Defaults to none.
+	//
+	// A result with InputRequests asks the client (protocol 2026-07-28, SEP-2322). The
+	// client calls again, with the answers in req.Params.InputResponses. Answers that are
+	// there when Before returns nil are kept for the task: run.Elicit, Sample and Ask
+	// return them under the same keys without asking.
+	//
+	// A 2025-11-25 client that asked for a task can read nothing but a handle: for its
+	// calls the result is dropped and the task is made. The handler must be able to work
+	// without Before's questions.
 	Before func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error)
 
-	// InlineWait is how long a client that knows tasks is kept waiting for a
-	// result before it gets the handle: a quick tool then answers plainly. It ends
-	// when the task asks something. The task is made all the same. Defaults to none.
+	// InlineWait is how long the server waits for the result before it answers a client
+	// that declares tasks with the handle. If the task ends in that time, the result is
+	// the answer. The wait ends early if the task asks a question. There is a task in
+	// either case. Defaults to 0: no wait.
 	InlineWait time.Duration
 
-	// PlainWait is how long a client that does not know tasks waits for the
-	// result. Defaults to mcpserver's Options.PlainWait.
+	// PlainWait is how long a client that does not declare tasks waits for the result.
+	// Defaults to mcpserver's Options.PlainWait.
 	PlainWait time.Duration
 
-	// TTL is how long after its creation a task may be asked for. A live task
-	// does not expire, and one that has ended is kept for at least the node's
-	// minimum retention. Defaults to 24 hours.
+	// TTL is how long after its creation clients may ask for a task. A live task does
+	// not expire. One that has ended is kept for at least the node's minimum retention.
+	// Defaults to 24 hours.
 	TTL time.Duration
 
-	// PollInterval is how long a client is asked to wait between polls.
-	// Defaults to 1 second.
+	// PollInterval is how long clients are asked to wait between polls. Defaults to 1
+	// second.
 	PollInterval time.Duration
 
-	// RunTimeout bounds one run of the handler. A run that reaches it fails the
-	// task. Defaults to 1 hour.
+	// RunTimeout limits one run of the handler. A run that reaches it fails the task.
+	// Defaults to 1 hour.
 	RunTimeout time.Duration
 
-	// Deadline bounds the whole task, from its creation, with its retries and
-	// the waiting for answers. A task that reaches it fails. Defaults to none.
+	// Deadline limits the whole task, from its creation, with its retries and the time
+	// that it waits for answers. A task that reaches it fails. Defaults to 0: none.
 	Deadline time.Duration
 
-	// QuestionDeadline is how long a question waits for its answer. Defaults to
-	// 7 days.
+	// QuestionDeadline is how long a question waits for its answer. Defaults to 7 days.
 	QuestionDeadline time.Duration
 
-	// MaxAttempts is how many errors of the handler end the task: with 1 the
-	// first error is the answer. Defaults to 1.
+	// MaxAttempts is how many errors of the handler end the task. With 1 the first error
+	// is the answer. Defaults to 1.
 	MaxAttempts int
 
-	// Backoff returns how long to wait before the run that follows the given
-	// number of errors (1 or more). Called on the working node; must be safe
-	// for concurrent use. Defaults to 1 second, doubled by each further error,
-	// at most 5 minutes, with a tenth of jitter either way.
+	// Backoff returns how long to wait before the run that follows the given number of
+	// errors (1 or more). It is called on the working node and must be safe for
+	// concurrent use. Defaults to 1 second, doubled after each further error, at most 5
+	// minutes, with a random change of up to 10% either way.
 	Backoff func(errors int) time.Duration
 
-	// Queue is the River queue the tool's jobs go to: lower-case letters and digits,
-	// in parts that are joined by one _ or -.
-	// Defaults to "default".
+	// Queue is the River queue of the tool's jobs: lower-case letters and digits, in
+	// parts that are joined by one _ or -. Defaults to "default".
 	Queue string
 
 	// Priority is the River priority of the tool's jobs, 1 (first) to 4.

@@ -2,11 +2,11 @@ package mcptasks
 
 import "slices"
 
-// Status is where a task stands, in MCP's words.
+// Status is the state of a task, in MCP's words.
 type Status string
 
-// The five states of a task. The last three are terminal: a task that reached
-// one keeps it, and its outcome, for ever.
+// The five states of a task. The last three are terminal: a task keeps such a state, and
+// its outcome, until it is deleted.
 const (
 	StatusWorking       Status = "working"
 	StatusInputRequired Status = "input_required"
@@ -15,14 +15,14 @@ const (
 	StatusCancelled     Status = "cancelled"
 )
 
-// transitions is the one table of legal moves. Every write of a status in a
-// driver's SQL names the states it may leave; storetest holds it to this table.
+// transitions is the one table of legal moves. Each write of a status in a driver's SQL
+// names the states that it may leave; storetest compares them with this table.
 var transitions = map[Status][]Status{
 	StatusWorking:       {StatusInputRequired, StatusCompleted, StatusFailed, StatusCancelled},
 	StatusInputRequired: {StatusWorking, StatusCompleted, StatusFailed, StatusCancelled},
 }
 
-// Statuses returns every status, in the order a task may meet them.
+// Statuses returns all states, in the order in which a task may have them.
 func Statuses() []Status {
 	return []Status{StatusWorking, StatusInputRequired, StatusCompleted, StatusFailed, StatusCancelled}
 }

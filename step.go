@@ -10,20 +10,19 @@ import (
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
-// Step runs fn, once for the life of the task as far as can be recorded, and
-// returns its result. A later run of the handler gets the result that was
-// recorded and fn is not called. The key names the step and is unique within the
-// task; T must survive JSON, and what is returned has been through it, on the
-// first run as on every later one.
+// Step runs fn, records its result and returns it. If an earlier run of the task has
+// recorded a result under the key, Step returns that one and does not call fn. The key
+// is unique within the task. The result goes through JSON before Step returns it, in the
+// first run as in all later ones.
 //
-// The result is recorded before Step returns. A node that dies between fn's end
-// and the record runs fn again: fn is run at least once until it is recorded,
-// never again after. An error of fn is returned and not recorded. When ctx has
-// ended, or the run has lost its task, Step returns the cause: ErrCancelled,
-// ErrSuperseded, ErrShutdown or ErrRunTimeout.
+// fn runs at least once. The result is recorded before Step returns; if the node dies
+// between the end of fn and the record, the next run calls fn again. An error of fn is
+// returned and not recorded. If ctx has ended, or the run has lost its task, Step
+// returns the cause: ErrCancelled, ErrSuperseded, ErrShutdown or ErrRunTimeout.
 //
-// Step does not join a transaction of fn's. It is safe for concurrent use; of two
-// concurrent steps with one key both run, and both return the first result recorded.
+// The record does not join a transaction of fn. Step is safe for concurrent use: two
+// concurrent steps with the same key both call fn, and both return the result that was
+// recorded first.
 func Step[T any](ctx context.Context, run *Run, key string, fn func(context.Context) (T, error)) (value T, err error) {
 	if key == "" {
 		return value, errors.New("mcptasks: Step: the key is empty")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -13,22 +14,22 @@ import (
 	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
-// Handler does a tool's work. It is a go-sdk tool handler with a [Run] in the
-// request's place; what it returns, and how its result, output and error become
-// the answer, is the SDK's (see [mcp.ToolHandlerFor]), with these additions:
+// Handler does a tool's work. It is a go-sdk tool handler that gets a [Run] in place of
+// the request. The SDK makes the answer of its result, output and error (see
+// [mcp.ToolHandlerFor]), with these additions:
 //
-//   - an error is retried while the tool's MaxAttempts allows, and is the
-//     answer when they are spent; [Permanent] and *jsonrpc.Error end the task;
+//   - An error is retried while the tool's MaxAttempts allows, and is then the answer.
+//     [Permanent] and *jsonrpc.Error are not retried.
 //   - [Snooze] runs the handler again later.
 //
-// A handler may run more than once for one task: after a retry, after the
-// death of its node, after a shutdown. Work that must not be repeated belongs
-// in a [Step]. Its context ends when the task is cancelled, times out, or the
-// node stops; [context.Cause] says which.
+// A handler may run more than once for one task: after a question, a retry, a shutdown,
+// or the death of its node. Work that must not be repeated belongs in a [Step]. The
+// context ends when the task is cancelled, the run times out or the node stops;
+// [context.Cause] says which.
 type Handler[In, Out any] func(ctx context.Context, run *Run, in In) (*mcp.CallToolResult, Out, error)
 
-// Tools is a set of tools, to be given to a node and to a server. Safe for
-// concurrent use; tools are normally all added before either sees it.
+// Tools is a set of tools, for a node and for a server. Safe for concurrent use. Add all
+// tools before you pass it to either.
 type Tools struct {
 	calls *toolcall.Set // has the same tools
 
@@ -36,12 +37,12 @@ type Tools struct {
 	byName map[string]*Tool
 }
 
-// Tool is a tool as [AddTool] was given it, with the options' defaults filled in.
+// Tool is what [AddTool] got, with the options' defaults filled in.
 type Tool struct {
 	Name    string
 	Options ToolOptions
 
-	// HasHandler is false for a tool that is served here and worked elsewhere.
+	// HasHandler is false for a tool that this program serves and other nodes run.
 	HasHandler bool
 }
 
@@ -50,14 +51,15 @@ func NewTools() *Tools {
 	return &Tools{calls: toolcall.NewSet(), byName: make(map[string]*Tool)}
 }
 
-// Internal is for this module's packages, which run the tools and mount them on servers.
+// Internal returns what the packages of this module run tools with. It is not for
+// programs: the type it returns is not part of the API.
 func (t *Tools) Internal() *toolcall.Set { return t.calls }
 
-// AddTool adds a durable tool. Its schemas are derived and checked as by
-// [mcp.AddTool]. A nil handler makes a tool that is served here and worked by
-// other nodes. AddTool panics, with the tool's name, if the tool, its schemas or
-// its options are malformed or the name is already taken: this is a mistake in
-// the program, best found at its start.
+// AddTool adds a durable tool. Its schemas are derived and checked as by [mcp.AddTool]. A
+// nil handler is for a program that serves the tool and leaves its runs to other nodes.
+//
+// AddTool panics, with the tool's name, if the name is taken, or if the tool, its schemas
+// or its options are malformed: that is a mistake in the program, best found at its start.
 func AddTool[In, Out any](tools *Tools, tool *mcp.Tool, handler Handler[In, Out], opts *ToolOptions) {
 	if tool == nil || tool.Name == "" {
 		panic("mcptasks: AddTool: the tool has no name")
@@ -101,14 +103,9 @@ func (t *Tools) Get(name string) (*Tool, bool) {
 	return tool, ok
 }
 
-// All returns the tools by name.
+// All returns all tools, sorted by name.
 func (t *Tools) All() []*Tool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(t.byName), func(a, b *Tool) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	return slices.SortedFunc(maps.Values(t.byName), func(a, b *Tool) int { return strings.Compare(a.Name, b.Name) })
 }
