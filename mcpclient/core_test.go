@@ -460,7 +460,7 @@ func TestCoreCallTool(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			onEveryCoreWire(t, func(t *testing.T, s *coreServer, transport mcp.Transport) {
-				var seen log
+				var seen taskLog
 				session := connectCore(t, transport, &mcpclient.ClientOptions{OnTask: seen.add})
 				s.polled = func(n int, s *coreServer) {
 					if s.task["statusMessage"] = fmt.Sprint(n); n == 2 {

@@ -47,19 +47,19 @@ func complete(task *mcpwire.Task) {
 	task.Status, task.Result, task.InputRequests = mcptasks.StatusCompleted, []byte(bigResult), nil
 }
 
-// log is an OnTask that remembers what it saw.
-type log struct {
+// taskLog is an OnTask that remembers what it saw.
+type taskLog struct {
 	mu    sync.Mutex
 	tasks []mcpclient.Task
 }
 
-func (l *log) add(_ context.Context, task *mcpclient.Task) {
+func (l *taskLog) add(_ context.Context, task *mcpclient.Task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tasks = append(l.tasks, *task)
 }
 
-func (l *log) messages() (messages []string) {
+func (l *taskLog) messages() (messages []string) {
 	for _, task := range l.tasks {
 		messages = append(messages, task.StatusMessage)
 	}
@@ -75,7 +75,7 @@ func TestCallToolFollows(t *testing.T) {
 				complete(task)
 			}
 		}
-		var seen log
+		var seen taskLog
 		session := connectAs(t, transport, &mcpclient.ClientOptions{OnTask: seen.add})
 		result, err := session.CallTool(patient(t), &mcp.CallToolParams{Name: "report"})
 		if err != nil || textOf(result) != "done" {
