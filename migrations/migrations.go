@@ -3,6 +3,9 @@
 // released file never changes; a change of the schema is a new pair of statements, up and
 // down. The package knows the order, the locks and the versions. It knows nothing of
 // tasks, and neither driver of package store: those implement [DB].
+//
+// The functions are stable from v1.0.0 on; [DB] and [Handle] are for drivers and may change
+// in a minor version.
 package migrations
 
 import (

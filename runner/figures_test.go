@@ -16,7 +16,7 @@ type surveyed struct {
 
 func (s surveyed) Survey(context.Context) (*store.Survey, error) { return &s.survey, nil }
 
-// A node counts as alive in the metrics for as long as the other nodes take it for alive.
+// A node counts as alive in the metrics for as long as the other nodes treat it as alive.
 func TestFiguresUseTheLease(t *testing.T) {
 	const lease = 21 * time.Second
 	operator := surveyed{survey: store.Survey{Nodes: []store.NodeSeen{{Silent: 0}, {Silent: lease}, {Silent: lease + 1}}}}

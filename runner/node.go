@@ -5,8 +5,9 @@
 // workers, audit and metrics. It knows no SQL, no particular database, and nothing of
 // MCP's wire.
 //
-// Its API is stable within a major version, except that [New] takes a driver of package
-// store: implement none of your own.
+// The package is stable from v1.0.0 on. Before that, a minor version may change it; the
+// CHANGELOG says how. Drivers are excepted: [New] takes one of store/postgres or
+// store/sqlite, and a minor version may change what a driver must do.
 package runner
 
 import (

@@ -89,7 +89,7 @@ func (o *Operator) Show(ctx context.Context, id string) (*store.Shown, error) {
 	return shown, err
 }
 
-// Watch yields the task as [Node.Watch] does, whoever owns it.
+// Watch yields the task as [Node.Watch] does, for a task of any owner.
 func (o *Operator) Watch(ctx context.Context, id string) iter.Seq2[*mcptasks.Task, error] {
 	return watch(ctx, o.notifier, o.recheck, id, func() (*mcptasks.Task, error) { return o.Get(ctx, id) })
 }

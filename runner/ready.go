@@ -39,8 +39,8 @@ func (r *readiness) is(p phase) {
 }
 
 // Ready returns nil if the node can serve: it is not stopping, the database answers within
-// five seconds and has the schema, and, if the node is started, the other nodes take it
-// for alive. The error's text is a plain sentence that shows nothing of the database; the
+// five seconds and has the schema, and, if the node is started, the other nodes treat it
+// as alive. The error's text is a plain sentence that shows nothing of the database; the
 // error that it wraps is for the log. Ready may be called every second: it checks the
 // schema twice a minute.
 func (n *Node) Ready(ctx context.Context) error {

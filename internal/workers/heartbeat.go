@@ -11,8 +11,8 @@ import (
 )
 
 // heartbeat sends a node's heartbeats and knows how they went. A node that cannot reach
-// the database must not take the others for dead, and must end its own runs after a
-// lease, since the others take it for dead then.
+// the database must not treat the others as dead, and must end its own runs after a
+// lease, since the others treat it as dead then.
 type heartbeat struct {
 	store  store.Backend
 	node   store.Node
@@ -85,7 +85,7 @@ func (h *heartbeat) gap() time.Duration {
 }
 
 // run sends heartbeats until ctx ends. It calls cutOff at each interval at which the
-// others take the node for dead.
+// others treat the node as dead.
 func (h *heartbeat) run(ctx context.Context, cutOff func()) {
 	ticker := time.NewTicker(h.config.HeartbeatInterval)
 	defer ticker.Stop()
@@ -104,8 +104,8 @@ func (h *heartbeat) run(ctx context.Context, cutOff func()) {
 	}
 }
 
-// dead reports whether no heartbeat has succeeded for a lease: the others take the node
-// for dead.
+// dead reports whether no heartbeat has succeeded for a lease: the others treat the node
+// as dead.
 func (h *heartbeat) dead() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

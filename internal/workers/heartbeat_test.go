@@ -54,7 +54,7 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// A node takes another one for dead only after its own heartbeats have succeeded for a
+// A node treats another one as dead only after its own heartbeats have succeeded for a
 // whole lease: an outage of the database must not look like the death of all nodes.
 func TestSteadyAfterALease(t *testing.T) {
 	withHeartbeats(t, func(h *heartbeat, db *database, _ *atomic.Int32) {
@@ -88,7 +88,7 @@ func TestSteadyAfterALease(t *testing.T) {
 	})
 }
 
-// A node that cannot send a heartbeat for a lease ends its runs: the others take it for
+// A node that cannot send a heartbeat for a lease ends its runs: the others treat it as
 // dead.
 func TestCutOff(t *testing.T) {
 	withHeartbeats(t, func(_ *heartbeat, db *database, cutOffs *atomic.Int32) {

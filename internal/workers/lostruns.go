@@ -29,7 +29,7 @@ func (w *Workers) lostRunsInterval() time.Duration {
 	return min(w.config.SweepInterval, 4*time.Second)
 }
 
-// endLostRuns ends the runs that no longer hold their task and have not heard so: the
+// endLostRuns ends the runs that no longer hold their task and were not notified: the
 // notification was lost, or the database has none.
 func (w *Workers) endLostRuns(ctx context.Context) {
 	w.mu.Lock()

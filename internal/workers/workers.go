@@ -120,7 +120,7 @@ func (w *Workers) begin(ctx context.Context) error {
 }
 
 // Dead reports whether the workers are started and have sent no heartbeat for a lease: the
-// other nodes take this one for dead.
+// other nodes treat this one as dead.
 func (w *Workers) Dead() bool {
 	heartbeat := w.started.Load()
 	return heartbeat != nil && heartbeat.dead()
