@@ -1,7 +1,7 @@
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo split run conformance interop chaos compat bench bench-once lint fmt
+.PHONY: help test demo split run conformance interop chaos compat bench compare bench-once lint fmt
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ compat: ## build and test with the oldest River that we promise (compat/oldest.m
 
 bench: ## measure how near the limit of the database it is, in wall and CPU time (JSON=file RUN=regexp, BENCHFLAGS=-quick)
 	go run ./internal/proof/bench $(if $(JSON),-json '$(JSON)') $(if $(RUN),-run '$(RUN)') $(BENCHFLAGS)
+
+compare: ## compare CPU time an operation with another checkout (AGAINST=directory RUN=regexp, COMPAREFLAGS=-judge)
+	go run ./internal/proof/compare -against '$(AGAINST)' $(if $(RUN),-run '$(RUN)') $(COMPAREFLAGS)
 
 BENCHTIME = 1x
 bench-once: ## run the Go benchmarks once (BENCHTIME=500x for figures)

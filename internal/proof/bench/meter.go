@@ -5,8 +5,6 @@ package main
 import (
 	"context"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/mcptasks/mcptasks/internal/proof/bench/cputime"
@@ -114,15 +112,4 @@ func ourPIDs() []int {
 		return nil
 	}
 	return []int{os.Getpid()}
-}
-
-// postmasterPID returns the process ID of the server with this data directory, which is
-// on this machine.
-func postmasterPID(dataDirectory string) (int, error) {
-	pidFile, err := os.ReadFile(dataDirectory + "/postmaster.pid")
-	if err != nil {
-		return 0, err
-	}
-	first, _, _ := strings.Cut(string(pidFile), "\n")
-	return strconv.Atoi(strings.TrimSpace(first))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/mcptasks/mcptasks/internal/proof/bench/cputime"
 	"github.com/mcptasks/mcptasks/internal/testdb"
 )
 
@@ -77,7 +78,7 @@ func (s *server) locate(ctx context.Context) error {
 		return err
 	}
 	s.disk = describeDisk(ctx, data, programs)
-	s.postmaster, err = postmasterPID(data)
+	s.postmaster, err = cputime.Postmaster(data)
 	return err
 }
 

@@ -44,6 +44,17 @@ func Tree(pid int) (time.Duration, error) {
 	return 0, fmt.Errorf("children of the process %d ended during each of %d attempts to read its CPU time", pid, attempts)
 }
 
+// Postmaster returns the process ID of the Postgres that runs on a data directory of this
+// machine.
+func Postmaster(dataDirectory string) (int, error) {
+	pidFile, err := os.ReadFile(filepath.Join(dataDirectory, "postmaster.pid"))
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(pidFile), "\n")
+	return strconv.Atoi(strings.TrimSpace(first))
+}
+
 // children returns the CPU time of a process' living children.
 func children(pid int) (time.Duration, error) {
 	paths, err := filepath.Glob("/proc/[0-9]*")
