@@ -49,6 +49,9 @@ func (c *Caller) Call(ctx context.Context, call Call) (v Verdict) {
 		}
 	}()
 
+	if string(call.Arguments) == "null" {
+		call.Arguments = nil // the SDK takes null for none, but panics when it adds defaults to it
+	}
 	run := NewRun(call)
 	run.session = c.session
 	result, err := c.set.get(call.Tool).call(ctx, run, call.Arguments)

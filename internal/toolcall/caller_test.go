@@ -180,6 +180,21 @@ func TestVerdictOfBadArguments(t *testing.T) {
 	}
 }
 
+// The SDK panics when it adds defaults to null (go-sdk v1.8.0).
+func TestNullArgumentsAreNone(t *testing.T) {
+	var titles []string
+	tool := &mcp.Tool{InputSchema: json.RawMessage(`{"type":"object","properties":{"title":{"type":"string","default":"Untitled"}}}`)}
+	caller := newCaller(t, tool, func(_ context.Context, _ *toolcall.Run, in page) (*mcp.CallToolResult, any, error) {
+		titles = append(titles, in.Title)
+		return nil, nil, nil
+	})
+	call := firstCall()
+	call.Arguments = json.RawMessage(`null`)
+	if verdict := caller.Call(t.Context(), call); !verdict.HasResult() || len(titles) != 1 || titles[0] != "Untitled" {
+		t.Errorf("verdict %+v, the handler got %q", verdict, titles)
+	}
+}
+
 func TestVerdictOfAnUnknownTool(t *testing.T) {
 	caller := newCaller(t, &mcp.Tool{}, idle)
 	verdict := caller.Call(t.Context(), toolcall.Call{TaskID: "t1", Attempt: 1, Tool: "nothing"})

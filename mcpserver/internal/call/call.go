@@ -46,6 +46,9 @@ func (c *Calls) Answer(ctx context.Context, next mcp.MethodHandler, req mcp.Requ
 	if !ok || params == nil {
 		return next(ctx, mcpwire.MethodCall, req)
 	}
+	if string(params.Arguments) == "null" {
+		params.Arguments = nil // the SDK takes null for none, but panics when it adds defaults to it
+	}
 	tool, ours := c.service.Tools.Get(params.Name)
 	support := mcptasks.TaskForbidden
 	if ours {
