@@ -28,13 +28,22 @@ var (
 	testcontainers = []string{"github.com/testcontainers", "github.com/docker", "github.com/moby"}
 )
 
+// Packages of ours that stand on others: nothing below may point back at them.
+var (
+	serving = []string{module + "/mcpserver", module + "/mcpclient", module + "/command"}
+	running = slices.Concat(serving, []string{module + "/runner"})
+	working = slices.Concat(running, []string{module + "/internal/workers"})
+	engine  = slices.Concat(working, []string{module + "/store", module + "/migrations"})
+)
+
 // never says what a package must not depend on.
 var never = map[string][]string{
 	"":                    slices.Concat(database, otelSDK),
 	"/command":            slices.Concat(sqlite, postgres),
 	"/internal/batch":     slices.Concat(database, otelSDK, []string{module}),
-	"/internal/config":    slices.Concat(database, otelSDK),
-	"/internal/names":     slices.Concat(database, otelSDK),
+	"/internal/backoff":   slices.Concat(database, otelSDK, []string{module}),
+	"/internal/config":    slices.Concat(database, otelSDK, engine),
+	"/internal/names":     slices.Concat(database, otelSDK, []string{module}),
 	"/internal/notify":    slices.Concat(database, otelSDK, []string{module}),
 	"/internal/riverdb":   slices.Concat(sqlite, postgres, otelSDK, []string{module + "/store", module + "/migrations"}),
 	"/internal/telemetry": slices.Concat(database, otelSDK, []string{module}),
@@ -44,11 +53,11 @@ var never = map[string][]string{
 	"/mcpclient":          slices.Concat(database, otelSDK),
 	"/mcpserver":          slices.Concat(database, otelSDK),
 	"/tasktest":           slices.Concat(database, otelSDK),
-	"/migrations":         slices.Concat(sqlite, postgres, otelSDK),
-	"/runner":             slices.Concat(sqlite, postgres, otelSDK),
-	"/store":              slices.Concat(sqlite, postgres, otelSDK),
+	"/migrations":         slices.Concat(sqlite, postgres, otelSDK, working, []string{module + "/store"}),
+	"/runner":             slices.Concat(sqlite, postgres, otelSDK, serving),
+	"/store":              slices.Concat(sqlite, postgres, otelSDK, working),
 	"/store/storetest":    slices.Concat(sqlite, postgres, otelSDK),
-	"/internal/workers":   slices.Concat(sqlite, postgres, otelSDK),
+	"/internal/workers":   slices.Concat(sqlite, postgres, otelSDK, running),
 	"/store/postgres":     slices.Concat(sqlite, otelSDK),
 	"/store/sqlite":       slices.Concat(postgres, otelSDK),
 }
