@@ -170,9 +170,8 @@ func (n *Node) Answer(ctx context.Context, owner mcptasks.Owner, id string, resp
 	return n.store.Answer(ctx, owner, id, responses)
 }
 
-// Cancel implements [mcptasks.Runner]. The context of a run in this process ends at once,
-// on Postgres also that of a run in another process. If the notification is lost, or there
-// is none, it ends within five seconds.
+// Cancel implements [mcptasks.Runner]. The context of the run ends at once, also in
+// another process; if that process misses the notification, within five seconds.
 func (n *Node) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
 	task, err := n.store.Cancel(ctx, owner, id)
 	if task != nil && task.Status == mcptasks.StatusCancelled { // by this call or by another process

@@ -61,8 +61,8 @@ func (r *Runner[TTx]) AnswerTx(ctx context.Context, tx TTx, owner mcptasks.Owner
 }
 
 // CancelTx is Cancel in the caller's transaction. It returns ErrTerminal if the task has
-// ended. After the commit the run's context ends at once on Postgres, and within five
-// seconds on SQLite.
+// ended. The run's context ends at once after the commit; if the run's
+// process misses the notification, within five seconds.
 func (r *Runner[TTx]) CancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) error {
 	return r.store.CancelTx(ctx, tx, owner, id)
 }

@@ -35,9 +35,8 @@ func (s *Store[TTx]) Cancel(ctx context.Context, owner mcptasks.Owner, id string
 	return task, nil
 }
 
-// CancelTx is Cancel in the caller's transaction. It returns ErrTerminal for a
-// task that has ended, and ErrNotFound. On Postgres River tells the run when the
-// caller commits.
+// CancelTx is Cancel in the caller's transaction. It returns ErrTerminal for a task that
+// has ended, and ErrNotFound. River notifies the run when the caller commits.
 func (s *Store[TTx]) CancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) (err error) {
 	defer s.op(ctx, telemetry.OpCancel, 0).end(&err)
 	task, err := s.cancelTx(ctx, tx, owner, id)

@@ -30,7 +30,8 @@ func (w *Workers) lostRunsInterval() time.Duration {
 }
 
 // endLostRuns ends the runs that no longer hold their task and were not notified: the
-// notification was lost, or the database has none.
+// notification was lost, or PollOnly is set. River 0.51 looks for lost cancels, too, but
+// once a minute, and for cancels only: a task that was recovered has another job.
 func (w *Workers) endLostRuns(ctx context.Context) {
 	w.mu.Lock()
 	runs := make(map[string]*run, len(w.runs))

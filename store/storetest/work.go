@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
@@ -47,6 +48,36 @@ func workTests[TTx any]() []test[TTx] {
 			f.must(client.Stop(f.ctx))
 			equal(f.T, "the task's status", f.get(task.ID).Status, mcptasks.StatusCompleted)
 			equal(f.T, "the job's state", f.job(job).State, rivertype.JobStateCompleted)
+		}},
+		// River before 0.48 did not notify the workers of a cancel on SQLite.
+		{"a job that is cancelled in the caller's transaction", func(f *fixture[TTx]) {
+			task := f.create(1)[0]
+			begun, ended := make(chan struct{}), make(chan error, 1)
+			workers := river.NewWorkers()
+			river.AddWorker(workers, &worker{work: func(ctx context.Context, _ *river.Job[riverdb.JobArgs]) error {
+				close(begun)
+				<-ctx.Done()
+				ended <- context.Cause(ctx)
+				return ctx.Err()
+			}})
+			client, err := f.store.WorkClient(&river.Config{
+				Logger:  slog.New(slog.DiscardHandler),
+				Queues:  map[string]river.QueueConfig{"reports": {MaxWorkers: 1}},
+				Workers: workers,
+			})
+			f.must(err)
+			f.must(client.Start(f.ctx))
+			<-begun
+			f.must(f.inTx(func(tx TTx) error { return f.store.CancelTx(f.ctx, tx, alice, task.ID) }))
+			select {
+			case err := <-ended:
+				f.wantError(err, river.ErrJobCancelledRemotely)
+			case <-time.After(30 * time.Second):
+				f.Error("the worker was not notified of the cancel")
+			}
+			ctx, cancel := context.WithTimeout(f.ctx, 30*time.Second)
+			defer cancel()
+			f.must(client.StopAndCancel(ctx))
 		}},
 		// A frozen node's job is discarded, and the node completes it later. River before
 		// 0.48 ended the process when the two met.
