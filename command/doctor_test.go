@@ -8,7 +8,7 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// Doctor takes a node for dead when the nodes that this program makes do.
+// Doctor has the same lease as the nodes that the program makes.
 func TestDoctorsLease(t *testing.T) {
 	for interval, want := range map[time.Duration]string{0: "15s", 7 * time.Second: "21s"} {
 		program := newProgram(mcptasks.NewTools(), &Options{Config: &runner.Config{HeartbeatInterval: interval}})

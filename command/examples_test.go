@@ -14,8 +14,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestExamples runs each line of each command's examples in a shell, as whoever
-// reads it would.
+// TestExamples runs each line of each command's examples in a shell.
 func TestExamples(t *testing.T) {
 	walk(newRoot(), func(cmd *cobra.Command) {
 		for line := range strings.Lines(cmd.Example) {
@@ -32,7 +31,7 @@ func TestExamples(t *testing.T) {
 // taskID matches a task's id.
 var taskID = regexp.MustCompile(`\b[0-9a-v]{36}\b`)
 
-// TestIDsInHelp holds the ids in all help to the form of real ones.
+// TestIDsInHelp checks that the ids in all help have the form of real ones.
 func TestIDsInHelp(t *testing.T) {
 	d := newDatabase(t)
 	for _, id := range []string{d.working, d.parked, d.completed, d.failed, d.cancelled} {
@@ -64,15 +63,15 @@ func TestIDsInHelp(t *testing.T) {
 	}
 }
 
-// refused are the examples that say no.
-var refused = map[string]int{"reports migrate down": 2}
+// exitCodes are the exit codes of examples that end with an error.
+var exitCodes = map[string]int{"reports migrate down": 2}
 
 func runExample(t *testing.T, line string) {
 	d := newDatabase(t)
 	dir := t.TempDir()
 	p := &process{}
 	if strings.Contains(line, " doctor") || strings.Contains(line, " serve") || strings.Contains(line, " work") {
-		d.url = "sqlite:tasks.db" // nothing is there yet, nor wrong
+		d.url = "sqlite:tasks.db" // an empty database without faults
 		node := open(t, "sqlite:"+filepath.Join(dir, "tasks.db"))
 		if err := node.Close(); err != nil {
 			t.Fatal(err)
@@ -90,14 +89,14 @@ func runExample(t *testing.T, line string) {
 	}
 	script := taskID.ReplaceAllString(line, id)
 	named := script != line
-	script = regexp.MustCompile(` :\d+`).ReplaceAllString(script, " 127.0.0.1:0") // others' tests run here too
+	script = regexp.MustCompile(` :\d+`).ReplaceAllString(script, " 127.0.0.1:0") // other tests run on this machine
 
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", "exec "+script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), envProgram+"=1", "PATH="+dir+":"+os.Getenv("PATH"), "DATABASE_URL="+d.url, "MCPTASKS_ADDR=127.0.0.1:0")
 	p.start(t, cmd)
-	switch { // those that end when they are told to
-	case strings.Contains(line, "--stdio"): // or when their input does
+	switch { // commands that end at a signal
+	case strings.Contains(line, "--stdio"): // ends with its input
 	case strings.Contains(line, " serve"):
 		p.says(t, "listening on")
 		p.signal(t, syscall.SIGTERM)
@@ -115,8 +114,8 @@ func runExample(t *testing.T, line string) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	if code != refused[line] {
-		t.Errorf("exit code %d, want %d", code, refused[line])
+	if code != exitCodes[line] {
+		t.Errorf("exit code %d, want %d", code, exitCodes[line])
 	}
 }
 

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite testdata")
 
 func newRoot() *cobra.Command { return command.New(newTools(), options) }
 
-// walk calls fn for each command, cobra's own apart.
+// walk calls fn for each command except cobra's own.
 func walk(cmd *cobra.Command, fn func(*cobra.Command)) {
 	fn(cmd)
 	for _, sub := range cmd.Commands() {
@@ -28,7 +28,7 @@ func walk(cmd *cobra.Command, fn func(*cobra.Command)) {
 	}
 }
 
-// golden compares with the file, which -update rewrites.
+// golden compares got with the file, which -update rewrites.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -52,7 +52,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestHelp has a change of any help seen in review.
+// TestHelp makes a change of any help visible in a review.
 func TestHelp(t *testing.T) {
 	var all strings.Builder
 	walk(newRoot(), func(cmd *cobra.Command) {
@@ -68,13 +68,13 @@ func TestHelp(t *testing.T) {
 	golden(t, "help.txt", all.String())
 }
 
-// perCall are the flags that say what one call shall do: no variable may set them.
+// perCall are the flags of a single call: no variable may set them.
 var perCall = []string{
 	"help", "version", "status", "tool", "owner", "older-than", "newer-than", "limit", "cursor", "all", "yes", "dry-run", "accept", "decline", "interval",
 }
 
-// TestFlagsVariablesAndHelpAgree holds every flag to one of two kinds, and every
-// command to examples.
+// TestFlagsVariablesAndHelpAgree checks that each flag either has a variable or is one of
+// perCall, and that each command has examples.
 func TestFlagsVariablesAndHelpAgree(t *testing.T) {
 	walk(newRoot(), func(cmd *cobra.Command) {
 		if cmd.Example == "" || cmd.Short == "" {
@@ -157,7 +157,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestWithoutTools is the operators' binary.
+// TestWithoutTools runs commands of a binary without tools.
 func TestWithoutTools(t *testing.T) {
 	d := newDatabase(t)
 	for _, verb := range []string{"serve", "work"} {

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// opaque is JSON that is not ours.
+// opaque are the keys whose values clients and tools wrote.
 var opaque = []string{"arguments", "params", "response", "result", "error"}
 
-// shape returns the paths in the value, with what is found there.
+// shape returns the paths in the value with the types found there.
 func shape(value any, path string, into map[string]struct{}) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -42,7 +42,7 @@ func shape(value any, path string, into map[string]struct{}) {
 	}
 }
 
-// TestJSONIsStable has a change of any key seen in review: scripts read them.
+// TestJSONIsStable makes a change of any key visible in a review: scripts read them.
 func TestJSONIsStable(t *testing.T) {
 	d := newDatabase(t)
 	node := open(t, d.url)

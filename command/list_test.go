@@ -14,7 +14,7 @@ import (
 	_ "github.com/mcptasks/mcptasks/store/sqlite"
 )
 
-// TestListAll has more tasks than a page: they are all in the one object.
+// TestListAll lists more tasks than a page has. All are in one object.
 func TestListAll(t *testing.T) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool[struct{}, any](tools, &mcp.Tool{Name: "report"}, nil, nil)

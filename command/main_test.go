@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	envProgram = "MCPTASKS_COMMAND_PROGRAM" // set in a child: it is the program
-	envHold    = "MCPTASKS_COMMAND_HOLD"    // whom the tool hold asks when it may go on
+	envProgram = "MCPTASKS_COMMAND_PROGRAM" // set in a child process, which runs Main
+	envHold    = "MCPTASKS_COMMAND_HOLD"    // URL that the tool hold requests, and waits for
 
 	patience = time.Minute
 )
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envProgram) != "" {
 		command.Main(newTools(), options)
 	}
-	_ = os.Unsetenv("DATABASE_URL") // of whoever runs the tests
+	_ = os.Unsetenv("DATABASE_URL") // from the environment of the tests
 	os.Exit(m.Run())
 }
 
@@ -42,7 +42,7 @@ var options = &command.Options{Name: "reports", Version: "v1.2.3"}
 
 type noArgs struct{}
 
-// newTools returns tools that end in every way there is.
+// newTools returns tools that end in different ways.
 func newTools() *mcptasks.Tools {
 	tools := mcptasks.NewTools()
 	add := func(name, queue string, handle mcptasks.Handler[noArgs, any]) {
@@ -79,7 +79,7 @@ func newTools() *mcptasks.Tools {
 	return tools
 }
 
-// outcome is what a command line came to.
+// outcome is the outcome of a command line.
 type outcome struct {
 	out, err string // what was printed
 	code     int
@@ -107,7 +107,7 @@ func runWith(t *testing.T, ctx context.Context, tools *mcptasks.Tools, url strin
 	return outcome{out.String(), stderr.String(), command.ExitCode(err), err}
 }
 
-// ok is the outcome of a command line that must succeed.
+// ok runs a command line that must succeed, and returns its output.
 func ok(t *testing.T, url string, args ...string) string {
 	t.Helper()
 	got := run(t, url, args...)
@@ -117,7 +117,7 @@ func ok(t *testing.T, url string, args ...string) string {
 	return got.out
 }
 
-// decode is what a command line that must succeed prints with -o json.
+// decode runs a command line with -o json that must succeed, and decodes its output.
 func decode[T any](t *testing.T, url string, args ...string) (value T) {
 	t.Helper()
 	out := ok(t, url, append(args, "-o", "json")...)
@@ -133,7 +133,7 @@ type database struct {
 	working, parked, completed, failed, cancelled string // tasks' ids
 }
 
-// template is made once: a database a test is a copy.
+// template is made once. Each test's database is a copy.
 var template struct {
 	sync.Once
 	database
@@ -177,7 +177,7 @@ func fill(t *testing.T, url string) database {
 	if _, err := node.Cancel(t.Context(), "", d.cancelled); err != nil {
 		t.Fatal(err)
 	}
-	if err := node.Close(); err != nil { // which writes the log back into the file
+	if err := node.Close(); err != nil { // writes the WAL back into the file
 		t.Fatal(err)
 	}
 	return d

@@ -39,8 +39,7 @@ func serveWith(t *testing.T, options *command.Options, args ...string) (endpoint
 	return strings.TrimPrefix(out.next(t, waiting), "listening on "), url
 }
 
-// TestOptions serves on a server of the program's own, behind its authentication,
-// for owners of its own.
+// TestOptions serves with the program's own server, authentication and owners.
 func TestOptions(t *testing.T) {
 	endpoint, url := serveWith(t, &command.Options{
 		Server: func() *mcp.Server {
@@ -89,7 +88,7 @@ func (authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(req)
 }
 
-// TestConfigIsTheDefault has the program set what its flags then need not.
+// TestConfigIsTheDefault checks that fields of Config are the defaults of flags.
 func TestConfigIsTheDefault(t *testing.T) {
 	root := command.New(newTools(), &command.Options{Config: &runner.Config{MaxWorkers: 7, Schema: "mine", Queues: []string{"reports"}}})
 	for _, want := range []struct{ command, flag, value string }{
@@ -108,7 +107,7 @@ func TestConfigIsTheDefault(t *testing.T) {
 	}
 }
 
-// TestRebinding has a page in a browser of this machine, whose name leads here.
+// TestRebinding sends a request as a page in a local browser does by DNS rebinding.
 func TestRebinding(t *testing.T) {
 	endpoint, _ := serveWith(t, options)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))

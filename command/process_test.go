@@ -23,10 +23,10 @@ import (
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
-// process is the program, as a process of its own.
+// process is the program in a process of its own.
 type process struct {
 	cmd   *exec.Cmd
-	lines chan string // of both its outputs
+	lines chan string // of both outputs
 	seen  []string
 	mu    sync.Mutex
 	ended chan error
@@ -101,20 +101,20 @@ func (p *process) signal(t *testing.T, signal os.Signal) {
 	}
 }
 
-// ends waits for the process to end, for as long as that may take.
+// ends waits for the process to end.
 func (p *process) ends(t *testing.T, within time.Duration) error {
 	t.Helper()
 	select {
 	case err := <-p.ended:
 		return err
 	case <-time.After(within):
-		p.signal(t, syscall.SIGQUIT) // its goroutines
+		p.signal(t, syscall.SIGQUIT) // prints its goroutines
 		t.Fatalf("the process had not ended after %s: %v", within, <-p.ended)
 		return nil
 	}
 }
 
-// hold is what the tool hold asks, and waits for.
+// hold is the HTTP server that the tool hold requests. The tool waits for the response.
 type hold struct {
 	url    string
 	asked  chan struct{}
@@ -149,7 +149,7 @@ func (h *hold) awaitAsked(t *testing.T) {
 	}
 }
 
-// probe returns the status of a GET, and what was said.
+// probe returns the status and the body of a GET.
 func probe(t *testing.T, url string) (int, string) {
 	t.Helper()
 	response, err := http.Get(url)
@@ -166,7 +166,7 @@ func probe(t *testing.T, url string) (int, string) {
 
 func awaitStatus(t *testing.T, url string, want int) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // nothing but the probe tells when another process is ready
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // only the probe shows when another process is ready
 		if status, _ := probe(t, url); status == want {
 			return
 		}
@@ -216,8 +216,8 @@ func (s *serving) status(t *testing.T) mcptasks.Status {
 	return decode[task](t, s.url, "tasks", "show", s.id).Status
 }
 
-// TestDrain has a process that is told to leave while it works: it is no longer
-// ready, answers all the same, and ends when its run has.
+// TestDrain sends a signal to a process with a run. The process is no longer ready, still
+// answers requests, and ends when the run has ended.
 func TestDrain(t *testing.T) {
 	for name, signal := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt} {
 		t.Run(name, func(t *testing.T) {
@@ -253,7 +253,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestGraceIsOver has a run that outlasts the grace: it runs again at the next start.
+// TestGraceIsOver has a run that takes longer than the grace. Its task runs again at the
+// next start.
 func TestGraceIsOver(t *testing.T) {
 	s := serveHold(t, "--grace", "100ms")
 	s.signal(t, syscall.SIGTERM)
@@ -274,7 +275,7 @@ func TestGraceIsOver(t *testing.T) {
 	}
 }
 
-// TestSecondSignal has a person who does not wait for the grace, nor between the two.
+// TestSecondSignal sends a second signal during the grace, or right after the first.
 func TestSecondSignal(t *testing.T) {
 	for name, test := range map[string]struct {
 		signal os.Signal
@@ -302,8 +303,8 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
-// TestStdio speaks to a client over the process's own input and output, on which
-// there must be nothing else.
+// TestStdio serves a client over the process's standard input and output. Nothing else may
+// be on them.
 func TestStdio(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "serve", "--stdio", "--log-level", "debug", "--log-format", "json", "--audit")
@@ -319,7 +320,7 @@ func TestStdio(t *testing.T) {
 	if err != nil || result.IsError || !strings.Contains(result.Content[0].(*mcp.TextContent).Text, "tides") {
 		t.Errorf("the call returned %+v, %v", result, err)
 	}
-	if err := session.Close(); err != nil { // which closes its input, and waits for it
+	if err := session.Close(); err != nil { // closes the process's input and waits for the process
 		t.Errorf("the process ended with %v", err)
 	}
 	audited := make(map[string]int)
@@ -340,7 +341,7 @@ func TestStdio(t *testing.T) {
 	}
 }
 
-// TestStdioSignal has a client that stays while the process is told to leave.
+// TestStdioSignal sends a signal while the client is connected.
 func TestStdioSignal(t *testing.T) {
 	p := &process{}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "serve", "--stdio")
@@ -358,7 +359,7 @@ func TestStdioSignal(t *testing.T) {
 	}
 }
 
-// TestNoWork serves beside another process that works.
+// TestNoWork serves in one process and runs the tasks in another.
 func TestNoWork(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
 	server := startProcess(t, []string{"DATABASE_URL=" + url}, "serve", "--no-work", "--audit", "--log-level", "error")
@@ -367,7 +368,7 @@ func TestNoWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.says(t, "mcptasks: audit.* action=create .*"+started.Task.ID) // whatever the level
+	server.says(t, "mcptasks: audit.* action=create .*"+started.Task.ID) // at every log level
 	worker := startProcess(t, []string{"DATABASE_URL=" + url}, "work", "--queue", "reports")
 	worker.says(t, "mcptasks: working")
 	await(t, open(t, url), started.Task.ID, mcptasks.StatusCompleted)

@@ -160,7 +160,7 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// TestNamed does to named tasks what can, and what cannot, be done to them.
+// TestNamed runs the commands on given ids, in states that allow them and in others.
 func TestNamed(t *testing.T) {
 	d := newDatabase(t)
 	const unknown = "00000000-0000-4000-8000-000000000000"
@@ -190,7 +190,7 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// TestMatching does it to all tasks that match, when it was said to.
+// TestMatching runs the commands on all tasks that match, with a confirmation.
 func TestMatching(t *testing.T) {
 	for name, test := range map[string]struct {
 		args string
@@ -215,7 +215,7 @@ func TestMatching(t *testing.T) {
 			if got.code != test.code {
 				t.Errorf("exit code %d, want %d: %v", got.code, test.code, got.failure)
 			}
-			if name == "not confirmed" && !strings.Contains(got.failure.Error(), "1 tasks match") { // of alice's the other has not ended
+			if name == "not confirmed" && !strings.Contains(got.failure.Error(), "1 tasks match") { // alice's other task has not ended
 				t.Errorf("it says %v", got.failure)
 			}
 			left := make(map[mcptasks.Status]int)
@@ -234,7 +234,7 @@ func TestMatching(t *testing.T) {
 	}
 }
 
-// lines hands on what is written to it, line by line.
+// lines is a Writer that passes on each line.
 type lines struct {
 	part string
 	to   chan string

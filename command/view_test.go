@@ -19,7 +19,7 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// TestLiveView draws on what would be a terminal.
+// TestLiveView draws as on a terminal.
 func TestLiveView(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
 	tools := mcptasks.NewTools()
@@ -61,7 +61,7 @@ func TestLiveView(t *testing.T) {
 	}
 }
 
-// TestTimeline orders what a task's rows say, whatever the nodes' clocks were.
+// TestTimeline checks the order of the entries, even with nodes' clocks that differ.
 func TestTimeline(t *testing.T) {
 	at := func(seconds int) time.Time { return time.Unix(1e9+int64(seconds), 0).UTC() }
 	got := timeline(&store.Shown{
@@ -132,7 +132,7 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// TestTuneCollector leaves alone what the environment sets.
+// TestTuneCollector checks that the settings of the environment stay.
 func TestTuneCollector(t *testing.T) {
 	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
 	defer debug.SetGCPercent(percent)
@@ -166,7 +166,7 @@ func TestTuneCollector(t *testing.T) {
 	}
 }
 
-// TestExitCodes holds the codes to the help of the root.
+// TestExitCodes checks that the codes are those of the root's help.
 func TestExitCodes(t *testing.T) {
 	if got := ExitCode(errors.New("unknown flag")); got != exitUsage {
 		t.Errorf("an error of cobra's is %d", got)
@@ -186,8 +186,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestWatchBetweenTheLists has a task that is in neither list, since it moved while
-// they were read: it is told of once.
+// TestWatchBetweenTheLists has a task that moved while the two lists were read and is in
+// neither. It is shown once.
 func TestWatchBetweenTheLists(t *testing.T) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool[struct{}, any](tools, &mcp.Tool{Name: "report"}, nil, nil)

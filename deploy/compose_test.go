@@ -15,8 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// service is what is read of a service in docker-compose.yml; a field that is not
-// known fails the decoding.
+// service is a service in docker-compose.yml. Decoding fails at an unknown field.
 type service struct {
 	Image           string
 	Build           *imageBuild
@@ -80,8 +79,8 @@ func decode(t *testing.T, path string, into any) {
 	}
 }
 
-// TestPrograms builds each program as its image does, and has it read the flags that
-// it is started and probed with.
+// TestPrograms builds each program as its image does, and checks that the program knows the
+// flags of its command and its health check.
 func TestPrograms(t *testing.T) {
 	built := make(map[string]string)
 	for name, s := range services(t) {
@@ -111,8 +110,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// understands asks the program for its help behind the arguments: it gets that far
-// only if it knows them all.
+// understands appends -help to the arguments. The program prints its help only if it knows
+// all of them.
 func understands(t *testing.T, service, binary string, args []string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary, append(slices.Clone(args), "-h")...)
@@ -123,8 +122,8 @@ func understands(t *testing.T, service, binary string, args []string) {
 	}
 }
 
-// TestServicesFindOneAnother: hosts, credentials and ports that one service names are
-// another's.
+// TestServicesFindOneAnother checks the hosts, credentials and ports by which services
+// reach each other.
 func TestServicesFindOneAnother(t *testing.T) {
 	all := services(t)
 	taken := make(map[string]string)
@@ -163,8 +162,8 @@ func TestServicesFindOneAnother(t *testing.T) {
 	}
 }
 
-// TestServicesEndInGoodOrder: what runs on is watched, started again, and given the
-// time that it takes to drain.
+// TestServicesEndInGoodOrder checks that services have a health check, a restart policy and
+// enough time to drain.
 func TestServicesEndInGoodOrder(t *testing.T) {
 	for name, s := range services(t) {
 		if s.Healthcheck.Disable {
@@ -179,7 +178,7 @@ func TestServicesEndInGoodOrder(t *testing.T) {
 		if s.Build == nil {
 			continue
 		}
-		least := 40 * time.Second // runner's grace, and what Stop waits after it
+		least := 40 * time.Second // the runner's grace, and how long Stop waits after it
 		if notice := slices.Index(s.Command, "-notice"); notice >= 0 {
 			d, err := time.ParseDuration(s.Command[notice+1])
 			if err != nil {
@@ -193,7 +192,7 @@ func TestServicesEndInGoodOrder(t *testing.T) {
 	}
 }
 
-// TestPrometheus: every server and worker is scraped, where it answers.
+// TestPrometheus checks that every server and worker is scraped at its address.
 func TestPrometheus(t *testing.T) {
 	var config struct {
 		Global struct {
@@ -226,7 +225,7 @@ func TestPrometheus(t *testing.T) {
 	if slices.Sort(want); !slices.Equal(want, slices.Sorted(slices.Values(got))) || len(want) != 4 {
 		t.Errorf("scraped are %v, want %v", got, want)
 	}
-	if promtool, err := exec.LookPath("promtool"); err == nil { // it knows more than this test
+	if promtool, err := exec.LookPath("promtool"); err == nil { // it checks more than this test
 		if out, err := exec.CommandContext(t.Context(), promtool, "check", "config", filepath.Join(root, "deploy/prometheus.yml")).CombinedOutput(); err != nil {
 			t.Errorf("promtool: %v\n%s", err, out)
 		}

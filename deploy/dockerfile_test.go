@@ -1,5 +1,5 @@
-// Package deploy_test holds the files of a deployment to what the programs are: no
-// Docker engine is needed to find that a flag, a host or a port is not there.
+// Package deploy_test checks the files of the deployment against the programs, without a
+// Docker engine: their flags, hosts and ports.
 package deploy_test
 
 import (
@@ -13,7 +13,7 @@ import (
 
 const root = ".."
 
-// instructions returns the Dockerfile's, each in one line.
+// instructions returns the Dockerfile's instructions, each in one line.
 func instructions(t *testing.T) []string {
 	t.Helper()
 	text := strings.ReplaceAll(read(t, "deploy/Dockerfile"), "\\\n", " ")
@@ -37,7 +37,7 @@ func read(t *testing.T, path string) string {
 
 var mounts = regexp.MustCompile(`--mount=\S+\s+`)
 
-// build runs the Dockerfile's own line on this machine and returns the program.
+// build runs the Dockerfile's build command on this machine and returns the program.
 func build(t *testing.T, program string) string {
 	t.Helper()
 	for _, line := range instructions(t) {
@@ -58,7 +58,7 @@ func build(t *testing.T, program string) string {
 	return ""
 }
 
-// TestDockerfile: the image's user is nobody special, and its Go is the module's.
+// TestDockerfile checks that the image's user is not root, and that its Go is the module's.
 func TestDockerfile(t *testing.T) {
 	lines := strings.Join(instructions(t), "\n")
 	goVersion := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "go.mod"))[1]

@@ -30,12 +30,12 @@ const (
 	coreTasks     = `{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}`
 )
 
-// A coreServer is the SDK's own with one task of protocol 2025-11-25.
+// A coreServer is an SDK server with one task of protocol 2025-11-25.
 type coreServer struct {
 	*mcp.Server
 	capability string            // capabilities.tasks
-	support    map[string]string // execution.taskSupport as tools/list tells it
-	enforced   map[string]string // and as tools/call holds the client to it
+	support    map[string]string // execution.taskSupport in tools/list
+	enforced   map[string]string // the taskSupport that tools/call requires
 
 	mu        sync.Mutex
 	changed   chan struct{} // closed when the task changes
@@ -44,9 +44,9 @@ type coreServer struct {
 	failure   *jsonrpc.Error
 	polled    func(n int, s *coreServer) // called at each tasks/get, under the lock
 	polls     int
-	question  *mcp.ElicitParams // asked in tasks/result, then answer is called
+	question  *mcp.ElicitParams // sent during tasks/result; answer is called with the result
 	answer    func(*mcp.ElicitResult)
-	calls     []string // tools, with + where called as a task
+	calls     []string // names of tools, with + if called as a task
 	cancelled []string
 	listed    int
 }
@@ -85,7 +85,7 @@ type document struct {
 
 func (d *document) MarshalJSON() ([]byte, error) { return d.json, nil }
 
-// with adds members to what the SDK answers.
+// with adds members to a result of the SDK.
 func with(result any, add func(map[string]any)) (mcp.Result, error) {
 	data, err := json.Marshal(result)
 	if err != nil {
@@ -178,7 +178,7 @@ func (s *coreServer) get(_ context.Context, _ *mcp.ServerSession, params *mcpwir
 	return newDocument(s.task)
 }
 
-// end ends the task; the lock is held.
+// end ends the task. The caller holds the lock.
 func (s *coreServer) end(status mcptasks.Status, result string, failure *jsonrpc.Error) {
 	if s.terminal() {
 		return
@@ -255,7 +255,7 @@ func (s *coreServer) list(_ context.Context, _ *mcp.ServerSession, params *curso
 	}
 }
 
-// The SDK drops params.task; these move it to where the middleware sees it.
+// moveTask moves params.task, which the SDK drops, to _meta, where the middleware sees it.
 func moveTask(data []byte) []byte {
 	var message struct {
 		Version string          `json:"jsonrpc"`
@@ -309,7 +309,7 @@ func (m movingConnection) Read(ctx context.Context) (jsonrpc.Message, error) {
 	return jsonrpc.DecodeMessage(moveTask(data))
 }
 
-// coreWires are the ways in which a client can reach a server of 2025-11-25.
+// coreWires are the ways a client can reach a server of 2025-11-25.
 var coreWires = map[string]func(*testing.T, *coreServer) mcp.Transport{
 	"http": func(t *testing.T, s *coreServer) mcp.Transport { return at(t, s.handler()) },
 	"memory": func(t *testing.T, s *coreServer) mcp.Transport {
@@ -374,8 +374,8 @@ func TestCoreStart(t *testing.T) {
 	})
 }
 
-// A server that holds to another taskSupport than it told, or has a tool it did not
-// list, is taken at its word.
+// If tools/call requires another taskSupport than the list said, the client calls the tool
+// the other way, and remembers.
 func TestCoreTaskSupportChanges(t *testing.T) {
 	t.Parallel()
 	s := newCoreServer()
@@ -394,7 +394,7 @@ func TestCoreTaskSupportChanges(t *testing.T) {
 	}
 }
 
-// Without the capability nothing of tasks is sent.
+// Without the capability the client sends nothing about tasks.
 func TestCoreCapabilities(t *testing.T) {
 	t.Parallel()
 	s := newCoreServer()
@@ -477,7 +477,7 @@ func TestCoreCallTool(t *testing.T) {
 				if last := seen.tasks[2]; string(last.Result) != test.raw {
 					t.Errorf("result %s", last.Result)
 				}
-				// Another session asks later.
+				// The session can ask again later.
 				again, err := session.Resume(patient(t), taskID)
 				if !test.want(again, err) {
 					t.Errorf("resumed: %+v, %v", again, err)
@@ -563,8 +563,8 @@ func TestCoreList(t *testing.T) {
 	}
 }
 
-// The server restarts: it is away for a while, and has forgotten its sessions, while
-// one poll follows another, while a question is open, and before a call.
+// The server restarts: it is down for a while, and then knows no session. It does so
+// between polls, while a question is open, and before a call.
 func TestCoreServerRestarts(t *testing.T) {
 	t.Parallel()
 	for _, forgets := range []string{"the SDK's 404", "a 404 in JSON-RPC"} {
@@ -600,7 +600,7 @@ func TestCoreServerRestarts(t *testing.T) {
 				ElicitationHandler: func(ctx context.Context, _ *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
 					if asked.Add(1) == 1 {
 						restart()
-						<-ctx.Done() // the server that asked has gone
+						<-ctx.Done() // the server that asked is down
 						return nil, ctx.Err()
 					}
 					return &mcp.ElicitResult{Action: "accept", Content: map[string]any{}}, nil
@@ -638,7 +638,7 @@ func TestCoreServerRestarts(t *testing.T) {
 	}
 }
 
-// sessionNotFound says it as the TypeScript SDK does.
+// sessionNotFound answers 404 as the TypeScript SDK does.
 type sessionNotFound struct {
 	http.ResponseWriter
 	said bool

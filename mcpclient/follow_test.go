@@ -22,7 +22,7 @@ import (
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
-// patience bounds what a test waits for; nothing waits that long when it passes.
+// patience limits each wait of a test. A test that passes does not wait that long.
 const patience = 30 * time.Second
 
 func patient(t *testing.T) context.Context {
@@ -47,7 +47,7 @@ func complete(task *mcpwire.Task) {
 	task.Status, task.Result, task.InputRequests = mcptasks.StatusCompleted, []byte(bigResult), nil
 }
 
-// taskLog is an OnTask that remembers what it saw.
+// taskLog has an OnTask that records the tasks.
 type taskLog struct {
 	mu    sync.Mutex
 	tasks []mcpclient.Task
@@ -100,7 +100,7 @@ func TestCallToolOfAPlainTool(t *testing.T) {
 	})
 }
 
-// A task that ended at once is not waited for.
+// CallTool returns what the task ended with.
 func TestCallToolEnds(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -176,7 +176,7 @@ func TestCallToolCancels(t *testing.T) {
 	})
 }
 
-// The intervals that a server asks for, as a clock without a wire sees them.
+// The client polls at the interval that the server asks for, within limits.
 func TestPollIntervals(t *testing.T) {
 	t.Parallel()
 	for asked, want := range map[int64]time.Duration{0: time.Second, 1: 100 * time.Millisecond, 2500: 2500 * time.Millisecond, 1 << 40: 5 * time.Minute, -7: time.Second} {
@@ -220,7 +220,7 @@ func ask(task *mcpwire.Task, keys ...string) {
 	}
 }
 
-// asking is a server whose task asks and, when all is answered, completes.
+// asking returns a server whose task asks, and completes when all questions are answered.
 func asking(keys ...string) *server {
 	s := newServer()
 	s.task.PollIntervalMs = 1
@@ -234,8 +234,8 @@ func asking(keys ...string) *server {
 	return s
 }
 
-// A handler is asked once, however many polls show its question; two questions are
-// asked at once, and an answer does not wait for the other.
+// A handler is called once for a question, however many polls show it. The handlers of two
+// questions run concurrently, and one answer does not wait for the other.
 func TestQuestions(t *testing.T) {
 	t.Parallel()
 	for name := range wires {
@@ -284,7 +284,7 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// Someone else answers: the handler's context ends, and what it says is not sent.
+// If somebody else answers, the handler's context ends and its answer is not sent.
 func TestQuestionAnsweredElsewhere(t *testing.T) {
 	t.Parallel()
 	s := asking("a")
@@ -319,8 +319,8 @@ func TestQuestionAnsweredElsewhere(t *testing.T) {
 	}
 }
 
-// An answer that is acknowledged and whose question is shown all the same is sent
-// again; the handler is not asked again.
+// If a question is still open after its answer was acknowledged, the answer is sent again.
+// The handler is not called again.
 func TestAnswerIsSentAgain(t *testing.T) {
 	t.Parallel()
 	s := asking("a")
@@ -387,7 +387,7 @@ func TestQuestionsThatFail(t *testing.T) {
 	}
 }
 
-// flaky fails requests of a method in ways of the network, one after the other.
+// flaky lets the first requests of a method fail, each as its failure says.
 type flaky struct {
 	next     http.Handler
 	method   string
@@ -423,7 +423,7 @@ func status(code int) func(http.ResponseWriter) {
 
 func reset(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 
-// cutOff ends the answer in its middle.
+// cutOff closes the connection in the middle of the response.
 func cutOff(contentType, begin string) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", contentType)
@@ -433,7 +433,7 @@ func cutOff(contentType, begin string) func(http.ResponseWriter) {
 	}
 }
 
-func TestTroubleOnTheWay(t *testing.T) {
+func TestTransientErrors(t *testing.T) {
 	t.Parallel()
 	for name, failures := range map[string][]func(http.ResponseWriter){
 		"statuses": {status(502), status(503), status(504), status(429)},
@@ -460,8 +460,8 @@ func TestTroubleOnTheWay(t *testing.T) {
 	}
 }
 
-// A call that may have arrived is not made again, and a refusal is believed.
-func TestWhatIsNotTriedAgain(t *testing.T) {
+// A call that may have reached the server is not repeated, nor one that it rejected.
+func TestPermanentErrors(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		method  string
@@ -493,7 +493,8 @@ func TestWhatIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-// A session without a second connection names the task; Close ends the following.
+// If a transport without a second connection is lost, the error has the task's id. Close
+// ends a call that follows a task.
 func TestSessionGone(t *testing.T) {
 	t.Parallel()
 	s := newServer()

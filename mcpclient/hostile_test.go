@@ -19,8 +19,8 @@ import (
 
 const discovered = `{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}`
 
-// saying is a server that greets correctly and answers one method with what it is
-// told, %d being the request's id; contentType is of that answer.
+// saying returns a server that answers server/discover correctly, and one method with the
+// given answer, in which %d stands for the request's id.
 func saying(method, contentType, answer string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		var call struct {
@@ -106,7 +106,7 @@ func TestBrokenAnswers(t *testing.T) {
 	}
 }
 
-// An event may be the last without the empty line that ends events.
+// The last event may lack the empty line that ends events.
 func TestHandleInAnUnfinishedEvent(t *testing.T) {
 	t.Parallel()
 	answer := "event: message\r\ndata: {\"jsonrpc\":\"2.0\",\"id\":%d,\r\ndata: \"result\":{\"resultType\":\"task\",\"taskId\":\"a\",\"status\":\"working\"}}"
@@ -115,7 +115,7 @@ func TestHandleInAnUnfinishedEvent(t *testing.T) {
 	}
 }
 
-// An answer to another request on the call's stream is not the call's.
+// A response to another request on the call's stream is not the call's.
 func TestAnotherHandleFirst(t *testing.T) {
 	t.Parallel()
 	_, own := event(`{"resultType":"task","taskId":"own","status":"working"}`)
@@ -127,7 +127,7 @@ func TestAnotherHandleFirst(t *testing.T) {
 	}
 }
 
-// The bound on a handle holds on every transport.
+// The limit of a handle's size holds on every transport.
 func TestHugeHandle(t *testing.T) {
 	t.Parallel()
 	onEveryWire(t, func(t *testing.T, s *server, transport mcp.Transport) {
@@ -139,7 +139,7 @@ func TestHugeHandle(t *testing.T) {
 	})
 }
 
-// A stream that breaks off after an event with an id is resumed by the SDK.
+// The SDK resumes a stream that breaks off after an event with an id.
 func TestHandleOnAResumedStream(t *testing.T) {
 	t.Parallel()
 	first := saying(mcpwire.MethodCall, "text/event-stream", "retry: 1\nid: %d\ndata:\n\n")
@@ -203,7 +203,7 @@ func TestMalformedTasks(t *testing.T) {
 	}
 }
 
-// Times that a Duration cannot hold are held back, not wrapped around.
+// Times that a Duration cannot hold are limited and do not overflow.
 func TestEndlessTimes(t *testing.T) {
 	t.Parallel()
 	contentType, text := jsonAnswer(`{"resultType":"complete","taskId":"a","status":"failed","ttlMs":9223372036854775807,"pollIntervalMs":-5}`)

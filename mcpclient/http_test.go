@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A task is named in the header whatever its server has for ids.
+// The header has the task's id, whatever characters are in it.
 func TestWithTaskName(t *testing.T) {
 	for id, want := range map[string]string{"task-1": "task-1", "☃": "=?base64?4piD?=", `a\nb`: "=?base64?YQpi?="} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost", strings.NewReader(

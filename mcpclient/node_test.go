@@ -22,7 +22,7 @@ import (
 	_ "github.com/mcptasks/mcptasks/store/sqlite"
 )
 
-// A machine runs a node and its server, as a user's main does, and can be killed.
+// A machine runs a node and its server, as a program does, and can be killed.
 type machine struct {
 	t     *testing.T
 	url   string // of the database
@@ -53,7 +53,7 @@ func (m *machine) start() {
 	go func() { _ = m.http.Serve(listener) }()
 }
 
-// kill ends the server in the middle of what it does.
+// kill stops the server without waiting for requests.
 func (m *machine) kill() {
 	_ = m.http.Close()
 	_ = m.node.Close()
@@ -67,7 +67,8 @@ type noArgs struct{}
 
 var often = &mcptasks.ToolOptions{PollInterval: 100 * time.Millisecond}
 
-// fixtures are tools that end in each way. release lets "steps" go beyond its first.
+// fixtures returns tools that end in different ways. release lets "steps" go on after its
+// first step.
 func fixtures(first chan<- struct{}, release <-chan struct{}, ran *atomic.Int32, cancelled chan<- error) *mcptasks.Tools {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "steps"}, func(ctx context.Context, run *mcptasks.Run, _ noArgs) (*mcp.CallToolResult, any, error) {
@@ -114,10 +115,10 @@ func fixtures(first chan<- struct{}, release <-chan struct{}, ran *atomic.Int32,
 	return tools
 }
 
-// versions are the generations of MCP's tasks that a node serves.
+// versions are the protocol versions with tasks that a node serves.
 var versions = []string{"2026-07-28", "2025-11-25"}
 
-// TestNode follows tasks of a real node, one version of the protocol after the other.
+// TestNode follows tasks of a real node in each protocol version.
 func TestNode(t *testing.T) {
 	t.Parallel()
 	for _, version := range versions {
@@ -180,9 +181,8 @@ func TestNode(t *testing.T) {
 	}
 }
 
-// TestNodeRestarts kills the server in the middle of a task and starts it again on
-// the same file and port: the call returns the result, and what was done is not done
-// again.
+// TestNodeRestarts kills the server in the middle of a task and starts it again with the
+// same file and port. The call returns the result, and the recorded step is not repeated.
 func TestNodeRestarts(t *testing.T) {
 	t.Parallel()
 	for _, version := range versions {
@@ -193,7 +193,7 @@ func TestNodeRestarts(t *testing.T) {
 			m := startMachine(t, fixtures(first, release, &ran, nil))
 			down := make(chan struct{}, 1)
 			client := mcpclient.NewClient(&mcp.Implementation{Name: "test", Version: "v1"}, nil)
-			// A request that fails shows that the client has met the server's absence.
+			// A request that fails shows that the client has noticed that the server is down.
 			transport := m.transport()
 			transport.HTTPClient = &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 				resp, err := http.DefaultTransport.RoundTrip(req)

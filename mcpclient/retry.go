@@ -19,7 +19,8 @@ const (
 
 // retry runs op until it succeeds or fails for good, ctx ends, or the session is
 // closed. It repeats op after transient errors without a limit. Each attempt may take
-// at most limit; 0 is no limit.
+// at most limit; 0 is no limit. The pauses have jitter, unlike those of internal/backoff:
+// the clients of a server that restarts must not all come back at the same time.
 func (s *Session) retry(ctx context.Context, limit time.Duration, op func(context.Context) error) error {
 	unclear := 0
 	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {

@@ -19,9 +19,9 @@ import (
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
-// script is a server without a network, for tests in a synctest bubble. It greets,
-// makes a task of each call, and answers other methods by the next of their replies,
-// the last of which is repeated.
+// script is a server without a network, for tests in a synctest bubble. It answers the
+// requests of a method with the method's replies in order, and repeats the last. Without
+// replies it answers server/discover, and makes a task of each call.
 type script struct {
 	replies map[string][]func(*http.Request) (*http.Response, error)
 
@@ -59,7 +59,7 @@ func (s *script) waits(method string) (waits []time.Duration) {
 	return waits
 }
 
-// jsonReply answers with "result" or "error" members.
+// jsonReply returns a reply with a member "result" or "error".
 func jsonReply(members string) func(*http.Request) (*http.Response, error) {
 	return func(req *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(req.Body)
@@ -95,7 +95,7 @@ func unanswered(req *http.Request) (*http.Response, error) {
 	return nil, req.Context().Err()
 }
 
-// times returns n times the reply.
+// times returns the reply n times.
 func times(n int, reply func(*http.Request) (*http.Response, error)) []func(*http.Request) (*http.Response, error) {
 	replies := make([]func(*http.Request) (*http.Response, error), n)
 	for i := range replies {
@@ -104,7 +104,7 @@ func times(n int, reply func(*http.Request) (*http.Response, error)) []func(*htt
 	return replies
 }
 
-// connectScript connects to the script inside a bubble.
+// connectScript connects to the script. Call it inside a bubble.
 func connectScript(t *testing.T, s *script) *mcpclient.Session {
 	t.Helper()
 	s.at = make(map[string][]time.Time)
@@ -116,8 +116,8 @@ func connectScript(t *testing.T, s *script) *mcpclient.Session {
 	return session
 }
 
-// An error that may pass is believed the eighth time in a row; one of the network
-// between makes the count start again.
+// After eight unclear errors in a row the client gives up. An error of the network starts
+// the count again.
 func TestUnclearErrorsAreLimited(t *testing.T) {
 	t.Parallel()
 	type replies = []func(*http.Request) (*http.Response, error)
@@ -148,8 +148,8 @@ func TestUnclearErrorsAreLimited(t *testing.T) {
 	}
 }
 
-// Attempts wait a quarter of a second at first, twice as long each time, and ten
-// seconds at most, each with up to a quarter more.
+// The first wait is 250 ms, each further one twice as long, up to 10 s. Each has up to 25 %
+// jitter.
 func TestWaitsBetweenAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -20,10 +20,10 @@ import (
 
 const taskID = "0190b3f0-6d2e-7c4a-9e53-3f5b0c1d2e4f"
 
-// bigResult holds what float64 cannot.
+// bigResult has a number that float64 cannot hold.
 const bigResult = `{"resultType":"complete","content":[{"type":"text","text":"done"}],"structuredContent":{"n":9007199254740993}}`
 
-// A server is the SDK's own with one task, whose methods answer what a test wants.
+// A server is an SDK server with one task. A test sets what its methods answer.
 type server struct {
 	*mcp.Server
 	call func(context.Context, *mcp.CallToolRequest) (mcp.Result, error) // nil answers with the handle
@@ -136,7 +136,7 @@ func (s *server) set(change func(*mcpwire.Task)) {
 	change(&s.task)
 }
 
-// wires are the ways in which a client can reach a server.
+// wires are the ways a client can reach a server.
 var wires = map[string]func(*testing.T, *server) mcp.Transport{
 	"json": func(t *testing.T, s *server) mcp.Transport {
 		return overHTTP(t, s.Server, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true})

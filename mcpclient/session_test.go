@@ -59,7 +59,7 @@ func TestStartReturnsAPlainAnswer(t *testing.T) {
 	})
 }
 
-// A server of the SDK's that knows nothing of tasks, on each generation of the protocol.
+// Start works with an SDK server without tasks, in each protocol version.
 func TestStartNeedsNoTasks(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string]*mcp.StreamableHTTPOptions{"stateless": {Stateless: true}, "stateful": nil} {
@@ -102,7 +102,8 @@ func TestStartReturnsTheServersError(t *testing.T) {
 	})
 }
 
-// The SDK asks the user for the input a server wants first and sends the call again.
+// The SDK asks the user for input that the server wants before the task, and sends the call
+// again.
 func TestStartAnswersQuestionsFirst(t *testing.T) {
 	t.Parallel()
 	onEveryWire(t, func(t *testing.T, s *server, transport mcp.Transport) {
@@ -136,7 +137,7 @@ type inputRequired struct {
 	InputRequests map[string]any `json:"inputRequests"`
 }
 
-// Each of many calls at once gets its own handle.
+// Each of many concurrent calls gets its own handle.
 func TestStartIsConcurrent(t *testing.T) {
 	t.Parallel()
 	onEveryWire(t, func(t *testing.T, s *server, transport mcp.Transport) {
@@ -300,7 +301,7 @@ func (c *countingTransport) RoundTrip(req *http.Request) (*http.Response, error)
 	return http.DefaultTransport.RoundTrip(req)
 }
 
-// The transport of the caller's HTTP client carries every request; the client itself is left as it was.
+// Every request goes through the caller's HTTP client, which is not modified.
 func TestTheCallersHTTPClientIsUsed(t *testing.T) {
 	t.Parallel()
 	s := newServer()

@@ -15,8 +15,8 @@ import (
 	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
-// What a client does in a trace says so in its _meta; polls do not, and what the
-// caller has put there himself stands.
+// Requests have the caller's trace context in their _meta. Polls do not. The client does not
+// replace a trace context that the caller has set.
 func TestRequestsCarryTheirTrace(t *testing.T) {
 	onEveryWire(t, func(t *testing.T, s *server, transport mcp.Transport) {
 		var mu sync.Mutex

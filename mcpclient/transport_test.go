@@ -13,7 +13,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
-// mute takes requests and never answers.
+// mute accepts requests and never answers.
 type mute struct {
 	mcp.Connection
 	err error
@@ -23,7 +23,7 @@ func (m mute) Write(context.Context, jsonrpc.Message) error { return m.err }
 
 func (m mute) Read(context.Context) (jsonrpc.Message, error) { return nil, io.EOF }
 
-// A call that was abandoned, or never sent, is not remembered.
+// The connection forgets a call that was abandoned or could not be sent.
 func TestCallsAreForgotten(t *testing.T) {
 	t.Parallel()
 	id, err := jsonrpc.MakeID("1")

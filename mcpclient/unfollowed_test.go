@@ -12,9 +12,8 @@ import (
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
-// No way through the SDK makes a call whose task nobody follows: neither the session's
-// own, nor one of the embedded client's, nor one inside a handler that inherits the
-// context of a followed call.
+// The SDK's session sends no tools/call, since nobody would follow its task. It does not
+// even in a handler, which inherits the context of a followed call.
 func TestUnfollowedCallsAreNotSent(t *testing.T) {
 	t.Parallel()
 	onEveryWire(t, func(t *testing.T, s *server, transport mcp.Transport) {
@@ -58,7 +57,7 @@ func TestUnfollowedCallsAreNotSent(t *testing.T) {
 	})
 }
 
-func TestTheEmbeddedClientsSessionsCallNoTool(t *testing.T) {
+func TestSessionOfTheEmbeddedClient(t *testing.T) {
 	t.Parallel()
 	s := newServer()
 	s.call = func(context.Context, *mcp.CallToolRequest) (mcp.Result, error) {

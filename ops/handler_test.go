@@ -20,12 +20,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// node is ready, or is not, as its function says.
+// node is a Node whose function is Ready.
 type node func(ctx context.Context) error
 
 func (n node) Ready(ctx context.Context) error { return n(ctx) }
 
-// unready is a node that is not, for the reason.
+// unready returns a node that is not ready because of err.
 func unready(err error) node { return func(context.Context) error { return err } }
 
 func get(handler http.Handler, path string) (status int, body string) {
@@ -43,8 +43,7 @@ func quiet(t *testing.T) *bytes.Buffer {
 	return &log
 }
 
-// away is why a node is not ready, as runner's says it: a sentence, and a cause that
-// is nobody's business.
+// away is an error like those of runner's Ready: its text is for anybody, its cause is not.
 type away struct{ cause error }
 
 func (e *away) Error() string { return "mcptasks: the database does not answer" }
@@ -81,8 +80,7 @@ func TestReadyIsLoggedWhenItChanges(t *testing.T) {
 	}
 }
 
-// TestProbesDoNotWaitForOneAnother has a probe that the database does not answer, and
-// others beside it.
+// TestProbesDoNotWaitForOneAnother sends probes while one waits for the database.
 func TestProbesDoNotWaitForOneAnother(t *testing.T) {
 	quiet(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -114,7 +112,7 @@ func TestProbesDoNotWaitForOneAnother(t *testing.T) {
 	})
 }
 
-// A probe whose caller hung up says nothing of the node.
+// A probe whose caller disconnected does not change what is known of the node.
 func TestProbeOfOneWhoHasGone(t *testing.T) {
 	log := quiet(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -33,7 +33,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// The address that a process was told to listen on is the one it probes.
+// A process can probe itself with the address it listens on.
 func TestProbeOfAnyHost(t *testing.T) {
 	server := listen(t, ":0", ops.Handler(unready(nil), nil))
 	_, port, err := net.SplitHostPort(server.Addr().String())
@@ -62,7 +62,7 @@ func TestListenOnATakenAddress(t *testing.T) {
 	}
 }
 
-// TestCloseWaitsForAnswers closes the server while it answers.
+// TestCloseWaitsForAnswers closes the server during a request.
 func TestCloseWaitsForAnswers(t *testing.T) {
 	asked, release := make(chan struct{}), make(chan struct{})
 	server := listen(t, "127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -53,7 +53,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// While the process drains its node is closed, and may be asked for its figures.
+// Metrics may be scraped while the process drains and its node is closed.
 func TestMetricsAfterClose(t *testing.T) {
 	exporter := newExporter(t)
 	count(t, exporter, "mcptasks.finishes")
@@ -66,7 +66,7 @@ func TestMetricsAfterClose(t *testing.T) {
 	}
 }
 
-// stick gives the exporter a figure that cannot be had before release is closed.
+// stick gives the exporter a metric whose reading waits until release is closed.
 func stick(t *testing.T, exporter *ops.Exporter, release <-chan struct{}) {
 	t.Helper()
 	_, err := exporter.MeterProvider().Meter("test").Int64ObservableGauge("stuck", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
@@ -92,8 +92,8 @@ func TestScrapeGivesUp(t *testing.T) {
 	})
 }
 
-// TestScrapesThatHang asks for the figure again and again, as Prometheus would: soon
-// no more are let in, so that an outage gathers no goroutines.
+// TestScrapesThatHang scrapes again and again while a reading hangs. The exporter rejects
+// further scrapes, so that goroutines do not pile up.
 func TestScrapesThatHang(t *testing.T) {
 	exporter, release := newExporter(t), make(chan struct{})
 	defer close(release)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestBinary is what an operator installs: it knows both databases, and neither
-// serves nor works.
+// TestBinary runs commands of the operator's binary. It knows both databases, but cannot
+// serve or work.
 func TestBinary(t *testing.T) {
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "mcptasks")
@@ -19,7 +19,7 @@ func TestBinary(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	out, err := exec.CommandContext(t.Context(), binary, "--version").Output()
-	// The first line has the version, the second the commit where the build knew it.
+	// Builds without version control do not know the commit.
 	if want := regexp.MustCompile(`^mcptasks  +\S+\ncommit +(unknown|[0-9a-f]{40} of \S+(, modified)?)\nriver +v0\.\d+\.\d+\ngo +go1\.\d+\S*\n$`); err != nil || !want.Match(out) {
 		t.Errorf("--version: %v\n%s", err, out)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestMigrate brings up a schema, after a look at what that would do, and down.
+// TestMigrate runs migrate up --dry-run, up and down.
 func TestMigrate(t *testing.T) {
 	database := open(t)
 	on := func(args ...string) []string { return append(args, "--schema", "elsewhere", "--database", database) }
@@ -34,7 +34,7 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestTasks does to a task what an operator can, by a binary that has no tools.
+// TestTasks runs the commands of an operator with a binary without tools.
 func TestTasks(t *testing.T) {
 	database := open(t)
 	id := newTask(t, database)

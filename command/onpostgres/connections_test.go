@@ -12,7 +12,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/testdb"
 )
 
-// silent returns the address of a server that accepts connections and says nothing.
+// silent returns the address of a server that accepts connections and sends nothing.
 func silent(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -23,8 +23,8 @@ func silent(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// TestExhaustedConnections takes a small server's connections, one by one, until it
-// has none left: doctor warns before that, and says so when it gets none itself.
+// TestExhaustedConnections opens the connections of a small server one by one. Doctor
+// reports a fault before they are all in use, and when it gets none itself.
 func TestExhaustedConnections(t *testing.T) {
 	cluster, err := testdb.StartCluster(t.Context())
 	if err != nil {

@@ -62,7 +62,7 @@ type report struct {
 	}
 }
 
-// faults are the checks that found one.
+// faults returns the checks that found a fault.
 func (r *report) faults() (names []string) {
 	for _, check := range r.Checks {
 		if check.Status == "fault" {
@@ -96,7 +96,7 @@ func exec(t *testing.T, url string, statements ...string) {
 	}
 }
 
-// newTask makes a task that nobody works, and returns its id.
+// newTask creates a task that no node runs, and returns its id.
 func newTask(t *testing.T, url string) string {
 	t.Helper()
 	tools := mcptasks.NewTools()
@@ -119,9 +119,9 @@ func aNode(id, tool, queue, beat string) string {
 		VALUES ('` + id + `', 'host-1', '{` + tool + `}', '{` + queue + `}', now() + interval '` + beat + `')`
 }
 
-const alive = "10 minutes" // for as long as a test may take
+const alive = "10 minutes" // longer than a test takes
 
-// withParam returns the URL with a setting of its sessions.
+// withParam returns the URL with a session parameter.
 func withParam(t *testing.T, database, name, value string) string {
 	t.Helper()
 	u, err := url.Parse(database)
@@ -134,7 +134,7 @@ func withParam(t *testing.T, database, name, value string) string {
 	return u.String()
 }
 
-// skewed plants a clock in the database that is off by the interval.
+// skewed makes the database's clock differ by the interval.
 func skewed(t *testing.T, url, by string) string {
 	t.Helper()
 	exec(t, url, `CREATE SCHEMA skewed`,
@@ -143,13 +143,13 @@ func skewed(t *testing.T, url, by string) string {
 	return withParam(t, url, "search_path", "skewed,pg_catalog")
 }
 
-// TestPlantedFaults plants one fault after the other in a database of its own. Doctor
-// finds it, nothing else, and names the remedy.
+// TestPlantedFaults makes one fault in each database. Doctor finds it and no other, and
+// prints its remedy.
 func TestPlantedFaults(t *testing.T) {
 	for name, test := range map[string]struct {
 		plant  func(t *testing.T, url string) (planted string, flags []string, concerned string)
 		want   []string // the checks that must find a fault
-		remedy string   // of the first
+		remedy string   // of the first fault
 	}{
 		"none": {
 			plant: func(t *testing.T, url string) (string, []string, string) {

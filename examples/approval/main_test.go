@@ -73,7 +73,7 @@ func TestUnanswered(t *testing.T) {
 	wantText(t, task, "nobody answered")
 }
 
-// TestOwners has Alice's task asked for by Bob, and by a stranger.
+// TestOwners requests Alice's task as Bob, and without a valid token.
 func TestOwners(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -124,7 +124,7 @@ func connect(ctx context.Context, t *testing.T, url, token string) *mcpclient.Se
 	return session
 }
 
-// bearer is a RoundTripper that brings its token along.
+// bearer is a RoundTripper that adds its token.
 type bearer string
 
 func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {

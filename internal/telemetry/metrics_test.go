@@ -33,7 +33,7 @@ func collect(t *testing.T, reader sdk.Reader) map[string]metricdata.Metrics {
 	return byName
 }
 
-// What the catalog says of a metric is what is exported of it.
+// Exported metrics are as the catalog describes them.
 func TestCatalogIsWhatIsExported(t *testing.T) {
 	reader := sdk.NewManualReader()
 	m := telemetry.NewMetrics(sdk.NewMeterProvider(sdk.WithReader(reader)))
@@ -105,8 +105,8 @@ func labelsOf[N int64 | float64](points []metricdata.DataPoint[N]) (labels []str
 	return labels
 }
 
-// However many collect, and however often, the database is asked once in a few
-// seconds, and also when it does not answer.
+// The database is read once in a few seconds, however often metrics are collected, even if
+// it does not answer.
 func TestFiguresAreReadSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reads, away := 0, false
@@ -149,8 +149,8 @@ func TestFiguresAreReadSeldom(t *testing.T) {
 	})
 }
 
-// A clock that is behind another machine's makes no negative times, and bytes that are
-// no text do not reach an exporter.
+// Clocks that differ give no negative durations, and bytes that are not UTF-8 do not reach
+// an exporter.
 func TestMetricsTakeWhatTheyGet(t *testing.T) {
 	reader := sdk.NewManualReader()
 	m := telemetry.NewMetrics(sdk.NewMeterProvider(sdk.WithReader(reader)))
@@ -164,8 +164,7 @@ func TestMetricsTakeWhatTheyGet(t *testing.T) {
 	}
 }
 
-// Every metric's meaning is one that a person can act on: a sentence, and each outcome
-// and kind that the code has is named.
+// The meaning of each metric is a sentence that names all values of its labels.
 func TestMeaningsNameTheirValues(t *testing.T) {
 	named := map[string][]string{
 		"mcptasks.task.finishes":   {telemetry.Completed, telemetry.Error, telemetry.Failed, telemetry.Cancelled},
@@ -185,7 +184,7 @@ func TestMeaningsNameTheirValues(t *testing.T) {
 	}
 	for _, m := range telemetry.Catalog() {
 		if !strings.HasSuffix(m.Meaning, ".") || strings.ToUpper(m.Meaning[:1]) != m.Meaning[:1] {
-			t.Errorf("%s: %q is no sentence", m.Name, m.Meaning)
+			t.Errorf("%s: %q is not a sentence", m.Name, m.Meaning)
 		}
 		for _, value := range named[m.Name] {
 			if !strings.Contains(m.Meaning, value) {

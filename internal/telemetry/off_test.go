@@ -15,8 +15,8 @@ import (
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
-// measured is what a task that is created, claimed, run and finished costs in
-// telemetry, its step included.
+// measured makes the telemetry of a task that is created, claimed, run with a step, and
+// finished.
 func measured(ctx context.Context, tracer *telemetry.Tracer, m *telemetry.Metrics) {
 	_, created := tracer.Create(ctx, "report")
 	stored := telemetry.Origin{Creator: created.SpanContext()}.String()
@@ -45,8 +45,8 @@ var providers = map[string]struct {
 	"set to noop": {noop.NewTracerProvider(), metricnoop.NewMeterProvider()},
 }
 
-// A program that wants no telemetry pays next to nothing for it: for a whole task the
-// few allocations that OpenTelemetry's API makes of itself for two spans.
+// Without an SDK, telemetry costs a whole task only the few allocations that OpenTelemetry's
+// API makes for two spans.
 func TestOffAllocatesNothing(t *testing.T) {
 	for name, p := range providers {
 		tracer, m := telemetry.NewTracer(p.tracer), telemetry.NewMetrics(p.meter)

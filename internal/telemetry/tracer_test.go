@@ -16,7 +16,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
-// span is a span context of a trace and span id that are made of one digit each.
+// span returns a span context whose trace id and span id repeat one digit each.
 func span(t *testing.T, traceID, spanID string, flags trace.TraceFlags) trace.SpanContext {
 	t.Helper()
 	id, err := trace.TraceIDFromHex(strings.Repeat(traceID, 32))
@@ -34,7 +34,7 @@ func within(ctx context.Context, span trace.SpanContext) context.Context {
 	return trace.ContextWithSpanContext(ctx, span)
 }
 
-// same compares what goes over the wire.
+// same compares the parts that are sent.
 func same(a, b trace.SpanContext) bool {
 	return a.TraceID() == b.TraceID() && a.SpanID() == b.SpanID() && a.TraceFlags() == b.TraceFlags() && a.TraceState().String() == b.TraceState().String()
 }
@@ -64,8 +64,8 @@ func TestOriginIsStoredAndRead(t *testing.T) {
 	}
 }
 
-// What is not known is not stored; a task whose creator did not trace has its first
-// run for one.
+// Without a span nothing is stored. If the creation was not traced, the first run takes the
+// creator's place.
 func TestNothingIsStoredOfNothing(t *testing.T) {
 	run := span(t, "a", "b", trace.FlagsSampled)
 	if stored := (telemetry.Origin{}).String(); stored != "" {
@@ -97,7 +97,7 @@ func only(t *testing.T, recorder *tracetest.SpanRecorder) sdk.ReadOnlySpan {
 	return ended[0]
 }
 
-// A request's own trace context counts before that of what brought it.
+// The trace context in a request's _meta has precedence over the HTTP request's.
 func TestRequestsParent(t *testing.T) {
 	ambient, client := span(t, "a", "b", trace.FlagsSampled), span(t, "c", "d", trace.FlagsSampled)
 	meta := telemetry.WithMeta(within(t.Context(), client), map[string]any{"baggage": "user=1"})
@@ -113,7 +113,7 @@ func TestRequestsParent(t *testing.T) {
 		"neither":   {},
 	} {
 		tracer, recorder := tracer()
-		stale := within(t.Context(), span(t, "e", "f", trace.FlagsSampled)) // of the session's first request, as the SDK has it
+		stale := within(t.Context(), span(t, "e", "f", trace.FlagsSampled)) // the SDK keeps that of the session's first request
 		ctx, s := tracer.Request(stale, within(t.Context(), tc.ambient), "tools/call", "report", tc.meta)
 		s.End()
 		got := only(t, recorder)
@@ -129,8 +129,7 @@ func TestRequestsParent(t *testing.T) {
 	}
 }
 
-// What makes a further run necessary is of the task's trace, but an answer is of its
-// giver's.
+// The cause of a further run is in the task's trace, but an answer is in its sender's.
 func TestAgainsParent(t *testing.T) {
 	creator, ambient := span(t, "a", "b", trace.FlagsSampled), span(t, "c", "d", trace.FlagsSampled)
 	none := trace.SpanContext{}
@@ -157,7 +156,7 @@ func TestAgainsParent(t *testing.T) {
 	}
 }
 
-// A link points at what was exported: not at a span that was not sampled.
+// There are no links to spans that were not sampled.
 func TestRunsLink(t *testing.T) {
 	creator := span(t, "a", "b", trace.FlagsSampled)
 	for flags, links := range map[trace.TraceFlags]int{trace.FlagsSampled: 1, 0: 0} {
@@ -170,7 +169,7 @@ func TestRunsLink(t *testing.T) {
 	}
 }
 
-// An error counts only where the run's outcome is one, and any bytes may be in it.
+// A span has the error only if the run failed. The error may contain any bytes.
 func TestRunsError(t *testing.T) {
 	for outcome, want := range map[string]codes.Code{
 		telemetry.Error: codes.Error, telemetry.Failed: codes.Error, telemetry.Retried: codes.Error,

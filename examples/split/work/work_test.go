@@ -11,7 +11,7 @@ import (
 	"github.com/mcptasks/mcptasks/tasktest"
 )
 
-// TestShip kills the worker after each step in turn: none is done twice.
+// TestShip kills the worker after each step in turn. No step is done twice.
 func TestShip(t *testing.T) {
 	for _, after := range []string{"pick", "pack", "label"} {
 		t.Run(after, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestBuild holds the program to what a worker is deployed for: it is one file, which
-// needs no libraries, is small, and carries neither the protocol nor SQLite.
+// TestBuild checks that the worker is one small file that needs no libraries, and contains
+// neither mcpserver nor SQLite.
 func TestBuild(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "worker")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
