@@ -40,8 +40,8 @@ func newConversationWith(t *testing.T, opts *mcpserver.HandlerOptions) *conversa
 	return &conversation{t: t, runner: runner, server: server, sdk: sdk, streams: make(map[string]*bufio.Scanner), heads: make(map[string]*bufio.Reader), leave: make(map[string]func())}
 }
 
-// acquaint sends what the lane has to have seen before it is open.
-func (c *conversation) acquaint() {
+// warmUp sends the requests that the fast path must have seen the SDK answer.
+func (c *conversation) warmUp() {
 	c.t.Helper()
 	for _, meta := range []string{"${declared}", "${undeclared}"} {
 		c.exchange("Mcp-Protocol-Version: 2026-07-28\nMcp-Method: tasks/get\nMcp-Name: working\n\n" +

@@ -48,6 +48,10 @@ func TestErrorsOfTheRunner(t *testing.T) {
 			&mcptasks.Error{Op: "create", TaskID: "task", Err: fmt.Errorf("%w: the arguments hold a lone surrogate", mcptasks.ErrInvalid), Hint: "hunter2"},
 			jsonrpc.CodeInvalidParams, "invalid input: the arguments hold a lone surrogate", false,
 		},
+		"limit": { // a client that is at its limit reads which one, and how much is allowed
+			&mcptasks.Error{Op: "create", Err: fmt.Errorf("%w: 7 tasks that have not ended; this server allows 7", mcptasks.ErrLimit), Hint: "hunter2"},
+			jsonrpc.CodeInvalidParams, "limit reached: 7 tasks that have not ended; this server allows 7", false,
+		},
 		"bare invalid": {mcptasks.ErrInvalid, jsonrpc.CodeInvalidParams, "invalid input", false},
 	} {
 		for _, r := range []request{

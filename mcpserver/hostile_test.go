@@ -28,10 +28,11 @@ type adversary struct {
 	session string // of the 2025-11-25 client
 }
 
-// eachLane has an adversary try it where the SDK answers polls, and where it does not.
-func eachLane(t *testing.T, try func(*testing.T, *fakeRunner, *adversary)) {
+// withAndWithoutFastPath runs the attack on an endpoint that has the fast path, and on one
+// that has not.
+func withAndWithoutFastPath(t *testing.T, try func(*testing.T, *fakeRunner, *adversary)) {
 	t.Helper()
-	for name, opts := range map[string]*mcpserver.HandlerOptions{"lane": nil, "SDK": {PollsThroughSDK: true}} {
+	for name, opts := range map[string]*mcpserver.HandlerOptions{"fast path": nil, "SDK": {PollsThroughSDK: true}} {
 		t.Run(name, func(t *testing.T) {
 			runner := newFakeRunner()
 			try(t, runner, newAdversary(t, runner, opts))
@@ -46,7 +47,7 @@ func newAdversary(t *testing.T, runner *fakeRunner, opts *mcpserver.HandlerOptio
 	fixtureTasks(runner)
 	mcpserver.Mount(server, tools, runner, &mcpserver.Options{PlainWait: time.Millisecond})
 	a := &adversary{t: t, handler: mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, opts)}
-	acquaint(t, a.handler, runner)
+	warmUp(t, a.handler, runner)
 	begun := a.post(http.Header{}, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"client","version":"1"}}}`)
 	a.session = begun.Header().Get("Mcp-Session-Id")
 	t.Cleanup(func() {
@@ -98,7 +99,7 @@ func (a *adversary) refused(header http.Header, body string) {
 
 // Params of the wrong type are refused in both versions, wherever they are.
 func TestHostileParams(t *testing.T) {
-	eachLane(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
+	withAndWithoutFastPath(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
 		types := map[string]string{
 			"number": `7`, "huge": `1e999`, "string": `"s"`, "bool": `true`, "array": `[7]`, "object": `{"s":7}`, "null": `null`,
 			"nested arrays":  strings.Repeat(`[`, 20000) + strings.Repeat(`]`, 20000),
@@ -164,7 +165,7 @@ func TestHostileParams(t *testing.T) {
 
 // A body that is no message is refused in words of JSON-RPC's.
 func TestHostileBodies(t *testing.T) {
-	eachLane(t, func(t *testing.T, _ *fakeRunner, a *adversary) {
+	withAndWithoutFastPath(t, func(t *testing.T, _ *fakeRunner, a *adversary) {
 		get := `"method":"tasks/get","params":{"taskId":"working"}`
 		for _, body := range []string{
 			``, ` `, `{`, `nul`, `null`, `7`, `"s"`, `true`, `[]`, `{}`, `[7]`, `[[]]`, `[null]`, "\x00", "\xff\xfe", `{"a":01}`,
@@ -190,7 +191,7 @@ func TestHostileBodies(t *testing.T) {
 // A member that is there twice is a different one to different readers: what a gateway,
 // the header's check and the handler take must be the same.
 func TestHostileTwice(t *testing.T) {
-	eachLane(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
+	withAndWithoutFastPath(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
 		for method, params := range map[string][]string{
 			"tasks/get":    {`"taskId":"foreign","taskId":"working"`, `"taskId":"working","task\u0049d":"foreign"`, `"taskId":"working","taskId":null`},
 			"tasks/cancel": {`"taskId":"working","taskId":"working"`, `"taskId":"working","_meta":{},"_meta":{}`},
@@ -224,7 +225,7 @@ func TestHostileTwice(t *testing.T) {
 // of one with tasks, if the request does not name its version; a task asked for in it
 // would not be made one.
 func TestBatchInASession(t *testing.T) {
-	eachLane(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
+	withAndWithoutFastPath(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
 		call := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1},"task":{}}}`
 		for _, batch := range []string{
 			`[` + call + `]`, `[{"jsonrpc":"2.0","id":2,"method":"ping"},` + call + `]`,
@@ -245,7 +246,7 @@ func TestBatchInASession(t *testing.T) {
 // Ids that there are not leave nothing behind, and are answered to the byte as those of
 // others' tasks are.
 func TestTenThousandUnknownIDs(t *testing.T) {
-	eachLane(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
+	withAndWithoutFastPath(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
 		const ids = 10_000
 		runtime.GC()
 		before := runtime.NumGoroutine()
@@ -302,13 +303,13 @@ func FuzzHandler(f *testing.F) {
 		}
 	}
 	f.Add(false, "", "", `[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1},"task":{"ttl":1}}}] x`)
-	lane, sdk := fuzzed(f, nil), fuzzed(f, &mcpserver.HandlerOptions{PollsThroughSDK: true})
+	fast, sdk := fuzzed(f, nil), fuzzed(f, &mcpserver.HandlerOptions{PollsThroughSDK: true})
 	f.Fuzz(func(t *testing.T, version bool, method, name, body string) {
 		header := modern(method, name)
 		if !version {
 			header = http.Header{"Mcp-Protocol-Version": {"2025-11-25"}}
 		}
-		got, want := lane(header, body), sdk(header, body)
+		got, want := fast(header, body), sdk(header, body)
 		if answered(got) != answered(want) && version && strings.Contains(body, "tasks/get") {
 			t.Errorf("%q is answered with\n%s\nand by the SDK with\n%s", body, answered(got), answered(want))
 		}
@@ -333,7 +334,7 @@ func fuzzed(f *testing.F, opts *mcpserver.HandlerOptions) func(http.Header, stri
 	server := newServer()
 	mcpserver.Mount(server, ownedTools(), runner, &mcpserver.Options{PlainWait: time.Millisecond})
 	handler := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, opts)
-	acquaint(f, handler, runner)
+	warmUp(f, handler, runner)
 	return func(header http.Header, body string) *httptest.ResponseRecorder {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // a subscription is not answered otherwise
 		defer cancel()

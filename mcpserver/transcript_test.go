@@ -38,7 +38,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata")
 //	Do: ask working color   send nothing, change a task; see fakeRunner.do
 //
 // Each is sent twice: to a server whose polls the SDK answers, which is what -update
-// writes down, and to one that has a lane for them.
+// writes down, and to one that uses the fast path.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -62,12 +62,12 @@ func TestTranscripts(t *testing.T) {
 				t.Errorf("the answers are not those of %s (-update rewrites it):\n%s", file, firstDifference(got, string(want)))
 			}
 
-			lane := newConversation(t)
-			lane.acquaint()
-			if got := replay(t, lane, string(want)); got != string(want) {
-				t.Errorf("the lane's answers are not those of %s:\n%s", file, firstDifference(got, string(want)))
+			fast := newConversation(t)
+			fast.warmUp()
+			if got := replay(t, fast, string(want)); got != string(want) {
+				t.Errorf("the fast path's answers are not those of %s:\n%s", file, firstDifference(got, string(want)))
 			}
-			if requests := lane.sdk.requests(); filepath.Base(file) == "get.txtar" && requests != 0 {
+			if requests := fast.sdk.requests(); filepath.Base(file) == "get.txtar" && requests != 0 {
 				t.Errorf("the SDK was asked %d times; they were polls", requests)
 			}
 		})

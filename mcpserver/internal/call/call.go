@@ -109,4 +109,3 @@ func runInCall(ctx context.Context, log *slog.Logger, next mcp.MethodHandler, re
 	}()
 	return next(ctx, mcpwire.MethodCall, req)
 }
-

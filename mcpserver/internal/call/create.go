@@ -107,4 +107,3 @@ func rawResponses(responses mcp.InputResponseMap) (map[string]json.RawMessage, e
 	}
 	return raw, nil
 }
-

@@ -98,4 +98,3 @@ func checkRejection(t *testing.T, id json.RawMessage, rejection *jsonrpc.Error) 
 		}
 	}
 }
-

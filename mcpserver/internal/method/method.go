@@ -130,4 +130,3 @@ func (m *Methods) list(ctx context.Context, _ *mcp.ServerSession, params *mcpwir
 	}
 	return mcpwire.NewCoreList(page), nil
 }
-

@@ -18,8 +18,8 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// sdkLog is a server's log that counts what of its requests the SDK answers: it says so
-// of each that belongs to no session.
+// sdkLog is a server's log that counts the requests that the SDK answers: the SDK logs each
+// request that belongs to no session.
 type sdkLog struct {
 	slog.Handler
 	connects atomic.Int64
@@ -34,7 +34,7 @@ func (l *sdkLog) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// requests returns how many there were since it was last called.
+// requests returns how many requests there were since the last call.
 func (l *sdkLog) requests() int64 { return l.connects.Swap(0) }
 
 func newLoggedServer() (*mcp.Server, *sdkLog) {
@@ -42,8 +42,8 @@ func newLoggedServer() (*mcp.Server, *sdkLog) {
 	return mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, &mcp.ServerOptions{Logger: slog.New(log)}), log
 }
 
-// A laned is an endpoint, to which requests go without a wire.
-type laned struct {
+// A fastEndpoint is an endpoint that is called in process.
+type fastEndpoint struct {
 	t       testing.TB
 	runner  *fakeRunner
 	server  *mcp.Server
@@ -51,25 +51,25 @@ type laned struct {
 	sdk     *sdkLog
 }
 
-// newLaned makes an endpoint of the transcripts' tasks.
-func newLaned(t testing.TB, opts *mcpserver.Options, handlerOpts *mcpserver.HandlerOptions, middleware ...mcp.Middleware) *laned {
+// newFastEndpoint returns an endpoint that has the transcripts' tasks.
+func newFastEndpoint(t testing.TB, opts *mcpserver.Options, handlerOpts *mcpserver.HandlerOptions, middleware ...mcp.Middleware) *fastEndpoint {
 	runner := newFakeRunner()
 	fixtureTasks(runner)
 	server, sdk := newLoggedServer()
 	server.AddReceivingMiddleware(middleware...)
 	mcpserver.Mount(server, ownedTools(), runner, opts)
-	return &laned{t, runner, server, mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, handlerOpts), sdk}
+	return &fastEndpoint{t, runner, server, mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, handlerOpts), sdk}
 }
 
-func (l *laned) acquaint() *laned {
+func (l *fastEndpoint) warmUp() *fastEndpoint {
 	l.t.Helper()
-	acquaint(l.t, l.handler, l.runner)
+	warmUp(l.t, l.handler, l.runner)
 	l.sdk.requests()
 	return l
 }
 
-// acquaint sends what the lane has to have seen before it is open.
-func acquaint(t testing.TB, handler http.Handler, runner *fakeRunner) {
+// warmUp sends the requests that the fast path must have seen the SDK answer.
+func warmUp(t testing.TB, handler http.Handler, runner *fakeRunner) {
 	t.Helper()
 	for _, r := range []request{{name: "working"}, {name: "completed"}, {name: "alices", token: "user:alice"}, {name: "working", meta: undeclared}} {
 		r.method = "tasks/get"
@@ -78,7 +78,7 @@ func acquaint(t testing.TB, handler http.Handler, runner *fakeRunner) {
 	runner.takeCalls()
 }
 
-func (l *laned) post(req *http.Request) *httptest.ResponseRecorder {
+func (l *fastEndpoint) post(req *http.Request) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
 	l.handler.ServeHTTP(recorder, req)
 	return recorder
@@ -88,24 +88,24 @@ func poll(id, meta string) *http.Request {
 	return request{method: "tasks/get", name: id, meta: meta}.http(context.Background(), "http://localhost/")
 }
 
-// answered says all of an answer that a client sees.
+// answered returns all of an answer that a client sees.
 func answered(r *httptest.ResponseRecorder) string {
 	return fmt.Sprintf("%d %v\n%s", r.Code, r.Header(), r.Body)
 }
 
-// lanes are two endpoints of the same tasks, one of which leaves polls to the SDK.
-type lanes struct{ ours, sdks *laned }
+// twoEndpoints have the same tasks. One of them leaves polls to the SDK.
+type twoEndpoints struct{ ours, sdks *fastEndpoint }
 
-func newLanes(t testing.TB, options mcp.StreamableHTTPOptions) *lanes {
-	return &lanes{
-		newLaned(t, nil, &mcpserver.HandlerOptions{StreamableHTTP: options}).acquaint(),
-		newLaned(t, nil, &mcpserver.HandlerOptions{StreamableHTTP: options, PollsThroughSDK: true}).acquaint(),
+func newTwoEndpoints(t testing.TB, options mcp.StreamableHTTPOptions) *twoEndpoints {
+	return &twoEndpoints{
+		newFastEndpoint(t, nil, &mcpserver.HandlerOptions{StreamableHTTP: options}).warmUp(),
+		newFastEndpoint(t, nil, &mcpserver.HandlerOptions{StreamableHTTP: options, PollsThroughSDK: true}).warmUp(),
 	}
 }
 
-// same sends what make makes to both, and fails the test where they do not answer it
-// with the same. It reports whether the lane was taken.
-func (l *lanes) same(t testing.TB, what string, make func() *http.Request) bool {
+// same sends the request of newRequest to both, and fails the test if their answers differ.
+// It reports whether the fast path answered.
+func (l *twoEndpoints) same(t testing.TB, what string, make func() *http.Request) bool {
 	t.Helper()
 	got, want := answered(l.ours.post(make())), answered(l.sdks.post(make()))
 	if got != want {
@@ -117,19 +117,18 @@ func (l *lanes) same(t testing.TB, what string, make func() *http.Request) bool 
 	return l.ours.sdk.requests() < l.sdks.sdk.requests()
 }
 
-// What a client may send in another way than others do is answered as by the SDK,
-// whether the lane takes it or leaves it.
-func TestLaneIsTheSDKs(t *testing.T) {
+// An unusual request is answered as by the SDK, whether the fast path answers it or not.
+func TestFastPathAnswersAsTheSDK(t *testing.T) {
 	t.Parallel()
 	protection := http.NewCrossOriginProtection()
 	for _, options := range []mcp.StreamableHTTPOptions{
 		{}, {JSONResponse: true}, {DisableLocalhostProtection: true}, {CrossOriginProtection: protection}, //nolint:staticcheck // programs may have it
 	} {
-		l := newLanes(t, options)
+		l := newTwoEndpoints(t, options)
 		protected := !options.DisableLocalhostProtection
 		for _, test := range []struct {
 			name  string
-			taken bool // by the lane
+			taken bool // by the fast path
 			alter func(*http.Request)
 		}{
 			{"an ordinary one", true, func(*http.Request) {}},
@@ -172,24 +171,24 @@ func TestLaneIsTheSDKs(t *testing.T) {
 					test.alter(req)
 					return req
 				}); taken != test.taken {
-					t.Errorf("%s: the lane was taken: %t", test.name, taken)
+					t.Errorf("%s: the fast path answered: %t", test.name, taken)
 				}
 			}
 		}
 	}
 }
 
-// local is the request as it comes over a connection of this machine's own.
+// local returns the request as it arrives over a loopback connection.
 func local(req *http.Request, host string) *http.Request {
 	req = req.WithContext(context.WithValue(req.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}))
 	req.Host = host
 	return req
 }
 
-// So are bodies.
-func TestLaneReadsAsTheSDKDoes(t *testing.T) {
+// The same holds for bodies.
+func TestFastPathReadsAsTheSDKDoes(t *testing.T) {
 	t.Parallel()
-	l := newLanes(t, mcp.StreamableHTTPOptions{})
+	l := newTwoEndpoints(t, mcp.StreamableHTTPOptions{})
 	inMeta := func(members string) string { return strings.TrimSuffix(declared, "}") + "," + members + "}" }
 	params := func(members string) string {
 		return `{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{` + members + `}}`
@@ -240,16 +239,16 @@ func TestLaneReadsAsTheSDKDoes(t *testing.T) {
 				req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), -1
 				return req
 			}); got != taken {
-				t.Errorf("%s: the lane was taken: %t", body, got)
+				t.Errorf("%s: the fast path answered: %t", body, got)
 			}
 		}
 	}
 }
 
-// A client that the lane has not seen is shown to the SDK once.
-func TestLaneOpensForEachClient(t *testing.T) {
+// A client that is new to the fast path goes through the SDK once.
+func TestFastPathOpensForEachClient(t *testing.T) {
 	t.Parallel()
-	l := newLaned(t, nil, nil)
+	l := newFastEndpoint(t, nil, nil)
 	another := strings.Replace(declared, `"client"`, `"another"`, 1)
 	unnamed := `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
 	for _, test := range []struct {
@@ -274,7 +273,7 @@ func TestLaneOpensForEachClient(t *testing.T) {
 		}
 	}
 
-	// There is an end to what is remembered.
+	// The number of clients that are remembered is limited.
 	for i := range 300 {
 		l.post(poll("working", strings.Replace(declared, `"client"`, fmt.Sprintf(`"client %d"`, i), 1)))
 	}

@@ -17,9 +17,9 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// The program's middleware sees each poll, if it is there when tools are mounted or the
-// lane is closed.
-func TestLaneAndMiddleware(t *testing.T) {
+// The program's middleware sees each poll if it is there when tools are mounted, or if
+// PollsThroughSDK is set.
+func TestFastPathAndMiddleware(t *testing.T) {
 	t.Parallel()
 	for name, middleware := range map[string]int{"before Mount": 1, "after Mount": 2} {
 		var seen atomic.Int64
@@ -29,14 +29,14 @@ func TestLaneAndMiddleware(t *testing.T) {
 				return next(ctx, method, req)
 			}
 		}
-		var l *laned
+		var l *fastEndpoint
 		if middleware == 1 {
-			l = newLaned(t, nil, nil, count)
+			l = newFastEndpoint(t, nil, nil, count)
 		} else {
-			l = newLaned(t, nil, &mcpserver.HandlerOptions{PollsThroughSDK: true})
+			l = newFastEndpoint(t, nil, &mcpserver.HandlerOptions{PollsThroughSDK: true})
 			l.server.AddReceivingMiddleware(count)
 		}
-		l.acquaint()
+		l.warmUp()
 		seen.Store(0)
 		for range 3 {
 			l.post(poll("working", declared))
@@ -47,12 +47,12 @@ func TestLaneAndMiddleware(t *testing.T) {
 	}
 }
 
-// The lane's polls are their owners', whatever there is between.
-func TestLaneOwners(t *testing.T) {
+// The fast path finds the owner of each poll, whatever handler stands before it.
+func TestFastPathOwners(t *testing.T) {
 	t.Parallel()
-	l := newLaned(t, nil, nil)
+	l := newFastEndpoint(t, nil, nil)
 	l.handler = owned(l.handler)
-	l.acquaint()
+	l.warmUp()
 	for _, test := range []struct{ token, id, want string }{
 		{"user:alice", "alices", `"taskId":"alices"`},
 		{"user:bob", "bobs", `"taskId":"bobs"`},
@@ -76,7 +76,7 @@ func TestLaneOwners(t *testing.T) {
 	}
 }
 
-// owned has those who bring a token be who it says.
+// owned verifies the tokens of requests that have one.
 func owned(handler http.Handler) http.Handler {
 	verified := auth.RequireBearerToken(verify, nil)(handler)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -88,18 +88,21 @@ func owned(handler http.Handler) http.Handler {
 	})
 }
 
-// Options.Owner gets what it gets from the SDK, and a session that bears to be asked.
-func TestLaneOwnerOption(t *testing.T) {
+// Options.Owner gets what it gets from the SDK, and a session whose methods can be called.
+func TestFastPathOwnerOption(t *testing.T) {
 	t.Parallel()
 	sessions := make(map[mcp.Session]int)
 	var said, logged string
 	log := new(log)
-	l := newLaned(t, &mcpserver.Options{
+	l := newFastEndpoint(t, &mcpserver.Options{
 		Logger: log.logger(),
 		Owner: func(_ context.Context, req mcp.Request) (mcptasks.Owner, error) {
 			extra := req.GetExtra()
 			extra.CloseSSEStream(mcp.CloseSSEStreamArgs{})
 			sessions[req.GetSession()]++
+			if extra.Header.Get("X-Owner") == "curious" {
+				useSession(req.GetSession().(*mcp.ServerSession))
+			}
 			versioned := req.(interface {
 				ProtocolVersion() string
 				ClientInfo() *mcp.Implementation
@@ -148,16 +151,35 @@ func TestLaneOwnerOption(t *testing.T) {
 		l.post(as("panic"))
 	}()
 	wantCalls(t, l.runner)
-	if len(sessions) != 4 || l.sdk.requests() != 0 {
-		t.Errorf("there were %d sessions for 4 requests", len(sessions))
+	if r := l.post(as("curious")); !strings.Contains(r.Body.String(), "task not found") {
+		t.Errorf("the curious got %s", answered(r))
+	}
+	if asked := l.sdk.requests(); len(sessions) != 5 || asked != 0 {
+		t.Errorf("there were %d sessions for 5 requests, and %d requests went through the SDK", len(sessions), asked)
 	}
 }
 
-// What the runner fails with is told as the SDK tells it.
-func TestLaneErrors(t *testing.T) {
+// useSession calls what a session can do. A session that has no client answers with an
+// error, or with nothing; it neither panics nor blocks.
+func useSession(session *mcp.ServerSession) {
+	ctx := context.Background()
+	_, _ = session.ID(), session.InitializeParams()
+	_ = session.Ping(ctx, nil)
+	_, _ = session.ListRoots(ctx, nil)                                                                             //nolint:staticcheck // 2025-11-25 has it
+	_, _ = session.CreateMessage(ctx, &mcp.CreateMessageParams{})                                                  //nolint:staticcheck // 2025-11-25 has it
+	_, _ = session.CreateMessageWithTools(ctx, &mcp.CreateMessageWithToolsParams{})                                //nolint:staticcheck // 2025-11-25 has it
+	_, _ = session.Elicit(ctx, &mcp.ElicitParams{Message: "?", RequestedSchema: map[string]any{"type": "object"}}) // needs a capability
+	_ = session.Log(ctx, &mcp.LoggingMessageParams{Level: "error", Data: "x"})
+	_ = session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ProgressToken: 1})
+	_ = session.Close()
+	_ = session.Wait()
+}
+
+// A runner's error is answered as by the SDK.
+func TestFastPathErrors(t *testing.T) {
 	t.Parallel()
 	for _, options := range []mcp.StreamableHTTPOptions{{}, {JSONResponse: true}} {
-		l := newLanes(t, options)
+		l := newTwoEndpoints(t, options)
 		for _, err := range []error{
 			errSecret, context.Canceled, mcptasks.ErrNotFound, mcptasks.ErrLimit,
 			&mcptasks.Error{Op: "get", Err: fmt.Errorf("%w: <\u2028\x00\"", mcptasks.ErrInvalid), Hint: "hunter2"},
@@ -165,7 +187,7 @@ func TestLaneErrors(t *testing.T) {
 		} {
 			l.ours.runner.fail, l.sdks.runner.fail = err, err
 			if !l.same(t, err.Error(), func() *http.Request { return poll("working", declared) }) {
-				t.Errorf("%v: the lane was not taken", err)
+				t.Errorf("%v: the fast path did not answer", err)
 			}
 			if r := l.ours.post(poll("working", declared)); strings.Contains(r.Body.String(), "hunter2") {
 				t.Errorf("%v is told as %s", err, r.Body)
@@ -176,17 +198,17 @@ func TestLaneErrors(t *testing.T) {
 	}
 }
 
-// getServer is asked for each poll, once, and may say that there is none.
-func TestLaneAsksForTheServer(t *testing.T) {
+// getServer is called once for each poll, and may return nil.
+func TestFastPathAsksForTheServer(t *testing.T) {
 	t.Parallel()
-	l := newLaned(t, nil, nil).acquaint()
+	l := newFastEndpoint(t, nil, nil).warmUp()
 	bare, _ := newLoggedServer()
 	asked := 0
 	for name, test := range map[string]struct {
 		server *mcp.Server
 		want   int
 	}{
-		"a server in the lane": {l.server, http.StatusOK}, "none": {nil, http.StatusBadRequest}, "one without tasks": {bare, http.StatusNotFound},
+		"a server with tasks": {l.server, http.StatusOK}, "none": {nil, http.StatusBadRequest}, "one without tasks": {bare, http.StatusNotFound},
 	} {
 		handler := mcpserver.NewHandler(func(req *http.Request) *mcp.Server {
 			if asked++; req.Header.Get("Mcp-Name") != "working" {
@@ -208,8 +230,8 @@ func TestLaneAsksForTheServer(t *testing.T) {
 	}
 }
 
-// A server of which the SDK was told that it does not have the version has no lane.
-func TestLaneKnowsTheServersVersions(t *testing.T) {
+// A server that does not have the protocol version has no fast path.
+func TestFastPathKnowsTheServersVersions(t *testing.T) {
 	t.Parallel()
 	runner := newFakeRunner()
 	fixtureTasks(runner)

@@ -15,18 +15,18 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// Whatever a task may hold, the lane's answer is the SDK's to the byte.
-func TestLaneSaysWhatTheSDKSays(t *testing.T) {
+// Whatever a task holds, the fast path's answer is the SDK's to the byte.
+func TestFastPathSaysWhatTheSDKSays(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	for _, options := range []mcp.StreamableHTTPOptions{{}, {JSONResponse: true}} {
-		l := newLanes(t, options)
+		l := newTwoEndpoints(t, options)
 		r := &anything{rand.New(rand.NewPCG(seed, 1))}
 		for i := range 300 {
 			task := r.task()
 			l.put(task)
 			if !l.same(t, fmt.Sprintf("seed %d, task %d, %+v", seed, i, task), func() *http.Request { return poll(task.ID, declared) }) {
-				t.Errorf("seed %d, task %d: the lane was not taken", seed, i)
+				t.Errorf("seed %d, task %d: the fast path did not answer", seed, i)
 			}
 			if t.Failed() {
 				return
@@ -35,17 +35,17 @@ func TestLaneSaysWhatTheSDKSays(t *testing.T) {
 	}
 }
 
-// put has both know the task as it is.
-func (l *lanes) put(task mcptasks.Task) {
-	for _, lane := range []*laned{l.ours, l.sdks} {
-		lane.runner.tasks[task.ID] = clone(&task)
+// put gives both runners the task.
+func (l *twoEndpoints) put(task mcptasks.Task) {
+	for _, fast := range []*fastEndpoint{l.ours, l.sdks} {
+		fast.runner.tasks[task.ID] = clone(&task)
 	}
 }
 
-// Results that are kept in another spelling than the SDK's, and those that cannot be sent.
-func TestLaneSendsResultsAsTheSDKDoes(t *testing.T) {
+// Stored results that the SDK would spell differently, and those that cannot be sent.
+func TestFastPathSendsResultsAsTheSDKDoes(t *testing.T) {
 	t.Parallel()
-	l := newLanes(t, mcp.StreamableHTTPOptions{})
+	l := newTwoEndpoints(t, mcp.StreamableHTTPOptions{})
 	for _, result := range []string{
 		`{}`, `{ }`, " {\n}\t", `{"content":[]}`, `{ "content" : [ ] , "a":[1 , 2] }`, `{"a":" b  c "}`, `[]`, ` [ 1 ] `, `7`, `"s"`, `null`, `true`,
 		`{"a":"<b>&amp;` + "\u2028\u2029\x7f" + `\u2028\u0000\/\ud800"}`, `{"a":1.0,"b":1E+5,"c":-0,"d":9007199254740993,"e":1e999}`,
@@ -55,14 +55,14 @@ func TestLaneSendsResultsAsTheSDKDoes(t *testing.T) {
 	} {
 		l.put(mcptasks.Task{ID: "kept", Status: mcptasks.StatusCompleted, Outcome: &mcptasks.Outcome{Result: json.RawMessage(result)}})
 		if !l.same(t, result, func() *http.Request { return poll("kept", declared) }) {
-			t.Errorf("%s: the lane was not taken", result)
+			t.Errorf("%s: the fast path did not answer", result)
 		}
 	}
 	l.put(mcptasks.Task{ID: "kept", Status: mcptasks.StatusCompleted, Outcome: &mcptasks.Outcome{}})
 	l.same(t, "no result", func() *http.Request { return poll("kept", declared) })
 }
 
-// anything makes tasks that may be, if not such as anybody has seen.
+// anything generates valid tasks, however unusual.
 type anything struct{ *rand.Rand }
 
 func (r *anything) task() mcptasks.Task {
@@ -129,7 +129,7 @@ func (r *anything) joined(begin, end string, part func() string) string {
 	return begin + strings.Join(parts, ",") + r.space() + end
 }
 
-// space is mostly none, as in what the SDK stores.
+// space is mostly empty, as in what the SDK stores.
 func (r *anything) space() string {
 	if r.IntN(40) > 0 {
 		return ""

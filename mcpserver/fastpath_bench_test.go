@@ -15,8 +15,8 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// BenchmarkPoll is a poll of a completed task, in the lane and through the SDK, beside a
-// call of the plainest tool there is. The database is a map, and the wire is memory.
+// BenchmarkPoll polls a completed task, on the fast path and through the SDK, and calls the
+// simplest tool for comparison. The database is a map, and there is no network.
 func BenchmarkPoll(b *testing.B) {
 	runner := newFakeRunner()
 	said := strings.Repeat("High water at dawn. ", 10)
@@ -37,7 +37,7 @@ func BenchmarkPoll(b *testing.B) {
 		name       string
 		request    request
 		throughSDK bool
-	}{{"lane", poll, false}, {"sdk", poll, true}, {"echo", echo, false}} {
+	}{{"fast", poll, false}, {"sdk", poll, true}, {"echo", echo, false}} {
 		b.Run(bench.name, func(b *testing.B) {
 			handler := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, &mcpserver.HandlerOptions{PollsThroughSDK: bench.throughSDK})
 			sent := bench.request.http(b.Context(), "http://localhost/")
@@ -63,7 +63,7 @@ func BenchmarkPoll(b *testing.B) {
 	}
 }
 
-// quietRunner does not keep what it was asked.
+// quietRunner does not record its calls.
 type quietRunner struct{ *fakeRunner }
 
 func (q quietRunner) Get(_ context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error) {
