@@ -1,7 +1,7 @@
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo split run conformance interop chaos compat bench compare bench-once lint fmt
+.PHONY: help test demo split run conformance interop chaos compat bench compare bench-once release-check lint fmt
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ compare: ## compare CPU time an operation with another checkout (AGAINST=directo
 BENCHTIME = 1x
 bench-once: ## run the Go benchmarks once (BENCHTIME=500x for figures)
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/... ./store/... ./mcpserver
+
+release-check: ## check what a release must not break: tidy, licences, doc comments, API since the last tag
+	go run ./internal/proof/release
 
 lint: ## check the code, its imports and its format
 	$(GOLANGCI) run
