@@ -7,8 +7,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// Whatever Check takes, a handler can be given, and what it is given has one of
-// the actions and matches the schema.
+// A handler can read whatever Check accepts. What it reads has one of the actions, and
+// matches the schema.
 func FuzzCheck(f *testing.F) {
 	schemas := []string{`null`, sizeSchema, `{"type":"object","properties":{"a":{"enum":["x",null,1.5]},"b":{"type":"array","items":{"pattern":"^.$"},"uniqueItems":true}},"additionalProperties":false}`}
 	for i := range schemas {
@@ -49,7 +49,7 @@ func FuzzCheck(f *testing.F) {
 				}
 				continue
 			}
-			// What the handler was given is an answer, too.
+			// What the handler read is an answer, too.
 			again, err := json.Marshal(answers[key])
 			if err != nil {
 				t.Fatal(err)

@@ -37,7 +37,7 @@ const (
 	verse      = `{"role":"assistant","model":"m","content":{"type":"text","text":"a verse"}}`
 )
 
-// runAfter is the run that follows: it has what the journal holds.
+// runAfter returns the next run: it finds what the journal has recorded.
 func runAfter(journal *memory) *mcptasks.Run {
 	return mcptasks.NewRun(toolcall.Call{TaskID: "t1", Attempt: 1, Questions: maps.Clone(journal.questions), Journal: journal})
 }
@@ -72,7 +72,7 @@ func (m *memory) open() []string {
 	return open
 }
 
-// wantPermanent expects an error that no further attempt would mend.
+// wantPermanent expects an error that is not retried.
 func wantPermanent(t *testing.T, err error, words ...string) {
 	t.Helper()
 	verdict := verdictOf(t, nil, func(context.Context, *mcptasks.Run, nothing) (*mcp.CallToolResult, any, error) {
@@ -104,7 +104,7 @@ func TestElicitParks(t *testing.T) {
 		t.Errorf("the client is sent %s (%v)", question.Params, err)
 	}
 
-	// Run again without an answer, it waits on.
+	// It waits again if it runs again without an answer.
 	if _, err = runAfter(journal).Elicit(t.Context(), "size", elicit("Which size?", sizeSchema)); !errors.Is(err, mcptasks.ErrParked) {
 		t.Errorf("asked again: %v, want ErrParked", err)
 	}
@@ -124,7 +124,7 @@ func TestElicitReturnsTheAnswer(t *testing.T) {
 			_, _ = runAfter(journal).Elicit(t.Context(), "size", elicit("Which size?", sizeSchema))
 			journal.answer(t, "size", answer.response)
 			run := runAfter(journal)
-			for range 2 { // also when the same run asks twice
+			for range 2 { // the same run may ask twice
 				result, err := run.Elicit(t.Context(), "size", elicit("Which size?", sizeSchema))
 				if err != nil || result.Action != answer.action || result.Content["size"] != answer.size {
 					t.Errorf("got %+v, %v", result, err)
@@ -212,7 +212,7 @@ func TestAskNothing(t *testing.T) {
 	}
 }
 
-// An answer is what was asked for, whatever other members its sender adds.
+// The question decides the type of the answer, whatever members the client adds.
 func TestAnswersAreReadByTheirQuestion(t *testing.T) {
 	questions := mcp.InputRequestMap{"size": elicit("Which size?", ""), "poem": sample("A verse.")}
 	journal := &memory{}
@@ -231,8 +231,8 @@ func TestAnswersAreReadByTheirQuestion(t *testing.T) {
 	}
 }
 
-// A key is one question for the task's whole life: another kind of question under
-// it is a mistake of the program's, other words are not.
+// A key is one question for the task's whole life. Another method or schema under it is a
+// mistake in the program. Another message is not.
 func TestAskedAgain(t *testing.T) {
 	const otherSchema = `{"type":"object","properties":{"size":{"type":"string"}}}`
 	tests := map[string]struct {
@@ -266,7 +266,7 @@ func TestAskedAgain(t *testing.T) {
 				if test.refused {
 					wantPermanent(t, err, `"size"`, "another method or schema")
 					if journal.parks != 1 {
-						t.Error("it was asked all the same")
+						t.Error("it was asked")
 					}
 				} else if !errors.Is(err, want) {
 					t.Errorf("got %v, want %v", err, want)
@@ -279,7 +279,7 @@ func TestAskedAgain(t *testing.T) {
 	}
 }
 
-// Where neither has a schema, the method alone tells them apart.
+// Without schemas only the method differs.
 func TestAskedAgainByAnotherMethod(t *testing.T) {
 	journal := &memory{}
 	_, _ = runAfter(journal).Elicit(t.Context(), "q", elicit("?", ""))
@@ -362,7 +362,7 @@ func TestUnanswered(t *testing.T) {
 		t.Errorf("parked %d times, want 2", journal.parks)
 	}
 
-	// It is not the end of the task, and not an error for good either.
+	// The task does not end with it, and it is not permanent.
 	verdict := verdictOf(t, nil, func(context.Context, *mcptasks.Run, nothing) (*mcp.CallToolResult, any, error) { return nil, nil, err })
 	if !verdict.Retry {
 		t.Errorf("verdict %+v", verdict)
@@ -389,7 +389,8 @@ func TestAskInARunThatLostItsTask(t *testing.T) {
 	}
 }
 
-// What is stored has been checked. If it still cannot be read, no attempt mends it.
+// Answers are checked before they are stored. One that still cannot be read is a permanent
+// error.
 func TestStoredAnswerThatCannotBeRead(t *testing.T) {
 	journal := &memory{}
 	_, _ = runAfter(journal).Ask(t.Context(), mcp.InputRequestMap{"size": elicit("?", ""), "poem": sample("?")})
@@ -415,6 +416,6 @@ func TestToolThatForbidsTasksCannotAsk(t *testing.T) {
 	answer := fmt.Sprint(dial(t, server).call(t, "report", ``))
 	wantPermanent(t, asked, "cannot ask")
 	if !strings.Contains(answer, "cannot ask") {
-		t.Errorf("the client is told %s", answer)
+		t.Errorf("the client reads %s", answer)
 	}
 }

@@ -21,14 +21,14 @@ import (
 type shape struct {
 	name      string
 	arguments string
-	want      string // a part of the answer, so that two wrong ones are not equal
+	want      string // a part of the answer: without it two wrong answers would be equal
 
 	inline  func(*mcp.Server)
 	durable func(*mcptasks.Tools)
 }
 
-// newShape registers one body as a plain go-sdk tool and as a durable one. A
-// permanent shape's durable handler wraps its error in Permanent.
+// newShape returns a shape that registers the body as a plain go-sdk tool and as a durable
+// one. If permanent, the durable handler wraps its error in Permanent.
 func newShape[In, Out any](name, arguments, want string, permanent bool, tool *mcp.Tool, body func(In) (*mcp.CallToolResult, Out, error)) shape {
 	named := mcp.Tool{}
 	if tool != nil {
@@ -61,12 +61,12 @@ type page struct {
 	Tags  []string `json:"tags"`
 }
 
-// refusing is an output whose JSON is a JSON-RPC error.
+// refusing is an output that cannot be encoded: its error is a JSON-RPC error.
 type refusing struct{ err error }
 
 func (r refusing) MarshalJSON() ([]byte, error) { return nil, r.err }
 
-// made is a result made afresh for each call: the SDK adds to what it is given.
+// made returns a new result for each call, since the SDK adds to the result that it gets.
 type made func() *mcp.CallToolResult
 
 // texts returns a body without structured output.
@@ -167,7 +167,7 @@ func shapes() []shape {
 	}
 }
 
-// A durable answer is the JSON of an inline one, as a client of the wire sees it.
+// A durable answer has the JSON that a client of the inline tool reads.
 func TestDurableAnswersAreInlineAnswers(t *testing.T) {
 	reference := mcp.NewServer(&mcp.Implementation{Name: "reference"}, nil)
 	mounted := mcp.NewServer(&mcp.Implementation{Name: "mounted"}, nil)
@@ -207,7 +207,7 @@ func TestDurableAnswersAreInlineAnswers(t *testing.T) {
 	}
 }
 
-// answer is a response's result or error, without what belongs to the response.
+// answer is the result or error of a response, without resultType and serverInfo.
 type answer struct {
 	text  string
 	value any
@@ -243,7 +243,7 @@ func (a answer) equal(t *testing.T, how string, got answer) {
 	}
 }
 
-// client is a go-sdk client that shows the responses as they came.
+// client is a go-sdk client that also returns the responses as they are on the wire.
 type client struct {
 	session *mcp.ClientSession
 	wire    *tap
@@ -280,7 +280,7 @@ func (c *client) call(t *testing.T, tool, arguments string) answer {
 	if arguments != "" {
 		params.Arguments = json.RawMessage(arguments)
 	}
-	_, _ = c.session.CallTool(t.Context(), params) // the wire has the answer, an error too
+	_, _ = c.session.CallTool(t.Context(), params) // the wire has the error, too
 	response := <-c.wire.responses
 	var wireError *jsonrpc.Error
 	if response.Error != nil && !errors.As(response.Error, &wireError) {
@@ -289,7 +289,7 @@ func (c *client) call(t *testing.T, tool, arguments string) answer {
 	return newAnswer(t, response.Result, wireError)
 }
 
-// tap is a transport that copies the responses it reads.
+// tap is a transport that copies the responses that it reads.
 type tap struct {
 	mcp.Transport
 	mcp.Connection
@@ -302,7 +302,8 @@ func (p *tap) Connect(ctx context.Context) (mcp.Connection, error) {
 	return tapped{p}, err
 }
 
-// tapped is the tap as a connection: one type cannot be both.
+// tapped is a tap as a connection: both have a Close and differ in it, so that one type
+// cannot be both.
 type tapped struct{ *tap }
 
 func (p tapped) Read(ctx context.Context) (jsonrpc.Message, error) {

@@ -10,8 +10,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/question"
 )
 
-// memory is a journal in memory. Its error, if set, refuses every step and
-// question.
+// memory is a journal in memory. With an error it rejects all steps and questions.
 type memory struct {
 	mu        sync.Mutex
 	steps     map[string]json.RawMessage

@@ -35,7 +35,7 @@ func verdictOf[In, Out any](t *testing.T, steps map[string]json.RawMessage, hand
 	return caller.Call(t.Context(), toolcall.Call{TaskID: "t1", Attempt: 1, Tool: "report", Steps: steps, Journal: &memory{}})
 }
 
-// never is a step's work that must not be done.
+// never returns a step's function that must not be called.
 func never[T any](t *testing.T) func(context.Context) (T, error) {
 	return func(context.Context) (T, error) {
 		t.Error("the step's function was run")
@@ -68,8 +68,8 @@ func TestStepIsRunOnceInARun(t *testing.T) {
 	}
 }
 
-// What a later run would get is what the first run gets: hidden fields are gone,
-// an integer in an any is a float64.
+// The first run gets what later runs get: unexported fields are lost, and an integer in an
+// any is a float64.
 func TestStepGoesThroughJSONOnTheFirstRun(t *testing.T) {
 	type draft struct {
 		Title  string
@@ -96,7 +96,7 @@ func TestStepGoesThroughJSONOnTheFirstRun(t *testing.T) {
 
 func TestStepReturnsWhatTheJournalHolds(t *testing.T) {
 	journal := &memory{steps: map[string]json.RawMessage{"draw": json.RawMessage("1")}}
-	run := newRun(nil, journal) // loaded before the other run recorded
+	run := newRun(nil, journal) // begun before the other run recorded the step
 	got, err := mcptasks.Step(t.Context(), run, "draw", func(context.Context) (int, error) { return 2, nil })
 	if err != nil || got != 1 {
 		t.Errorf("got %d, %v: want the result recorded first", got, err)
@@ -135,7 +135,7 @@ func TestStepReturnsTheCauseOfAnEndedContext(t *testing.T) {
 
 func TestStepOfARunThatLostItsTask(t *testing.T) {
 	run := newRun(nil, &memory{err: mcptasks.ErrSuperseded})
-	for range 2 { // what was refused is not remembered either
+	for range 2 { // the run does not keep a rejected result
 		_, err := mcptasks.Step(t.Context(), run, "fetch", func(context.Context) (int, error) { return 1, nil })
 		if !errors.Is(err, mcptasks.ErrSuperseded) || !strings.Contains(err.Error(), `"fetch"`) {
 			t.Errorf("got %v, want ErrSuperseded with the step's key", err)
@@ -149,8 +149,8 @@ func TestStepNeedsAKey(t *testing.T) {
 	}
 }
 
-// These mistakes do not go away by trying again: the task ends whatever attempts
-// are left.
+// Another attempt would make the same mistake again: the task ends, whatever attempts are
+// left.
 func TestStepMistakesArePermanent(t *testing.T) {
 	recorded := map[string]json.RawMessage{"fetch": json.RawMessage(`"three"`)}
 	tests := map[string]struct {
@@ -178,7 +178,7 @@ func TestStepMistakesArePermanent(t *testing.T) {
 	}
 }
 
-// Both run, and both return the first result recorded.
+// All functions run, and all steps return the result that was recorded first.
 func TestConcurrentStepsOfOneKey(t *testing.T) {
 	const steps = 8
 	run := newRun(nil, &memory{})

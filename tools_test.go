@@ -98,7 +98,7 @@ func TestAddToolPanics(t *testing.T) {
 				}
 			}
 			if _, ok := tools.Get("report"); ok && test.name != "name taken" {
-				t.Error("the tool was added all the same")
+				t.Error("the tool was added")
 			}
 			// A program that recovers can go on with the other tools.
 			mcptasks.AddTool(tools, named("other"), idle[nothing, any], nil)
@@ -166,8 +166,7 @@ func TestDefaultBackoff(t *testing.T) {
 	}
 }
 
-// The tool that AddTool was given is the tool, whatever the program does with
-// the struct afterwards.
+// AddTool keeps the tool as it is: the program may change the struct afterwards.
 func TestMountAfterTheToolWasChanged(t *testing.T) {
 	tools := mcptasks.NewTools()
 	tool := &mcp.Tool{Name: "report", Description: "Writes."}

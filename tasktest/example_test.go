@@ -125,3 +125,54 @@ func Example_question() {
 	// completed map[printed:60]
 	// nobody approved it
 }
+
+// A step whose node dies before its result is recorded is done again. Give the other
+// side a key, so that it notices: the task's id and the step's name are the same in every
+// run.
+func ExampleTask_KillDuring() {
+	t := new(testing.T) // your test's
+
+	tools := mcptasks.NewTools()
+	mcptasks.AddTool(tools, &mcp.Tool{Name: "pay"}, func(ctx context.Context, run *mcptasks.Run, _ struct{}) (*mcp.CallToolResult, any, error) {
+		_, err := mcptasks.Step(ctx, run, "pay", func(context.Context) (bool, error) {
+			fmt.Println("paying with key", run.TaskID()+"/pay")
+			return true, nil
+		})
+		return nil, nil, err
+	}, nil)
+
+	task := tasktest.New(t, tools).Task("pay", nil)
+	task.KillDuring("pay")
+	task.Run()
+	task.Run()
+	fmt.Println(task.Status(), "after", task.StepRuns("pay"), "runs of the step")
+	// Output:
+	// paying with key task-1/pay
+	// paying with key task-1/pay
+	// completed after 2 runs of the step
+}
+
+// The context of a cancelled task's handler ends. Work that has begun can be undone.
+func ExampleTask_CancelAfter() {
+	t := new(testing.T) // your test's
+
+	tools := mcptasks.NewTools()
+	mcptasks.AddTool(tools, &mcp.Tool{Name: "rent"}, func(ctx context.Context, run *mcptasks.Run, _ struct{}) (*mcp.CallToolResult, any, error) {
+		_, err := mcptasks.Step(ctx, run, "rent", func(context.Context) (string, error) { return "machine-1", nil })
+		if err == nil {
+			<-ctx.Done() // long work
+		}
+		if errors.Is(context.Cause(ctx), mcptasks.ErrCancelled) {
+			fmt.Println("returning the machine")
+		}
+		return nil, nil, context.Cause(ctx)
+	}, nil)
+
+	task := tasktest.New(t, tools).Task("rent", nil)
+	task.CancelAfter("rent")
+	end := task.Run()
+	fmt.Println(task.Status(), "-", end.Cause)
+	// Output:
+	// returning the machine
+	// cancelled - task was cancelled
+}

@@ -70,7 +70,7 @@ func wantCause(t *testing.T, end tasktest.End, want error) {
 	}
 }
 
-// fakeTB records what would have failed a test.
+// fakeTB records the failures of a test.
 type fakeTB struct {
 	mu      sync.Mutex
 	said    []string
@@ -92,7 +92,7 @@ func (f *fakeTB) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// wantFailure runs a test with a fake T and expects it to fail with the words.
+// wantFailure runs a test with a fakeTB and expects that it fails once, with the words.
 func wantFailure(t *testing.T, words string, test func(tb tasktest.TB)) {
 	t.Helper()
 	fake := &fakeTB{}

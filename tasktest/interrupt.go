@@ -7,31 +7,31 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// ErrKilled is the cause with which the context of a killed run ends, and the
-// error of its steps from then on. No handler meets it outside a test: there,
-// its process is gone.
+// ErrKilled is the cause with which the context of a killed run ends, and the error of its
+// steps from then on. A handler gets it in tests only: a handler in a killed process gets
+// nothing.
 var ErrKilled = errors.New("tasktest: the process was killed")
 
-// Kill has the process of the run in progress die now: the run's context ends
-// with [ErrKilled], and nothing it still does counts, neither steps nor progress
-// nor what it returns. What was recorded before stays, and no attempt is used.
-// Call it from within the tool, or from another goroutine.
+// Kill does to the run in progress what the death of its process does. The run's context
+// ends with [ErrKilled]. Of what the run does from then on nothing is recorded: no step,
+// no progress, no result. What was recorded before stays. No attempt is used. Call Kill
+// from within the tool, or from another goroutine.
 func (t *Task) Kill() {
 	t.worker.tb.Helper()
 	t.interrupt("Kill", func(j *journal) { j.lose(ErrKilled) })
 }
 
-// Shutdown ends the run in progress as a node does that stops and whose grace is
-// over: its context ends with ErrShutdown. A result that the handler still returns
-// is the task's; anything else counts for nothing, and the task runs again.
+// Shutdown does to the run in progress what a node does that stops and whose grace is
+// over. The run's context ends with ErrShutdown. If the handler still returns a result,
+// the task completes with it. Otherwise the task runs again.
 func (t *Task) Shutdown() {
 	t.worker.tb.Helper()
-	t.interrupt("Shutdown", func(j *journal) { j.end(mcptasks.ErrShutdown) })
+	t.interrupt("Shutdown", func(j *journal) { j.cancel(mcptasks.ErrShutdown) })
 }
 
-// Cancel cancels the task, as its client may at any time: a run in progress ends
-// with ErrCancelled and nothing it still does counts. A task that has ended stays
-// as it is.
+// Cancel cancels the task, as its client may at any time. The context of a run in progress
+// ends with ErrCancelled, and what the run still does is not recorded. A task that has
+// ended stays as it is.
 func (t *Task) Cancel() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -61,40 +61,40 @@ func (t *Task) interrupt(name string, act func(*journal)) {
 	}
 }
 
-// KillAfter has the next run's process die right after it has recorded the step
-// of this key, as [Task.Kill] does. The test fails if that run records no such
-// step.
+// KillAfter kills the next run, as [Task.Kill] does, right after it has recorded the step
+// with this key. The test fails if that run does not record the step.
 func (t *Task) KillAfter(key string) {
 	t.worker.tb.Helper()
 	t.intend("KillAfter", key, true, func(j *journal) { j.lose(ErrKilled) })
 }
 
-// KillDuring is [Task.KillAfter] a moment earlier: the work of the step is done
-// and nothing remembers it, so that the next run does it again.
+// KillDuring kills the next run, as [Task.Kill] does, when the function of the step with
+// this key has returned and its result is not recorded yet: the run after that calls the
+// function again. The test fails if that run does not come to the step.
 func (t *Task) KillDuring(key string) {
 	t.worker.tb.Helper()
 	t.intend("KillDuring", key, false, func(j *journal) { j.lose(ErrKilled) })
 }
 
-// ShutdownAfter calls [Task.Shutdown] right after the next run has recorded the
-// step of this key. The test fails if that run records no such step.
+// ShutdownAfter calls [Task.Shutdown] right after the next run has recorded the step with
+// this key. The test fails if that run does not record the step.
 func (t *Task) ShutdownAfter(key string) {
 	t.worker.tb.Helper()
-	t.intend("ShutdownAfter", key, true, func(j *journal) { j.end(mcptasks.ErrShutdown) })
+	t.intend("ShutdownAfter", key, true, func(j *journal) { j.cancel(mcptasks.ErrShutdown) })
 }
 
-// CancelAfter calls [Task.Cancel] right after the next run has recorded the step
-// of this key. The test fails if that run records no such step.
+// CancelAfter calls [Task.Cancel] right after the next run has recorded the step with this
+// key. The test fails if that run does not record the step.
 func (t *Task) CancelAfter(key string) {
 	t.worker.tb.Helper()
 	t.intend("CancelAfter", key, true, func(j *journal) { j.task.cancel() })
 }
 
-// plan is what is to happen to a run when it comes to a step.
+// plan is what happens to a run when it comes to a step.
 type plan struct {
 	name     string
 	key      string
-	recorded bool // after the step is recorded, not before
+	recorded bool // when the step is recorded; otherwise just before
 	act      func(*journal)
 	done     bool
 }
@@ -115,7 +115,7 @@ func (t *Task) setPlan(p *plan) error {
 		return errors.New("the step is recorded already, and no run does it again")
 	}
 	if t.plan != nil {
-		return fmt.Errorf("the next run is already to meet %s", t.plan)
+		return fmt.Errorf("the next run already has the plan %s", t.plan)
 	}
 	t.plan = p
 	return nil

@@ -66,7 +66,7 @@ func TestCancelOfAnEndedTask(t *testing.T) {
 	wantStatus(t, task, mcptasks.StatusCompleted)
 }
 
-// A client that cancels while the killed run winds down cancels the task.
+// A client may cancel the task while the killed run still returns.
 func TestCancelOfAKilledRun(t *testing.T) {
 	var task *tasktest.Task
 	task = newTask(t, nil, func(context.Context, *mcptasks.Run) (*mcp.CallToolResult, error) {
@@ -98,7 +98,7 @@ func TestShutdownUsesNoAttempt(t *testing.T) {
 	}
 }
 
-// The run holds its task until it returns: what it still finishes is kept.
+// After a shutdown the run holds its task until it returns: its results are kept.
 func TestShutdownKeepsWhatIsFinished(t *testing.T) {
 	var task *tasktest.Task
 	task = newTask(t, nil, func(ctx context.Context, run *mcptasks.Run) (*mcp.CallToolResult, error) {
@@ -116,7 +116,7 @@ func TestShutdownKeepsWhatIsFinished(t *testing.T) {
 	wantSteps(t, task, "fetch")
 }
 
-// Whatever a run makes of its shutdown, short of a result, the task runs again.
+// After a shutdown the task runs again, unless the handler returns a result.
 func TestShutdownIsNotTheHandlersDoing(t *testing.T) {
 	ends := map[string]func() (*mcp.CallToolResult, error){
 		"error":          func() (*mcp.CallToolResult, error) { return nil, errors.New("stopped") },
@@ -183,7 +183,7 @@ func TestMistakesFailTheTest(t *testing.T) {
 			task.Run()
 			task.KillAfter("fetch")
 		}},
-		{"two plans", `already to meet KillAfter("fetch")`, func(tb tasktest.TB) {
+		{"two plans", `already has the plan KillAfter("fetch")`, func(tb tasktest.TB) {
 			task := newTask(tb, nil, twoSteps)
 			task.KillAfter("fetch")
 			task.KillDuring("write")

@@ -16,15 +16,15 @@ import (
 	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
-// journal is a run's hold on its task: what the run records goes through it, and
-// nothing does once the hold is lost. The task's mu guards it.
+// journal records what a run does. It stops recording when the run has lost its task. The
+// task's mu guards it.
 type journal struct {
-	task  *Task
-	ctx   context.Context // the run's
-	end   context.CancelCauseFunc
-	timer *time.Timer // of the run's limit
-	plan  *plan
-	lost  error // why nothing more of this run counts
+	task   *Task
+	ctx    context.Context // of the run
+	cancel context.CancelCauseFunc
+	timer  *time.Timer // for the tool's RunTimeout
+	plan   *plan
+	lost   error // why the run has lost its task; nil while it has not
 }
 
 var _ toolcall.Journal = (*journal)(nil)
@@ -45,7 +45,7 @@ func (j *journal) SaveStep(_ context.Context, key string, result json.RawMessage
 	if j.lost != nil {
 		return nil, j.lost
 	}
-	// A shutdown is no reason to lose a step that is done.
+	// After a shutdown the run still holds its task: the step is recorded.
 	if err := wantText("step", key); err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (j *journal) SaveStep(_ context.Context, key string, result json.RawMessage
 	}
 	j.reached(key, true)
 	if errors.Is(j.lost, ErrKilled) {
-		return nil, ErrKilled // a dead process does not go on, not even to its next line
+		return nil, ErrKilled // in a dead process Step does not return
 	}
 	return slices.Clone(j.task.steps[key]), nil
 }
@@ -81,7 +81,7 @@ func (j *journal) Park(_ context.Context, questions map[string]question.Question
 	return context.Cause(j.ctx)
 }
 
-// wantText refuses what a database does not take as text.
+// wantText returns an error if a database would not store the key as text.
 func wantText(what, key string) error {
 	if utf8.ValidString(key) && !strings.ContainsRune(key, 0) {
 		return nil
@@ -89,15 +89,16 @@ func wantText(what, key string) error {
 	return mcptasks.Permanent(fmt.Errorf("%w: the %s's key is not text", mcptasks.ErrInvalid, what))
 }
 
-// lose ends the run and takes its task away from it.
+// lose ends the run's context, and records nothing more of the run.
 func (j *journal) lose(cause error) {
 	if j.lost == nil {
 		j.lost = cause
 	}
-	j.end(cause)
+	j.cancel(cause)
 }
 
-// timeout fails the task at once, whether or not the handler heeds its context.
+// timeout fails the task at once. It does not wait for the handler, which may ignore its
+// context.
 func (j *journal) timeout() {
 	j.task.mu.Lock()
 	defer j.task.mu.Unlock()
@@ -108,7 +109,7 @@ func (j *journal) timeout() {
 	j.lose(mcptasks.ErrRunTimeout)
 }
 
-// reached does what is planned for this point of the run, once.
+// reached carries out the plan if it is for this point of the run, once.
 func (j *journal) reached(key string, recorded bool) {
 	if p := j.plan; p != nil && !p.done && p.key == key && p.recorded == recorded {
 		p.done = true

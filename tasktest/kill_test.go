@@ -13,7 +13,7 @@ import (
 	"github.com/mcptasks/mcptasks/tasktest"
 )
 
-// twoSteps is a tool as it should be: every effect in a step.
+// twoSteps does what a good tool does: it has each effect in a step.
 func twoSteps(ctx context.Context, run *mcptasks.Run) (*mcp.CallToolResult, error) {
 	for i, key := range []string{"fetch", "write"} {
 		run.Progress(float64(i), 2, "")
@@ -89,8 +89,8 @@ func TestKillAfterEachStepInTurn(t *testing.T) {
 	}
 }
 
-// A tool that heeds the errors of its steps does not go on after its death, not
-// even to the line after the step.
+// After its death a tool that returns the errors of its steps does not reach the line
+// after the step.
 func TestKilledRunDoesNotGoOn(t *testing.T) {
 	for name, kill := range map[string]func(*tasktest.Task){
 		"after":  func(task *tasktest.Task) { task.KillAfter("fetch") },
@@ -118,7 +118,7 @@ func TestKilledRunDoesNotGoOn(t *testing.T) {
 	}
 }
 
-// A handler that hears nothing of its death does no harm by going on.
+// A handler that does not notice its death goes on without harm.
 func TestKilledRunCountsForNothing(t *testing.T) {
 	ends := map[string]func(context.Context) (*mcp.CallToolResult, error){
 		"result": func(context.Context) (*mcp.CallToolResult, error) { return text("too late"), nil },
@@ -155,13 +155,13 @@ func TestKilledRunCountsForNothing(t *testing.T) {
 				t.Errorf("progress %v", got)
 			}
 			if task.StepRuns("late") != 1 {
-				t.Errorf("the work of a dead run was done all the same: StepRuns is %d", task.StepRuns("late"))
+				t.Errorf("the work of a dead run counts: StepRuns is %d", task.StepRuns("late"))
 			}
 		})
 	}
 }
 
-// What the package is for: each of these tools works as long as nothing dies.
+// The package finds such bugs: each of these tools works as long as nothing dies.
 func TestUnsafeToolsAreCaught(t *testing.T) {
 	t.Run("effect outside a step", func(t *testing.T) {
 		sent := 0
@@ -209,8 +209,7 @@ func TestUnsafeToolsAreCaught(t *testing.T) {
 	})
 }
 
-// One run, many goroutines: what comes before the death is recorded, what comes
-// after is not.
+// Of concurrent steps, those before the death are recorded, those after it are not.
 func TestKillAmongConcurrentSteps(t *testing.T) {
 	keys := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 	task := newTask(t, nil, func(ctx context.Context, run *mcptasks.Run) (*mcp.CallToolResult, error) {

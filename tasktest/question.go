@@ -11,8 +11,8 @@ import (
 	"github.com/mcptasks/mcptasks/internal/question"
 )
 
-// Questions returns the open questions by their keys, while the task's status is
-// input_required: what a client is shown.
+// Questions returns the open questions by their keys, as a client sees them: there are
+// none unless the task's status is input_required.
 func (t *Task) Questions() map[string]mcptasks.Question {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -33,12 +33,11 @@ func (t *Task) open() map[string]question.Question {
 	return open
 }
 
-// Answer answers the open question of this key, as the client does. The response
-// is anything that encoding/json makes a result of the question's method of: an
-// *mcp.ElicitResult, an *mcp.CreateMessageResult, a json.RawMessage. After the last
-// open question's answer the status is working, and the next Run gets the
-// answers. The test fails if no question of this key is open, and if the response
-// is not an answer to it.
+// Answer answers the open question with this key, as the client does. The response is
+// anything that encoding/json encodes as a result of the question's method: an
+// *mcp.ElicitResult, an *mcp.CreateMessageResult, a json.RawMessage. When no question is
+// open any more, the status is working and the next Run gets the answers. The test fails
+// if no question with this key is open, or if the response is not an answer to it.
 func (t *Task) Answer(key string, response any) {
 	t.worker.tb.Helper()
 	if err := t.answer(key, response); err != nil {
@@ -68,9 +67,9 @@ func (t *Task) answer(key string, response any) error {
 	return nil
 }
 
-// Expire lets the deadline of the open question of this key pass. The status is
-// working then, even if other questions are open: the next Run is told
-// ErrUnanswered. The test fails if no question of this key is open.
+// Expire lets the deadline of the open question with this key pass. The status is then
+// working, even if other questions are open, and in the next Run the handler gets
+// ErrUnanswered. The test fails if no question with this key is open.
 func (t *Task) Expire(key string) {
 	t.worker.tb.Helper()
 	if err := t.expire(key); err != nil {
@@ -91,8 +90,8 @@ func (t *Task) expire(key string) error {
 	return nil
 }
 
-// openQuestion returns the question that a client may answer now, or an error
-// that says why there is none.
+// openQuestion returns the question with this key if a client may answer it now, or an
+// error that says why not.
 func (t *Task) openQuestion(key string) (question.Question, error) {
 	q, asked := t.questions[key]
 	switch {

@@ -55,7 +55,7 @@ func asksOne(ctx context.Context, run *mcptasks.Run) (*mcp.CallToolResult, error
 	return text(fmt.Sprint("size ", answer.Content["size"])), nil
 }
 
-// asksTwo is a tool that asks two at once.
+// asksTwo is a tool that asks two questions at once.
 func asksTwo(ctx context.Context, run *mcptasks.Run) (*mcp.CallToolResult, error) {
 	answers, err := run.Ask(ctx, mcp.InputRequestMap{"size": whichSize(), "poem": aVerse()})
 	if err != nil && !errors.Is(err, mcptasks.ErrUnanswered) {
@@ -177,7 +177,7 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-// The handler runs again at the first deadline, with the answers there are.
+// The handler runs again at the first deadline, with the answers that have come.
 func TestExpireOneOfTwo(t *testing.T) {
 	task := newTask(t, nil, asksTwo)
 	task.Run()
@@ -207,7 +207,7 @@ func TestQuestionThatOutlivesAnother(t *testing.T) {
 	wantStatus(t, task, mcptasks.StatusCompleted)
 }
 
-// Whatever a handler makes of ErrParked, the task waits for the answer.
+// The task waits for the answer, whatever the handler returns after ErrParked.
 func TestParkedRunIsNotBelieved(t *testing.T) {
 	ends := map[string]func() (*mcp.CallToolResult, error){
 		"result":         func() (*mcp.CallToolResult, error) { return text("never mind"), nil },
@@ -256,7 +256,7 @@ func TestParkedRunIsNotBelieved(t *testing.T) {
 	}
 }
 
-// An answer survives the death of the run that was to use it.
+// An answer survives the death of the run that uses it.
 func TestKillAfterTheAnswer(t *testing.T) {
 	task := newTask(t, nil, asksOne)
 	task.Run()
@@ -270,15 +270,15 @@ func TestKillAfterTheAnswer(t *testing.T) {
 	}
 }
 
-// A run that ends for another reason asks nothing, not even under a context of
-// its own. At a shutdown it still holds its task, and what it asks is kept.
+// A run that has lost its task asks nothing, even with a context that has not ended. After
+// a shutdown the run still holds its task, and its questions are kept.
 func TestAskInAnEndedRun(t *testing.T) {
 	tests := []struct {
 		name   string
 		end    func(*tasktest.Task)
 		deaf   bool
-		err    error // of the question
-		cause  error // of the run
+		err    error // that the question returns
+		cause  error // of the end of the run
 		status mcptasks.Status
 	}{
 		{"killed", (*tasktest.Task).Kill, false, tasktest.ErrKilled, tasktest.ErrKilled, mcptasks.StatusWorking},
@@ -346,8 +346,8 @@ func TestAnswerWhileTheRunWindsDown(t *testing.T) {
 	wantStatus(t, task, mcptasks.StatusCompleted)
 }
 
-// A key is one question for the task's whole life: the task ends, whatever
-// attempts are left.
+// A key is one question for the task's whole life. Another question with the same key ends
+// the task, whatever attempts are left.
 func TestOtherQuestionUnderTheKey(t *testing.T) {
 	runs := 0
 	task := newTask(t, &mcptasks.ToolOptions{MaxAttempts: 3}, func(ctx context.Context, run *mcptasks.Run) (*mcp.CallToolResult, error) {

@@ -16,17 +16,16 @@ import (
 type End struct {
 	// Again says that the task is still working: a worker would run it again.
 	Again bool
-	// After is how long the worker would wait before that.
+	// After is how long a worker would wait before it runs the task again.
 	After time.Duration
-	// Cause is the error the handler returned, its panic, why its result could
-	// not be used, or what ended the run: [ErrKilled], ErrCancelled, ErrParked,
-	// ErrRunTimeout, ErrShutdown. Nil when all went well.
+	// Cause is what ended the run ([ErrKilled], ErrCancelled, ErrParked, ErrRunTimeout,
+	// ErrShutdown), or the error that the handler returned, or its panic, or why its
+	// result cannot be used. Nil if the handler returned a good result or snoozed.
 	Cause error
 }
 
-// Run runs the handler once, as a worker would, and returns when it has
-// returned. A task that has ended, that waits for an answer, or that is running,
-// fails the test.
+// Run runs the handler once, as a worker would, and returns when the handler has returned.
+// The test fails if the task has ended, waits for an answer, or is running.
 func (t *Task) Run() End {
 	t.worker.tb.Helper()
 	journal, call, err := t.begin()
@@ -44,7 +43,7 @@ func (t *Task) Run() End {
 	return end
 }
 
-// begin takes hold of the task for a run.
+// begin starts a run of the task.
 func (t *Task) begin() (j *journal, call toolcall.Call, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,7 +56,7 @@ func (t *Task) begin() (j *journal, call toolcall.Call, err error) {
 		return nil, call, fmt.Errorf("the task waits for answers to %q", slices.Sorted(maps.Keys(t.open())))
 	}
 	j = &journal{task: t, plan: t.plan}
-	j.ctx, j.end = context.WithCancelCause(context.Background())
+	j.ctx, j.cancel = context.WithCancelCause(context.Background())
 	j.timer = time.AfterFunc(t.tool.Options.RunTimeout, j.timeout)
 	t.holder, t.plan = j, nil
 	call = t.call
@@ -66,15 +65,15 @@ func (t *Task) begin() (j *journal, call toolcall.Call, err error) {
 	return j, call, nil
 }
 
-// settle makes the verdict the task's, if the run still holds it. It returns the
-// number of errors after which the task waits to be retried, or 0, and the plan
-// the run did not come to, if there was one.
+// settle changes the task as the verdict says, if the run still holds it. failed is the
+// number of errors so far if the task is retried, and otherwise 0. missed is the plan that
+// the run did not come to, or nil.
 func (t *Task) settle(j *journal, verdict toolcall.Verdict) (end End, failed int, missed *plan) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	cause, lost := context.Cause(j.ctx), j.lost
 	j.timer.Stop()
-	j.lose(mcptasks.ErrSuperseded) // a goroutine the handler left behind writes nothing
+	j.lose(mcptasks.ErrSuperseded) // a goroutine that the handler left behind records nothing
 	t.holder = nil
 	if j.plan != nil && !j.plan.done {
 		missed = j.plan

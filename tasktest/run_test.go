@@ -98,7 +98,7 @@ func TestPanicStaysOutOfTheOutcome(t *testing.T) {
 		t.Errorf("the cause is %v, want the panic's value", end.Cause)
 	}
 	if got := task.Outcome().Error.Message; strings.Contains(got, "secret") {
-		t.Errorf("the client is told %q", got)
+		t.Errorf("the client reads %q", got)
 	}
 }
 
@@ -196,7 +196,7 @@ func TestProgressOfAllRuns(t *testing.T) {
 	}
 }
 
-// Both run, and both return the first result recorded.
+// Both functions run, and both steps return the result that was recorded first.
 func TestConcurrentStepsOfOneKey(t *testing.T) {
 	var both sync.WaitGroup
 	both.Add(2)

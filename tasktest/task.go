@@ -12,12 +12,12 @@ import (
 	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
-// Task is one durable call of a tool. Its methods are safe for concurrent use,
-// also by the handler that runs: a step may cancel its own task.
+// Task is one durable call of a tool. Its methods are safe for concurrent use, by the
+// handler too: a step may cancel its own task.
 type Task struct {
 	worker *Worker
 	tool   *mcptasks.Tool
-	call   toolcall.Call // what all runs have in common
+	call   toolcall.Call // the same for all runs
 
 	mu        sync.Mutex
 	status    mcptasks.Status
@@ -26,33 +26,33 @@ type Task struct {
 	steps     map[string]json.RawMessage
 	order     []string
 	stepRuns  map[string]int
-	questions map[string]question.Question // all that were ever asked
+	questions map[string]question.Question // all that were asked, by key
 	progress  []Progress
 
 	holder *journal // of the run in progress
 	plan   *plan    // for the next run
 }
 
-// ID returns what the handler's Run has as TaskID.
+// ID returns the task's id, which the handler reads with Run.TaskID.
 func (t *Task) ID() string { return t.call.TaskID }
 
-// Status returns where the task stands.
+// Status returns the task's status.
 func (t *Task) Status() mcptasks.Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.status
 }
 
-// Outcome returns what the task completed or failed with, nil until then and
-// for a task that was cancelled.
+// Outcome returns what the task completed or failed with. It returns nil for a live task
+// and for a cancelled one.
 func (t *Task) Outcome() *mcptasks.Outcome {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.outcome
 }
 
-// Result returns the tool result the task completed with, as a client reads it.
-// It is nil for a task that did not complete.
+// Result returns the result that the task completed with, as a client reads it. It returns
+// nil for a task that has not completed.
 func (t *Task) Result() *mcp.CallToolResult {
 	t.worker.tb.Helper()
 	outcome := t.Outcome()
@@ -66,45 +66,44 @@ func (t *Task) Result() *mcp.CallToolResult {
 	return &result
 }
 
-// Attempts returns how many errors of the handler count against the tool's
-// MaxAttempts so far.
+// Attempts returns how many errors of the handler have counted against the tool's
+// MaxAttempts.
 func (t *Task) Attempts() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.attempts
 }
 
-// Steps returns the keys of the recorded steps, in the order they were recorded.
+// Steps returns the keys of the recorded steps, in the order in which they were recorded.
 func (t *Task) Steps() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.order)
 }
 
-// StepRuns returns how many times the work of the step was done, over all runs:
-// how often its function was run and returned a value. It is more than 1 when a
-// run died before the step was recorded. Calls that returned an error are not
-// counted.
+// StepRuns returns how often the step's function returned a result, in all runs together.
+// It is more than 1 if a run died before the step was recorded. Calls that returned an
+// error do not count.
 func (t *Task) StepRuns(key string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.stepRuns[key]
 }
 
-// Progress is a report that a handler made with Run.Progress.
+// Progress is one report of a handler, made with Run.Progress.
 type Progress struct {
 	Done, Total float64 // Total is 0 if it is not known
 	Message     string
 }
 
-// Progress returns every report that was made the task's, oldest first.
+// Progress returns all recorded reports, oldest first.
 func (t *Task) Progress() []Progress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.progress)
 }
 
-// finish moves the task to its end. The caller holds mu.
+// finish ends the task with the outcome. The caller holds mu.
 func (t *Task) finish(outcome *mcptasks.Outcome) {
 	t.outcome = outcome
 	t.status = outcome.Status()

@@ -1,14 +1,18 @@
-// Package tasktest runs durable tools in a test, in memory: run a tool, answer its
-// questions, kill it after a named step, run it again, and look at what it did twice.
+// Package tasktest tests durable tools in memory: run a tool, answer its questions, kill
+// it after a named step, run it again, and see what it did twice.
 //
-// A tool runs here as a worker runs it, as the SDK's own tools/call would, so
-// that defaults, schema checks and output are the real ones. Nothing waits: a
-// retry or a snooze says how long a worker would have waited, and the next Run
-// is that later run; a question's deadline passes when the test says so. The one clock is the tool's RunTimeout: in a
-// [testing/synctest] bubble it costs nothing.
+// A tool runs as a worker runs it, through the SDK's tools/call: argument defaults,
+// schema checks and output are the real ones. Nothing waits. A retry or a snooze says how
+// long a worker would wait, and the next Run is the later run. A question's deadline
+// passes when the test says so. The only clock is the tool's RunTimeout; it takes no time
+// in a [testing/synctest] bubble.
 //
-// What is a node's or a database's is left out: the limits on a result's size,
-// on steps and questions, on deaths in a row, the task's deadline and its expiry.
+// The package knows no node and no database. It leaves out what they do: the limits on a
+// result's size, on steps, on questions and on deaths in a row, the task's deadline and
+// its expiry.
+//
+// Before v1.0 a minor version may change this API. The changelog then says how to change
+// a test.
 package tasktest
 
 import (
@@ -22,8 +26,8 @@ import (
 	"github.com/mcptasks/mcptasks/internal/toolcall"
 )
 
-// TB is what this package needs of a test: [testing.TB] has it, and so have the
-// T of other test libraries.
+// TB is what this package needs of a test. A [testing.TB] is one, and so is the T of other
+// test libraries.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -39,8 +43,8 @@ type Worker struct {
 	tasks  atomic.Int64
 }
 
-// New returns a worker of the tools. Mistakes in how it and its tasks are used
-// fail the test; what a tool does never fails it.
+// New returns a worker of the tools. Wrong use of the worker and its tasks fails the test.
+// What a tool does never fails it.
 func New(tb TB, tools *mcptasks.Tools) *Worker {
 	tb.Helper()
 	caller, err := tools.Internal().NewCaller()
@@ -51,9 +55,9 @@ func New(tb TB, tools *mcptasks.Tools) *Worker {
 	return &Worker{tb: tb, tools: tools, caller: caller}
 }
 
-// Task returns a new working task of the tool, which nothing has run yet.
-// Arguments are anything that encoding/json makes an object of; nil means none.
-// They are checked against the tool's schema when it runs.
+// Task returns a new task of the tool. Its status is working; no run has begun. The
+// arguments are anything that encoding/json encodes as an object, or nil for none. They
+// are checked against the tool's schema when it runs.
 func (w *Worker) Task(tool string, arguments any) *Task {
 	w.tb.Helper()
 	known, ok := w.tools.Get(tool)

@@ -1,16 +1,26 @@
-// Package fastpath is the room for code that does what go-sdk would do, only quicker. It
-// has no code of its own. Each package below answers the ordinary case without the SDK,
-// gives the SDK's answer to the byte, and leaves every other case to the SDK.
+// Package fastpath is the room for code that answers an ordinary request without go-sdk.
+// It has no code of its own. Each package below gives the SDK's answer to the byte, and
+// leaves all that is not ordinary to the SDK. Each exists for its measured gain alone
+// (docs/decisions/0011-fast-paths-past-the-sdk.md), and can be deleted without loss of
+// anything else.
 //
-// Why it exists: the SDK decodes a call's arguments twice, with a 32 KiB buffer each
-// time, and encodes structured output through a third one. That was a third of what an
-// empty run costs its process; a drain is a fifth quicker without it (docs/engine.md,
-// "Calls").
+// # directcall
 //
-// When to delete a package below: when its benchmark shows no gain over the SDK.
+// The SDK decodes the arguments of a call twice, with a buffer of 32 KiB each time, and
+// structured output once more. Without it an empty run costs its process a third less
+// CPU time, and a drain is a fifth faster.
 //
-//   - directcall: delete it when the SDK decodes a call's arguments once and without
-//     32 KiB buffers (BenchmarkDirectCall compares the two). Then delete the folder and
-//     the line that calls directcall.Wrap, in Add of internal/toolcall/set.go. Nothing
-//     else uses it.
+// Delete it when the SDK decodes once and without these buffers: BenchmarkDirectCall
+// compares the two. Delete the folder, and the call of directcall.Wrap in
+// internal/toolcall/set.go. Nothing else uses it.
+//
+// # poll
+//
+// The SDK makes a session and three goroutines for each HTTP request. Without it a
+// tasks/get costs a sixth of the CPU time.
+//
+// Delete it when the SDK answers a request without them: BenchmarkPoll in mcpserver
+// compares the two. Delete the folder, pass nil for it in mcpserver/handler.go, and delete
+// its uses in mcpserver/mount.go, mcpserver/middleware.go and mcpserver/internal/method,
+// and the option PollsThroughSDK.
 package fastpath

@@ -2,8 +2,11 @@ package question_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks/internal/question"
 )
@@ -35,6 +38,63 @@ func TestQuestionOpen(t *testing.T) {
 		if got := test.question.Open(); got != test.open {
 			t.Errorf("%+v: open is %t", test.question, got)
 		}
+	}
+}
+
+func TestNew(t *testing.T) {
+	schema := json.RawMessage(`{"type":"object"}`)
+	got, err := question.New(&mcp.ElicitParams{Message: "?", RequestedSchema: schema})
+	if err != nil || got.Method != question.MethodElicit || !got.Open() {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	sampling, err := question.New(&mcp.CreateMessageParams{MaxTokens: 1, Messages: []*mcp.SamplingMessage{}})
+	if err != nil || sampling.Method != question.MethodSample {
+		t.Errorf("got %+v, %v", sampling, err)
+	}
+	for says, request := range map[string]mcp.InputRequest{
+		"no request": (*mcp.ElicitParams)(nil),
+		"roots/list": &mcp.ListRootsParams{},
+		"malformed":  &mcp.ElicitParams{RequestedSchema: json.RawMessage(`{"type":"string"}`)},
+	} {
+		if _, err := question.New(request); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%T: %v, want %q", request, err, says)
+		}
+	}
+}
+
+func TestSameAs(t *testing.T) {
+	size := form(sizeSchema)
+	for name, test := range map[string]struct {
+		other *question.Question
+		same  bool
+	}{
+		"itself":         {size, true},
+		"other message":  {asked(question.MethodElicit, `{"message":"Size?","requestedSchema":`+sizeSchema+`}`), true},
+		"other layout":   {form(strings.ReplaceAll(sizeSchema, ":", " : ")), true},
+		"other schema":   {form(`{"type":"object"}`), false},
+		"without schema": {asked(question.MethodElicit, `{}`), false},
+		"other method":   {asked(question.MethodSample, string(size.Params)), false},
+	} {
+		if got := size.SameAs(test.other); got != test.same {
+			t.Errorf("%s: %t, want %t", name, got, test.same)
+		}
+	}
+}
+
+func TestMap(t *testing.T) {
+	type other struct {
+		Method   string
+		Params   json.RawMessage
+		Response json.RawMessage
+		Expired  bool
+	}
+	from := map[string]question.Question{"q": {Method: "m", Params: json.RawMessage("1"), Response: json.RawMessage("2"), Expired: true}}
+	got := question.Map[other](from)
+	if want := (other{"m", json.RawMessage("1"), json.RawMessage("2"), true}); len(got) != 1 || !reflect.DeepEqual(got["q"], want) {
+		t.Errorf("got %+v", got)
+	}
+	if got := question.Map[other](map[string]question.Question{}); got != nil {
+		t.Errorf("of none: %v", got)
 	}
 }
 
@@ -151,7 +211,7 @@ func TestCheckSampling(t *testing.T) {
 	}
 }
 
-// What is no result of any method.
+// These are results of no method.
 func TestCheckHostileJSON(t *testing.T) {
 	hostile := map[string]string{
 		"nothing":        ``,
@@ -181,8 +241,8 @@ func TestCheckHostileJSON(t *testing.T) {
 	wantCheck(t, form(sizeSchema), "", "not an elicitation result")
 }
 
-// wantCheck expects the response to be an answer if says is empty, and else an
-// error that says so, without internals, in a few words.
+// wantCheck expects that the response is an answer if says is "", and otherwise a short
+// error with these words.
 func wantCheck(t *testing.T, q *question.Question, response, says string) {
 	t.Helper()
 	err := q.Check(json.RawMessage(response))
@@ -192,11 +252,11 @@ func wantCheck(t *testing.T, q *question.Question, response, says string) {
 	case says != "" && err == nil:
 		t.Error("taken for an answer")
 	case says != "" && (!strings.Contains(err.Error(), says) || len(err.Error()) > 3000):
-		t.Errorf("the client is told %.2000q, want it to say %s", err, says)
+		t.Errorf("the client reads %.2000q, want it to say %s", err, says)
 	}
 }
 
-// A refusal does not send the answer back.
+// An error does not repeat a long answer.
 func TestCheckErrorIsShort(t *testing.T) {
 	long := strings.Repeat("a", 1<<20)
 	for _, response := range []string{

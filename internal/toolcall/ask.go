@@ -13,9 +13,10 @@ import (
 	"github.com/mcptasks/mcptasks/internal/question"
 )
 
-// Ask returns the responses to the requests by their keys, and the keys of those that
-// nobody answered before their deadline. If any of the others is open, it parks the run
-// and returns the journal's error. A malformed request is a permanent error.
+// Ask returns the responses to the requests by their keys, and the keys of the requests
+// that were not answered before their deadline. If there are none of these and a request
+// has no answer yet, Ask parks the run and returns the journal's error. A malformed
+// request is a permanent error.
 func (r *Run) Ask(ctx context.Context, requests mcp.InputRequestMap) (responses map[string]json.RawMessage, unanswered []string, err error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, nil, err

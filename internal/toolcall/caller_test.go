@@ -28,7 +28,7 @@ func verdictOf[In, Out any](t *testing.T, handler toolcall.Handler[In, Out]) too
 	return newCaller(t, &mcp.Tool{}, handler).Call(t.Context(), firstCall())
 }
 
-// How a task ends by a verdict.
+// Ends of a task.
 const (
 	completed = "completed"
 	failed    = "failed"
@@ -148,7 +148,7 @@ func TestVerdict(t *testing.T) {
 				}
 			}
 			if !strings.Contains(said, test.says) {
-				t.Errorf("the client is told %s, want %s", said, test.says)
+				t.Errorf("the client reads %s, want %s", said, test.says)
 			}
 		})
 	}
@@ -203,8 +203,7 @@ func TestVerdictOfAnUnknownTool(t *testing.T) {
 	}
 }
 
-// A panic's value may hold anything: the log has it, and where it came from; the
-// client does not.
+// The log gets a panic's value and stack. The client does not: the value may be a secret.
 func TestVerdictOfAPanic(t *testing.T) {
 	for name, value := range map[string]any{
 		"text": "the password is mellon", "error": errors.New("the password is mellon"), "runtime": nil,
@@ -226,20 +225,20 @@ func TestVerdictOfAPanic(t *testing.T) {
 			if !strings.Contains(cause, "caller_test.go") {
 				t.Errorf("the cause lacks the stack: %s", cause)
 			}
-			told, err := json.Marshal(verdict.Outcome)
+			read, err := json.Marshal(verdict.Outcome)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, secret := range []string{"mellon", "goroutine", ".go:"} {
-				if strings.Contains(string(told), secret) {
-					t.Errorf("the client is told %s", told)
+				if strings.Contains(string(read), secret) {
+					t.Errorf("the client reads %s", read)
 				}
 			}
 		})
 	}
 }
 
-// The next run is not harmed by the one before.
+// A panic does not affect the next run.
 func TestCallerAfterAPanic(t *testing.T) {
 	runs := 0
 	caller := newCaller(t, &mcp.Tool{}, func(_ context.Context, run *toolcall.Run, _ nothing) (*mcp.CallToolResult, any, error) {

@@ -69,8 +69,8 @@ func (r *Run) TaskID() string { return r.taskID }
 // Attempt returns 1, and one more after each error that was retried.
 func (r *Run) Attempt() int { return r.attempt }
 
-// Report records the run's progress. It takes numbers that are not finite for 0, and a
-// negative total for an unknown one.
+// Report records the run's progress. A number that is not finite becomes 0, a negative
+// total becomes 0: unknown.
 func (r *Run) Report(done, total float64, message string) {
 	r.journal.Report(finite(done), max(finite(total), 0), message)
 }

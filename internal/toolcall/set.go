@@ -45,7 +45,7 @@ func Add[In, Out any](s *Set, given *mcp.Tool, handler Handler[In, Out]) error {
 	definition := new(mcp.Tool)
 	*definition = *given // Mount comes later, when the program may have changed its own
 
-	handle, call := handler.noted(), s.dispatch(definition.Name)
+	handle, call := handler.observed(), s.dispatch(definition.Name)
 	handle, call, err := directcall.Wrap(definition, handle, call) // the one use of the fast path
 	if err != nil {
 		return err
@@ -71,9 +71,9 @@ func Add[In, Out any](s *Set, given *mcp.Tool, handler Handler[In, Out]) error {
 	return nil
 }
 
-// noted returns the handler with what [Caller.Call] must know of it: the run keeps
-// whether it was called, and the error that it returned.
-func (h Handler[In, Out]) noted() func(ctx context.Context, run *Run, in In) (*mcp.CallToolResult, Out, error) {
+// observed returns the handler, changed so that its run says what [Caller.Call] must know:
+// whether the handler was called, and which error it returned.
+func (h Handler[In, Out]) observed() func(ctx context.Context, run *Run, in In) (*mcp.CallToolResult, Out, error) {
 	if h == nil {
 		return func(context.Context, *Run, In) (result *mcp.CallToolResult, out Out, err error) {
 			return nil, out, errors.New("mcptasks: this program has no handler for the tool")
@@ -83,7 +83,7 @@ func (h Handler[In, Out]) noted() func(ctx context.Context, run *Run, in In) (*m
 		run.called = true
 		result, out, err := h(ctx, run, in)
 		run.returned = err
-		if permanent, ok := err.(*permanentError); ok { //nolint:errorlint // the SDK, too, takes only an unwrapped *jsonrpc.Error for one
+		if permanent, ok := err.(*permanentError); ok { //nolint:errorlint // the SDK sends an unwrapped *jsonrpc.Error only
 			err = permanent.err
 		}
 		return result, out, err
