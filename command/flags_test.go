@@ -152,7 +152,7 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%s: exit code %d, %v; want %d, %q", test.args, got.code, got.failure, test.code, test.say)
 		}
 		if got.failure != nil && strings.Contains(got.failure.Error()+got.err+got.out, "hunter2") {
-			t.Errorf("%s tells the password: %v", test.args, got.failure)
+			t.Errorf("%s prints the password: %v", test.args, got.failure)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func TestOptions(t *testing.T) {
 		t.Errorf("without authentication the endpoint answers %d", status)
 	}
 	if status, _ := probe(t, strings.TrimSuffix(endpoint, "/mcp")+"/readyz"); status != http.StatusOK {
-		t.Errorf("whoever balances the load is asked to authenticate: %d", status)
+		t.Errorf("a load balancer must authenticate: %d", status)
 	}
 
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "v1"}, nil)

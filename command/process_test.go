@@ -379,12 +379,12 @@ func TestNoWork(t *testing.T) {
 }
 
 func TestAddressInUse(t *testing.T) {
-	taken := httptest.NewServer(http.NotFoundHandler())
-	defer taken.Close()
+	inUse := httptest.NewServer(http.NotFoundHandler())
+	defer inUse.Close()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
 	for _, args := range [][]string{
-		{"serve", "--addr", taken.Listener.Addr().String()},
-		{"serve", "--addr", "127.0.0.1:0", "--ops-addr", taken.Listener.Addr().String()},
+		{"serve", "--addr", inUse.Listener.Addr().String()},
+		{"serve", "--addr", "127.0.0.1:0", "--ops-addr", inUse.Listener.Addr().String()},
 	} {
 		if got := run(t, url, args...); got.code != 1 || !strings.Contains(got.failure.Error(), "address already in use") {
 			t.Errorf("%v: %d, %v", args, got.code, got.failure)

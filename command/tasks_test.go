@@ -141,7 +141,7 @@ func TestAnswer(t *testing.T) {
 			}
 			if test.code != 0 {
 				if status := decode[task](t, d.url, "tasks", "show", d.parked).Status; status != mcptasks.StatusInputRequired {
-					t.Errorf("a refused answer left the task %s", status)
+					t.Errorf("a rejected answer left the task %s", status)
 				}
 				return
 			}
@@ -154,7 +154,7 @@ func TestAnswer(t *testing.T) {
 			}
 			await(t, node, d.parked, mcptasks.StatusCompleted)
 			if out := ok(t, d.url, "tasks", "show", d.parked); !strings.Contains(out, `"action":"`+test.want+`"`) {
-				t.Errorf("the handler was not told of %q:\n%s", test.want, out)
+				t.Errorf("the handler did not get %q:\n%s", test.want, out)
 			}
 		})
 	}

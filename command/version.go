@@ -11,7 +11,7 @@ const (
 	riverModule = "github.com/riverqueue/river"
 )
 
-// version is what --version prints: what a report of a fault needs to say.
+// version returns the text of --version: what a bug report needs.
 func version(name, version string, info *debug.BuildInfo) string {
 	var text strings.Builder
 	t := newTable(&text)
@@ -22,7 +22,7 @@ func version(name, version string, info *debug.BuildInfo) string {
 	}
 	t.row("river", moduleVersion(info, riverModule))
 	t.row("go", cmp.Or(info.GoVersion, "unknown"))
-	_ = t.end() // a strings.Builder takes all
+	_ = t.end() // a strings.Builder returns no error
 	return text.String()
 }
 

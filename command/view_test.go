@@ -181,7 +181,7 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("no error has the code %d", code)
 		}
 		if !strings.Contains(rootLong, "\n  "+string(rune('0'+code))+"  ") {
-			t.Errorf("the help does not tell of %d", code)
+			t.Errorf("the help does not name %d", code)
 		}
 	}
 }
@@ -213,6 +213,6 @@ func TestWatchBetweenTheLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	if lines := strings.Count(out.String(), task.ID+"  working"); lines != 1 {
-		t.Errorf("it is told of %d times:\n%s", lines, out.String())
+		t.Errorf("it is shown %d times:\n%s", lines, out.String())
 	}
 }

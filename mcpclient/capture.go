@@ -127,7 +127,7 @@ func (c *capture) errorCode() int64 {
 	return c.rpcError.Code
 }
 
-// explain adds to the SDK's error what the SDK does not tell.
+// explain adds to the SDK's error what the SDK leaves out.
 func (c *capture) explain(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

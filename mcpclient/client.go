@@ -63,7 +63,7 @@ func NewClient(impl *mcp.Implementation, opts *ClientOptions) *Client {
 		client.dispatch = next
 		return next
 	})
-	client.AddSendingMiddleware(refuseUnfollowedCalls)
+	client.AddSendingMiddleware(rejectUnfollowedCalls)
 	return client
 }
 

@@ -358,7 +358,7 @@ func TestQuestionsThatFail(t *testing.T) {
 		"no handler":       {nil, nil, "does not support elicitation"},
 		"handler's error":  {answer(nil, broken), nil, broken.Error()},
 		"not the schema's": {answer(&mcp.ElicitResult{Action: "accept", Content: map[string]any{"n": "x"}}, nil), nil, "schema"},
-		"refused": {accept, func(s *server) {
+		"rejected": {accept, func(s *server) {
 			s.answered = func(*mcpwire.Task, string, string) error {
 				return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "n is too small"}
 			}
@@ -393,15 +393,15 @@ type flaky struct {
 	method   string
 	failures []func(http.ResponseWriter)
 
-	mu  sync.Mutex
-	met int
+	mu   sync.Mutex
+	seen int
 }
 
 func (f *flaky) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if req.Header.Get("Mcp-Method") == f.method {
 		f.mu.Lock()
-		n := f.met
-		f.met++
+		n := f.seen
+		f.seen++
 		f.mu.Unlock()
 		if n < len(f.failures) {
 			f.failures[n](w)
@@ -414,7 +414,7 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func (f *flaky) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.met
+	return f.seen
 }
 
 func status(code int) func(http.ResponseWriter) {

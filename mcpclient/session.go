@@ -23,7 +23,7 @@ type Session struct {
 	client *Client
 	redial func(context.Context) (*conn, error) // nil: the transport carries one connection
 
-	dialing chan struct{} // holds a value while one goroutine connects again
+	dialing chan struct{} // holds a value while a goroutine connects again
 	closed  chan struct{}
 	closing sync.WaitGroup
 

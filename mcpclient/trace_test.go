@@ -31,7 +31,7 @@ func TestRequestsCarryTheirTrace(t *testing.T) {
 				return next(ctx, method, req)
 			}
 		})
-		took := func() map[string]any {
+		seenSince := func() map[string]any {
 			mu.Lock()
 			defer mu.Unlock()
 			got := maps.Clone(seen)
@@ -54,7 +54,7 @@ func TestRequestsCarryTheirTrace(t *testing.T) {
 		if _, err := session.Start(t.Context(), &mcp.CallToolParams{Name: "report"}); err != nil {
 			t.Fatal(err)
 		}
-		if got := took(); len(got) > 0 {
+		if got := seenSince(); len(got) > 0 {
 			t.Errorf("out of any trace these carried one: %v", got)
 		}
 
@@ -68,7 +68,7 @@ func TestRequestsCarryTheirTrace(t *testing.T) {
 		if err := session.Cancel(ctx, taskID); err != nil {
 			t.Fatal(err)
 		}
-		got := took()
+		got := seenSince()
 		if want := []string{mcpwire.MethodCancel, mcpwire.MethodUpdate, mcpwire.MethodCall}; !slices.Equal(slices.Sorted(maps.Keys(got)), want) {
 			t.Errorf("these carried the trace: %v, want %v", got, want)
 		}
@@ -84,7 +84,7 @@ func TestRequestsCarryTheirTrace(t *testing.T) {
 		if _, err := session.Start(ctx, &mcp.CallToolParams{Name: "report", Meta: mcp.Meta{"traceparent": "mine"}}); err != nil {
 			t.Fatal(err)
 		}
-		if got := took(); got[mcpwire.MethodCall] != "mine" {
+		if got := seenSince(); got[mcpwire.MethodCall] != "mine" {
 			t.Errorf("the caller's own was replaced: %v", got)
 		}
 	})

@@ -49,7 +49,7 @@ func TestCallsAreForgotten(t *testing.T) {
 		c.Connection = mute{err: io.ErrClosedPipe}
 		ctx = withCapture(t.Context(), &capture{method: mcpwire.MethodCall})
 		if err := c.Write(ctx, request); !errors.Is(err, io.ErrClosedPipe) || len(c.calls) != 0 {
-			t.Errorf("refused: %v, %d calls", err, len(c.calls))
+			t.Errorf("not sent: %v, %d calls", err, len(c.calls))
 		}
 	})
 }

@@ -12,10 +12,10 @@ import (
 // errUnfollowed is the error of a tools/call that does not come from a [Session].
 var errUnfollowed = errors.New("mcpclient: the call was not sent, since the SDK's session drops the id of a task: use CallTool or Start of mcpclient.Session")
 
-// refuseUnfollowedCalls is sending middleware that stops a tools/call without a
-// capture: the client declares tasks, so the server may make it a task that nobody
+// rejectUnfollowedCalls is sending middleware that returns an error for a tools/call
+// without a capture: the client declares tasks, so the server may make it a task that nobody
 // follows.
-func refuseUnfollowedCalls(next mcp.MethodHandler) mcp.MethodHandler {
+func rejectUnfollowedCalls(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		if method == mcpwire.MethodCall && !captureFrom(ctx).allowsCall() {
 			return nil, errUnfollowed

@@ -71,6 +71,6 @@ func TestSessionOfTheEmbeddedClient(t *testing.T) {
 	}
 	defer session.Close()
 	if _, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "report"}); err == nil {
-		t.Errorf("%s was not refused", mcpwire.MethodCall)
+		t.Errorf("%s was sent", mcpwire.MethodCall)
 	}
 }

@@ -42,27 +42,27 @@ func TestExhaustedConnections(t *testing.T) {
 		t.Fatalf("before: %+v", r.Checks)
 	}
 
-	take := func(most int) (taken int) {
-		for ; taken < most; taken++ {
+	open := func(most int) (opened int) {
+		for ; opened < most; opened++ {
 			conn, err := pgx.Connect(t.Context(), cluster.URL)
 			var full *pgconn.PgError
 			if errors.As(err, &full) && full.Code == "53300" {
-				return taken
+				return opened
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = conn.Close(context.Background()) })
 		}
-		return taken
+		return opened
 	}
-	take(14)
+	open(14)
 	r, code := examine(t, cluster.URL)
 	r.wantFaults(t, []string{"connections"}, "max_connections", "of the server's 17 connections are in use")
 	if code != 5 {
 		t.Errorf("exit code %d", code)
 	}
-	take(20)
+	open(20)
 	r, code = examine(t, cluster.URL)
 	r.wantFaults(t, []string{"connections"}, "pool_max_conns", "the server accepts no more connections")
 	if code != 5 {

@@ -113,10 +113,10 @@ func newTask(t *testing.T, url string) string {
 	return task.ID
 }
 
-// aNode returns an INSERT of a node whose last heartbeat was at now() + interval beat.
-func aNode(id, tool, queue, beat string) string {
+// aNode returns an INSERT of a node whose last heartbeat was at now() + interval heartbeat.
+func aNode(id, tool, queue, heartbeat string) string {
 	return `INSERT INTO mcptasks.mcp_node (id, host, tools, queues, beat_at)
-		VALUES ('` + id + `', 'host-1', '{` + tool + `}', '{` + queue + `}', now() + interval '` + beat + `')`
+		VALUES ('` + id + `', 'host-1', '{` + tool + `}', '{` + queue + `}', now() + interval '` + heartbeat + `')`
 }
 
 const alive = "10 minutes" // longer than a test takes
@@ -188,7 +188,7 @@ func TestPlantedFaults(t *testing.T) {
 			},
 			want: []string{"task-without-job"}, remedy: "'mcptasks tasks cancel'",
 		},
-		"tool nobody serves": {
+		"tool without a node": {
 			plant: func(t *testing.T, url string) (string, []string, string) {
 				newTask(t, url)
 				exec(t, url, aNode("living", "other", "reports", alive))
@@ -196,7 +196,7 @@ func TestPlantedFaults(t *testing.T) {
 			},
 			want: []string{"served"}, remedy: "start a node whose program has the tool",
 		},
-		"queue nobody works": {
+		"queue without a node": {
 			plant: func(t *testing.T, url string) (string, []string, string) {
 				newTask(t, url)
 				exec(t, url, aNode("living", "report", "default", alive))
@@ -204,7 +204,7 @@ func TestPlantedFaults(t *testing.T) {
 			},
 			want: []string{"served"}, remedy: "--queue",
 		},
-		"nobody works": {
+		"no node": {
 			plant: func(t *testing.T, url string) (string, []string, string) {
 				newTask(t, url)
 				return url, nil, "no node runs tasks, and 1 tasks"
@@ -262,8 +262,8 @@ func TestPlantedFaults(t *testing.T) {
 			if want := map[bool]int{true: 0, false: 5}[len(test.want) == 0]; code != want || r.Healthy != (want == 0) {
 				t.Errorf("exit code %d, healthy %t; want %d", code, r.Healthy, want)
 			}
-			if told, _ := json.Marshal(r); bytes.Contains(told, []byte("hunter2")) {
-				t.Errorf("the password is told: %s", told)
+			if printed, _ := json.Marshal(r); bytes.Contains(printed, []byte("hunter2")) {
+				t.Errorf("the password is printed: %s", printed)
 			}
 		})
 	}

@@ -54,7 +54,7 @@ func TestApproved(t *testing.T) {
 }
 
 func TestNotApproved(t *testing.T) {
-	for name, answer := range map[string]*mcp.ElicitResult{"refused": accept(false), "declined": {Action: "decline"}} {
+	for name, answer := range map[string]*mcp.ElicitResult{"not approved": accept(false), "declined": {Action: "decline"}} {
 		t.Run(name, func(t *testing.T) {
 			task := tasktest.New(t, newTools()).Task("pay", alicePays)
 			task.Run()
@@ -97,7 +97,7 @@ func TestOwners(t *testing.T) {
 	_, foreign := bob.Get(ctx, started.Task.ID)
 	_, unknown := bob.Get(ctx, "no-such-task")
 	if foreign == nil || unknown == nil || strings.ReplaceAll(foreign.Error(), started.Task.ID, "no-such-task") != unknown.Error() {
-		t.Errorf("Bob, who asks for Alice's task, is told %v; for none, %v", foreign, unknown)
+		t.Errorf("for Alice's task Bob gets %v; for an unknown task %v", foreign, unknown)
 	}
 
 	response, err := http.Post(endpoint.URL, "application/json", strings.NewReader("{}"))

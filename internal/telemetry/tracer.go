@@ -80,9 +80,9 @@ type started struct {
 
 func (t *Tracer) start(ctx context.Context, s start, more ...trace.SpanStartOption) (context.Context, trace.Span) {
 	t.mu.RLock()
-	known := t.starts[s]
+	cached := t.starts[s]
 	t.mu.RUnlock()
-	if known == nil {
+	if cached == nil {
 		attributes := []attribute.KeyValue{attribute.String(AttrTool, text(s.tool)), attribute.String(AttrOperation, "execute_tool")}
 		if s.kind == trace.SpanKindServer {
 			attributes = append(attributes, attribute.String(AttrMethod, s.name))
@@ -90,19 +90,19 @@ func (t *Tracer) start(ctx context.Context, s start, more ...trace.SpanStartOpti
 				attributes = attributes[2:]
 			}
 		}
-		known = &started{
+		cached = &started{
 			name:    strings.TrimSuffix(s.name+" "+text(s.tool), " "),
 			options: []trace.SpanStartOption{trace.WithSpanKind(s.kind), trace.WithAttributes(attributes...)},
 		}
 		t.mu.Lock()
-		t.starts[s] = known
+		t.starts[s] = cached
 		t.mu.Unlock()
 	}
-	options := known.options
+	options := cached.options
 	if len(more) > 0 {
 		options = append(options[:len(options):len(options)], more...)
 	}
-	return t.tracer.Start(ctx, known.name, options...)
+	return t.tracer.Start(ctx, cached.name, options...)
 }
 
 // Request starts the span of a request to a server: "tools/call report", or only the method
