@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mcptasks/mcptasks/command/doctor"
+	"github.com/mcptasks/mcptasks/command/internal/doctor"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
