@@ -83,16 +83,17 @@ func workTests[TTx any]() []test[TTx] {
 		// 0.48 ended the process when the two met.
 		{"a job that is discarded while River completes it", func(f *fixture[TTx]) {
 			const client = "n"
-			discarded := make(chan struct{})
+			created, discarded := make(chan struct{}), make(chan int64)
 			driver := &completing[TTx]{Driver: f.driver, begun: make(chan struct{}, 1)}
 			workers := river.NewWorkers()
 			river.AddWorker(workers, &worker{work: func(ctx context.Context, job *river.Job[riverdb.JobArgs]) error {
+				<-created
 				f.query("DELETE FROM {s}mcp_task WHERE id = '%s'", job.Args.TaskID)
 				locked := make(chan struct{})
 				go func() {
-					defer func() { discarded <- struct{}{} }()
+					defer func() { discarded <- job.ID }()
 					if err := f.driver.InTx(f.ctx, func(tx TTx) error {
-						err := f.driver.DiscardJob(f.ctx, tx, store.Job{ID: job.ID, TaskID: job.Args.TaskID, Node: client}, f.clock.now())
+						err := f.driver.DiscardJob(f.ctx, tx, store.Job{ID: job.ID, TaskID: job.Args.TaskID, Node: client}, time.Now()) // not long ago, for River to keep it
 						close(locked)
 						<-driver.begun // to complete it
 						return err
@@ -112,9 +113,9 @@ func workTests[TTx any]() []test[TTx] {
 			f.must(err)
 			f.must(node.Start(f.ctx))
 			for range 5 {
-				job := f.jobOf(f.create(1)[0].ID)
-				<-discarded
-				equal(f.T, "the job's state", f.job(job).State, rivertype.JobStateDiscarded)
+				f.create(1)
+				created <- struct{}{}
+				equal(f.T, "the job's state", f.job(<-discarded).State, rivertype.JobStateDiscarded)
 			}
 			f.must(node.Stop(f.ctx))
 		}},
