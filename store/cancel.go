@@ -2,28 +2,22 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
-// Cancel ends the owner's task as cancelled and cancels its job, in one
-// transaction. It returns the task as it is afterwards; one that had already
-// ended is returned with ErrTerminal, and nothing is changed.
+// Cancel ends the owner's task as cancelled and cancels its job, in one transaction. It
+// returns the task as it is afterwards. A task that had already ended is returned with
+// ErrTerminal, and nothing is changed.
 func (s *Store[TTx]) Cancel(ctx context.Context, owner mcptasks.Owner, id string) (_ *mcptasks.Task, err error) {
 	defer s.op(ctx, telemetry.OpCancel, 0).end(&err)
-	var locked *Locked
-	err = s.driver.InTx(ctx, func(tx TTx) (err error) {
-		locked, err = s.cancelTx(ctx, tx, owner, id)
-		return err
-	})
-	if err != nil {
+	changed, err := s.change(ctx, telemetry.Audited{},
+		func(tx TTx) (*Locked, error) { return s.lockOwned(ctx, tx, owner, id) },
+		func(tx TTx, task *lockedTask) error { return s.cancelTx(ctx, tx, task) })
+	if err != nil && !errors.Is(err, mcptasks.ErrTerminal) {
 		return nil, wrap("cancel", quotable(id), err)
-	}
-	changed := !locked.Status.Terminal()
-	if changed {
-		s.notifier.TaskChanged(id)
-		s.tell(ctx, locked, telemetry.Audited{})
 	}
 	task, err := s.Get(ctx, owner, id)
 	if err != nil {
@@ -39,30 +33,18 @@ func (s *Store[TTx]) Cancel(ctx context.Context, owner mcptasks.Owner, id string
 // has ended, and ErrNotFound. River notifies the run when the caller commits.
 func (s *Store[TTx]) CancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) (err error) {
 	defer s.op(ctx, telemetry.OpCancel, 0).end(&err)
-	task, err := s.cancelTx(ctx, tx, owner, id)
-	if err == nil && task.Status.Terminal() {
-		err = mcptasks.ErrTerminal
-	}
+	err = s.changeTx(ctx, tx, owner, id, func(task *lockedTask) error { return s.cancelTx(ctx, tx, task) })
 	if err != nil {
 		return wrap("cancel", quotable(id), err)
 	}
-	s.tell(ctx, task, telemetry.Audited{Tx: true})
 	return nil
 }
 
-// cancelTx returns the task as it was before: one that had ended is left alone.
-func (s *Store[TTx]) cancelTx(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) (*Locked, error) {
-	task, err := s.lockOwned(ctx, tx, owner, id)
-	if err != nil || task.Status.Terminal() {
-		return task, err
+// cancelTx ends a locked task as cancelled by its owner, or returns ErrTerminal.
+func (s *Store[TTx]) cancelTx(ctx context.Context, tx TTx, task *lockedTask) error {
+	if task.Status.Terminal() {
+		return mcptasks.ErrTerminal
 	}
-	task.done.action, task.done.cancelled = telemetry.AuditCancel, telemetry.ByOwner
-	return task, s.endTx(ctx, tx, task, cancelled(id))
-}
-
-func (s *Store[TTx]) lockOwned(ctx context.Context, tx TTx, owner mcptasks.Owner, id string) (*Locked, error) {
-	if !isTaskID(id) || !storable(string(owner)) {
-		return nil, mcptasks.ErrNotFound
-	}
-	return s.driver.LockOwned(ctx, tx, owner, id, s.now())
+	task.effects.action, task.effects.cancelled = telemetry.AuditCancel, telemetry.ByOwner
+	return s.endTx(ctx, tx, task, cancelled(task.ID))
 }

@@ -37,7 +37,7 @@ func (s *Store[TTx]) Create(ctx context.Context, calls []NewTask) (tasks []*mcpt
 	for _, call := range calls {
 		s.jobsReady(call.Tool.Options.Queue)
 	}
-	s.tellCreated(ctx, made, telemetry.Audited{})
+	s.recordCreated(ctx, made, telemetry.Audited{})
 	return tasks, nil
 }
 
@@ -81,7 +81,7 @@ func (s *Store[TTx]) CreateTx(ctx context.Context, tx TTx, calls []NewTask) (tas
 	if err != nil {
 		return nil, wrap("create", "", err)
 	}
-	s.tellCreated(ctx, made, telemetry.Audited{Tx: true})
+	s.recordCreated(ctx, made, telemetry.Audited{Tx: true})
 	return tasks, nil
 }
 
@@ -204,7 +204,7 @@ func (s *Store[TTx]) createKeyedTx(ctx context.Context, tx TTx, row *Row) (*mcpt
 		if err := s.insertAnswersTx(ctx, tx, row); err != nil {
 			return nil, err
 		}
-		return &task.Task, s.requeueTx(ctx, tx, task, "", 0, Event{})
+		return &task.Task, s.requeueTx(ctx, tx, &lockedTask{Locked: task}, "", 0, Event{})
 	}
 	reportTTL(&task.Task)
 	return &task.Task, nil

@@ -159,53 +159,53 @@ func (o operator[TTx]) Show(ctx context.Context, id string) (*Shown, error) {
 }
 
 func (o operator[TTx]) Answer(ctx context.Context, id string, responses map[string]json.RawMessage) error {
-	return o.locked(ctx, "answer", id, func(tx TTx, task *Locked) (bool, error) {
+	return o.change(ctx, "answer", id, func(tx TTx, task *lockedTask) error {
 		return o.s.storeAnswers(ctx, tx, task, responses)
 	})
 }
 
 func (o operator[TTx]) Cancel(ctx context.Context, id string) error {
-	return o.locked(ctx, "cancel", id, func(tx TTx, task *Locked) (bool, error) {
+	return o.change(ctx, "cancel", id, func(tx TTx, task *lockedTask) error {
 		if task.Status.Terminal() {
-			return false, mcptasks.ErrTerminal
+			return mcptasks.ErrTerminal
 		}
-		task.done.action, task.done.cancelled = telemetry.AuditCancel, telemetry.ByOperator
+		task.effects.action, task.effects.cancelled = telemetry.AuditCancel, telemetry.ByOperator
 		end := cancelled(id)
 		end.Event = Event{Kind: EventCancelled, Detail: "by an operator"}
-		return true, o.s.endTx(ctx, tx, task, end)
+		return o.s.endTx(ctx, tx, task, end)
 	})
 }
 
 func (o operator[TTx]) Delete(ctx context.Context, id string) error {
-	return o.locked(ctx, "delete", id, func(tx TTx, task *Locked) (bool, error) {
+	return o.change(ctx, "delete", id, func(tx TTx, task *lockedTask) error {
 		if !task.Status.Terminal() {
-			return false, fmt.Errorf("%w: it is %s; cancel it first", mcptasks.ErrConflict, task.Status)
+			return fmt.Errorf("%w: it is %s; cancel it first", mcptasks.ErrConflict, task.Status)
 		}
-		task.done.action = telemetry.AuditDelete
-		return true, o.s.driver.Delete(ctx, tx, id)
+		task.effects.changed, task.effects.action = true, telemetry.AuditDelete
+		return o.s.driver.Delete(ctx, tx, id)
 	})
 }
 
 func (o operator[TTx]) Retry(ctx context.Context, id string) (*mcptasks.Task, error) {
 	var again *Row
-	err := o.locked(ctx, "retry", id, func(tx TTx, task *Locked) (_ bool, err error) {
+	err := o.change(ctx, "retry", id, func(tx TTx, task *lockedTask) (err error) {
 		if !task.Status.Terminal() {
-			return false, fmt.Errorf("%w: it is %s", mcptasks.ErrConflict, task.Status)
+			return fmt.Errorf("%w: it is %s", mcptasks.ErrConflict, task.Status)
 		}
-		again = o.again(task)
+		again = o.again(task.Locked)
 		defer o.s.traceCreate(ctx, again).end(&err)
 		if err := o.s.checkLimits(ctx, tx, again, 0); err != nil {
-			return false, err
+			return err
 		}
 		if err := o.s.insertTx(ctx, tx, []*Row{again}); err != nil {
-			return false, err
+			return err
 		}
-		return false, o.s.notifyJobsTx(ctx, tx, []string{again.Queue})
+		return o.s.notifyJobsTx(ctx, tx, []string{again.Queue})
 	})
 	if err != nil {
 		return nil, err
 	}
-	o.s.tellCreated(ctx, []*Row{again}, telemetry.Audited{Operator: true})
+	o.s.recordCreated(ctx, []*Row{again}, telemetry.Audited{Operator: true})
 	return &again.Task, nil
 }
 
@@ -237,26 +237,16 @@ func (o operator[TTx]) again(task *Locked) *Row {
 	return row
 }
 
-// locked runs fn on the locked task.
-func (o operator[TTx]) locked(ctx context.Context, op, id string, fn func(tx TTx, task *Locked) (changed bool, err error)) error {
+// change lets decide change the task, which it locks.
+func (o operator[TTx]) change(ctx context.Context, op, id string, decide func(tx TTx, task *lockedTask) error) error {
 	if !isTaskID(id) {
 		return wrap(op, "", mcptasks.ErrNotFound)
 	}
-	var task *Locked
-	changed := false
-	err := o.s.driver.InTx(ctx, func(tx TTx) (err error) {
-		if task, err = o.s.driver.Lock(ctx, tx, id, false); err != nil {
-			return err
-		}
-		changed, err = fn(tx, task)
-		return err
-	})
+	_, err := o.s.change(ctx, telemetry.Audited{Operator: true},
+		func(tx TTx) (*Locked, error) { return o.s.driver.Lock(ctx, tx, id, false) },
+		decide)
 	if err != nil {
 		return wrap(op, id, err)
-	}
-	if changed {
-		o.s.notifier.TaskChanged(id)
-		o.s.tell(ctx, task, telemetry.Audited{Operator: true})
 	}
 	return nil
 }

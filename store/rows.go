@@ -132,6 +132,16 @@ type Event struct {
 	Detail string
 }
 
+// Kinds of [Event].
+const (
+	EventError     = "error"     // an attempt ended with an error; another follows, or it was the answer
+	EventParked    = "parked"    // the run ended: the task waits for answers
+	EventFailed    = "failed"    // the task failed: a panic, a time limit, a result that could not be kept
+	EventRecovered = "recovered" // the node that ran the task died, or lost the job; it has a fresh one
+	EventRepaired  = "repaired"  // task and job did not agree
+	EventCancelled = "cancelled" // by an operator
+)
+
 // TimedEvent is an event as it was stored.
 type TimedEvent struct {
 	Event
@@ -153,8 +163,6 @@ type Locked struct {
 	MaxAttempts   int
 	RunTimeout    time.Duration
 	DeadlineAt    time.Time // zero: none
-
-	done done
 }
 
 // Node is a process that works tasks.

@@ -18,10 +18,6 @@ import (
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
-// MaxRepairs is how many fresh jobs a task gets because it did not agree with its job,
-// before it fails.
-const MaxRepairs = 3
-
 // Store is the tasks of one database. Safe for concurrent use.
 type Store[TTx any] struct {
 	driver Driver[TTx]
@@ -112,28 +108,6 @@ func (s *Store[TTx]) sound(ctx context.Context, task *mcptasks.Task) (*mcptasks.
 	}
 	reportTTL(task)
 	return task, nil
-}
-
-// suspect says whether the task has stood still for so long that its job is worth
-// a look.
-func (s *Store[TTx]) suspect(task *mcptasks.Task) bool {
-	if task.Status == mcptasks.StatusInputRequired {
-		return len(task.Questions) == 0
-	}
-	return task.Status == mcptasks.StatusWorking && s.now().Sub(task.UpdatedAt) > s.config.Lease()
-}
-
-func (s *Store[TTx]) repaired(ctx context.Context, task *mcptasks.Task) (*mcptasks.Task, error) {
-	broken, err := s.driver.IsBroken(ctx, task.ID)
-	if err != nil || !broken {
-		return task, err
-	}
-	changed, err := s.change(ctx, task.ID, func(tx TTx, locked *Locked) (bool, error) { return s.repairTx(ctx, tx, locked) })
-	if err != nil || !changed {
-		return task, err
-	}
-	s.metrics.Swept.Add(ctx, 1, telemetry.Repaired)
-	return s.driver.Get(ctx, task.Owner, task.ID, s.now())
 }
 
 // reportTTL makes the TTL of a task that has ended the time until it expires: it

@@ -63,34 +63,25 @@ func (s *Store[TTx]) traceCreate(ctx context.Context, row *Row) creation {
 
 func (c creation) end(err *error) { telemetry.End(c.span, *err) }
 
-// done is what a transaction did to a task it had locked. It is told when the
-// transaction has committed: it may be repeated, or fail.
-type done struct {
-	action    string // of the audit log
-	ended     string // the outcome's name
-	cancelled string // by whom
-	recovered string // from what
-}
-
-// tell counts and audits what was done to a task. by has Operator and Tx.
-func (s *Store[TTx]) tell(ctx context.Context, task *Locked, by telemetry.Audited) {
-	if task.done.ended != "" {
-		s.metrics.Finishes.Add(ctx, 1, task.Tool, task.done.ended)
+// record counts and audits the effects on a task. by has Operator and Tx.
+func (s *Store[TTx]) record(ctx context.Context, task *lockedTask, by telemetry.Audited) {
+	if task.effects.ended != "" {
+		s.metrics.Finishes.Add(ctx, 1, task.Tool, task.effects.ended)
 	}
-	if task.done.cancelled != "" {
-		s.metrics.Cancels.Add(ctx, 1, task.Tool, task.done.cancelled)
+	if task.effects.cancelled != "" {
+		s.metrics.Cancels.Add(ctx, 1, task.Tool, task.effects.cancelled)
 	}
-	if task.done.recovered != "" {
-		s.metrics.Recoveries.Add(ctx, 1, task.Tool, task.done.recovered)
+	if task.effects.recovered != "" {
+		s.metrics.Recoveries.Add(ctx, 1, task.Tool, task.effects.recovered)
 	}
-	if task.done.action != "" {
-		by.Action, by.Owner, by.TaskID, by.Tool = task.done.action, string(task.Owner), task.ID, task.Tool
+	if task.effects.action != "" {
+		by.Action, by.Owner, by.TaskID, by.Tool = task.effects.action, string(task.Owner), task.ID, task.Tool
 		s.audit.Log(ctx, by)
 	}
 }
 
-// tellCreated counts and audits tasks that were made.
-func (s *Store[TTx]) tellCreated(ctx context.Context, rows []*Row, by telemetry.Audited) {
+// recordCreated counts and audits tasks that were created.
+func (s *Store[TTx]) recordCreated(ctx context.Context, rows []*Row, by telemetry.Audited) {
 	for _, row := range rows {
 		s.metrics.Creates.Add(ctx, 1, row.Tool, row.Queue)
 		by.Action, by.Owner, by.TaskID, by.Tool = telemetry.AuditCreate, string(row.Owner), row.ID, row.Tool
