@@ -1,7 +1,7 @@
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo split run conformance interop chaos compat bench compare bench-once release-check lint fmt
+.PHONY: help test demo split run conformance interop chaos mutants compat bench compare bench-once release-check lint fmt
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ DURATION = 60s
 DATABASE = postgres
 chaos: ## prove the invariants against an adversary (SEED=1 DURATION=60s DATABASE=postgres|sqlite)
 	go run ./internal/proof/chaos -seed $(SEED) -duration $(DURATION) -database $(DATABASE)
+
+mutants: ## check that chaos finds nodes that are broken on purpose
+	.ci/mutants
 
 compat: ## build and test with the oldest River that we promise (compat/oldest.mod)
 	go run ./internal/proof/compat
