@@ -606,6 +606,7 @@ func TestCoreServerRestarts(t *testing.T) {
 					return &mcp.ElicitResult{Action: "accept", Content: map[string]any{}}, nil
 				},
 			}})
+			first := session.ClientSession()
 			s.question = &mcp.ElicitParams{Message: "Who?", RequestedSchema: map[string]any{"type": "object"}}
 			s.polled = func(n int, s *coreServer) {
 				switch n {
@@ -633,6 +634,11 @@ func TestCoreServerRestarts(t *testing.T) {
 			}
 			if want := []string{"report+", "report+"}; !slices.Equal(s.calls, want) {
 				t.Errorf("calls %q", s.calls)
+			}
+			if newest := session.ClientSession(); newest == first {
+				t.Error("ClientSession is still that of the first connection")
+			} else if _, err := newest.ListTools(patient(t), nil); err != nil {
+				t.Errorf("ClientSession: %v", err)
 			}
 		})
 	}
