@@ -503,3 +503,25 @@ func TestAudit(t *testing.T) {
 	get(id)
 	wantLines("a cancel", line("cancel", id, ""))
 }
+
+// A node that is closed no longer reads the database for metrics.
+func TestMetricsEndWithClose(t *testing.T) {
+	t.Parallel()
+	var logged lockedBuffer
+	reader := metric.NewManualReader()
+	node, err := runner.Open(t.Context(), "sqlite::memory:", mcptasks.NewTools(), &runner.Config{
+		Logger:        slog.New(slog.NewTextHandler(&logged, nil)),
+		MeterProvider: metric.NewMeterProvider(metric.WithReader(reader)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var all metricdata.ResourceMetrics
+	err = reader.Collect(t.Context(), &all)
+	if said := logged.drain(); err != nil || said != "" {
+		t.Errorf("metrics of a closed node: %v, and the log says: %s", err, said)
+	}
+}

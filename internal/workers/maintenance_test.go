@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -41,6 +42,11 @@ func (m *maintained) Repair(_ context.Context, settled time.Duration) error {
 
 func (m *maintained) Prune(_ context.Context, age time.Duration) error {
 	m.note("prune %s", age)
+	return nil
+}
+
+func (m *maintained) Forget(_ context.Context, node string) error {
+	m.note("forget %s", node)
 	return nil
 }
 
@@ -142,5 +148,51 @@ func TestLostFetches(t *testing.T) {
 		db.running = nil
 		lost.recover(t.Context())
 		db.want(t, "no job")
+	})
+}
+
+// A pass that hangs does not end its loop: its context ends after the limit.
+func TestRepeatLimitsEachPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		began, passes := time.Now(), 0
+		repeat(ctx, time.Second, time.Minute, func(pass context.Context) {
+			<-pass.Done() // hangs
+			if passes++; passes == 3 {
+				cancel()
+			}
+		})
+		if took := time.Since(began); took < 3*time.Minute+2700*time.Millisecond || took > 3*time.Minute+3300*time.Millisecond {
+			t.Errorf("three passes that hang took %s", took)
+		}
+	})
+}
+
+// stopped is a River client that stops at once.
+type stopped struct{ store.WorkClient }
+
+func (stopped) Stop(context.Context) error { return nil }
+
+// Stop returns only when nothing of a run writes any more, and then forgets the node.
+func TestStopWaitsForCallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := &maintained{}
+		tools := mcptasks.NewTools()
+		caller, err := tools.Internal().NewCaller()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := New(db, tools, config.Default(), "here")
+		w.caller, w.client, w.maintenance = caller, stopped{}, &maintenance{cancel: func() {}}
+		w.end = func() error { db.note("unlock"); return nil }
+		w.later(time.Second, func() {
+			time.Sleep(time.Second) // a write
+			db.note("written")
+		})
+		time.Sleep(1500 * time.Millisecond)
+		if err := w.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		db.want(t, "stop", "written", "forget here", "unlock")
 	})
 }
