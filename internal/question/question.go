@@ -109,11 +109,7 @@ func (q *Question) checkElicitation(response json.RawMessage) error {
 	if err != nil || schema == nil {
 		return err
 	}
-	content := result.Content
-	if content == nil {
-		content = map[string]any{}
-	}
-	if err := schema.Validate(content); err != nil {
+	if err := schema.Validate(result.Content); err != nil {
 		return fmt.Errorf("content does not match the requested schema: %s", shortened(err.Error()))
 	}
 	return nil

@@ -56,7 +56,7 @@ func (c *Caller) Call(ctx context.Context, call Call) (v Verdict) {
 	run.session = c.session
 	result, err := c.set.get(call.Tool).call(ctx, run, call.Arguments)
 	var snooze *snoozeError
-	if run.called && errors.As(run.returned, &snooze) {
+	if errors.As(run.returned, &snooze) {
 		return Verdict{Snoozed: true, After: snooze.after}
 	}
 	if err != nil {

@@ -43,7 +43,6 @@ type Run struct {
 	steps     map[string]json.RawMessage
 	questions map[string]question.Question
 
-	called   bool  // the SDK accepted the arguments, and the handler was called
 	returned error // what the handler returned, before it became an answer
 }
 

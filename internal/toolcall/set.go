@@ -71,8 +71,8 @@ func Add[In, Out any](s *Set, given *mcp.Tool, handler Handler[In, Out]) error {
 	return nil
 }
 
-// observed returns the handler, changed so that its run says what [Caller.Call] must know:
-// whether the handler was called, and which error it returned.
+// observed returns the handler, changed so that its run keeps the error that it returned:
+// [Caller.Call] reads it there.
 func (h Handler[In, Out]) observed() func(ctx context.Context, run *Run, in In) (*mcp.CallToolResult, Out, error) {
 	if h == nil {
 		return func(context.Context, *Run, In) (result *mcp.CallToolResult, out Out, err error) {
@@ -80,7 +80,6 @@ func (h Handler[In, Out]) observed() func(ctx context.Context, run *Run, in In) 
 		}
 	}
 	return func(ctx context.Context, run *Run, in In) (*mcp.CallToolResult, Out, error) {
-		run.called = true
 		result, out, err := h(ctx, run, in)
 		run.returned = err
 		if permanent, ok := err.(*permanentError); ok { //nolint:errorlint // the SDK sends an unwrapped *jsonrpc.Error only
