@@ -10,9 +10,9 @@
 //	…
 //	defer probes.Close()
 //
-// The package knows HTTP and Prometheus. It does not know what makes a node ready, nor
-// which metrics there are: a [Node] says the one, and what measures through
-// [Exporter.MeterProvider] the other.
+// The package knows HTTP and Prometheus. It does not know what makes a node ready: a [Node]
+// reports that. It does not know which metrics there are either: it exports all that are
+// measured through [Exporter.MeterProvider].
 //
 // The package is stable from v1.0.0 on. Before that, a minor version may change it; the
 // CHANGELOG says how.
