@@ -159,7 +159,7 @@ func (r *run) writeProgress(p store.Progress) {
 
 // errAnswered ends a run whose questions were all answered before it could park: the same
 // job runs again and finds the answers.
-var errAnswered = fmt.Errorf("%w: it is there by now", mcptasks.ErrParked)
+var errAnswered = fmt.Errorf("%w: the answer has arrived", mcptasks.ErrParked)
 
 // Park implements toolcall.Journal. When it returns, the task waits for its answers and
 // this run is over, or the error says why not.
