@@ -14,9 +14,9 @@ import (
 
 const arrivalsPerSecond = 20
 
-// latency measures how long it takes from a create to its caller's having been told
-// that the task is completed, on a node with the defaults and little to do. It returns
-// each round's median and 99th percentile, in milliseconds.
+// latency measures the time from a create until its caller sees the task completed, on a
+// node with the defaults and little load. It returns each round's median and 99th
+// percentile, in milliseconds.
 func latency(ctx context.Context, h *harness, url string) (_ *samples, err error) {
 	node, err := h.open(ctx, url, noop(nil), runner.Config{})
 	if err != nil {

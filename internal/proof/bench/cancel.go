@@ -16,14 +16,14 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// workUntilCancelled is the role of a node whose runs last until their contexts end.
+// workUntilCancelled is the role of a node whose handlers return when their contexts end.
 func workUntilCancelled(ctx context.Context, o *options) error {
 	return runWorker(ctx, o.url, runner.Config{}, func(ctx context.Context, run *mcptasks.Run, _ input) (*mcp.CallToolResult, any, error) {
 		fmt.Println("began", run.TaskID())
 		<-ctx.Done()
 		ended := time.Now()
 		if !errors.Is(context.Cause(ctx), mcptasks.ErrCancelled) {
-			return nil, nil, ctx.Err() // the wait for a line that does not come says so
+			return nil, nil, ctx.Err() // the parent reports that the line did not come
 		}
 		fmt.Println("ended", run.TaskID(), ended.UnixNano())
 		return nil, nil, ctx.Err()
@@ -48,8 +48,8 @@ func runWorker(ctx context.Context, url string, config runner.Config, handler mc
 }
 
 // cancels measures the time from a cancel in this process to the end of the handler's
-// context in another, by the clock of their machine, and returns each round's 99th
-// percentile.
+// context in another, by the clock of the machine. It returns each round's 99th
+// percentile, in milliseconds.
 func cancels(ctx context.Context, h *harness) (_ []float64, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
@@ -85,8 +85,8 @@ func cancels(ctx context.Context, h *harness) (_ []float64, err error) {
 	return rounds, nil
 }
 
-// cancelSome cancels n runs, one after the other, and returns how many milliseconds
-// each took.
+// cancelSome cancels n runs one after the other. It returns how many milliseconds each
+// took.
 func cancelSome(ctx context.Context, node *runner.Node, worker *child, n int) ([]float64, error) {
 	var took []float64
 	for range n {

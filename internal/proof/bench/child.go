@@ -17,9 +17,8 @@ import (
 	"time"
 )
 
-// roles are what a process of this program may be started to do, on the database at a
-// URL, for measures that need more than one process or one of their own. A role says
-// what has happened in lines of words.
+// roles are what child processes of the bench do. A role works on the database at a URL
+// and reports events on its standard output, a line each.
 var roles = map[string]func(context.Context, *options) error{
 	"serve":  serve,
 	"cancel": workUntilCancelled,
@@ -28,7 +27,7 @@ var roles = map[string]func(context.Context, *options) error{
 	"park":   park,
 }
 
-// playRole is a child's main. It ends when the program that started it has gone.
+// playRole is the main function of a child process. It exits when its parent has ended.
 func playRole(ctx context.Context, o *options) error {
 	run, ok := roles[o.role]
 	if !ok {
@@ -41,11 +40,11 @@ func playRole(ctx context.Context, o *options) error {
 	return run(ctx, o)
 }
 
-// child is a process in a role.
+// child is a process with a role.
 type child struct {
 	role  string
 	cmd   *exec.Cmd
-	life  io.Closer // it ends itself when this is closed
+	stdin io.Closer // the process exits when this is closed
 	lines chan string
 	ended chan struct{}
 }
@@ -62,8 +61,8 @@ func startChild(role, url string, flags ...string) (*child, error) {
 		ended: make(chan struct{}),
 	}
 	c.cmd.Stderr = os.Stderr
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for us
-	if c.life, err = c.cmd.StdinPipe(); err != nil {
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to this process alone
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	out, err := c.cmd.StdoutPipe()
@@ -79,12 +78,12 @@ func startChild(role, url string, flags ...string) (*child, error) {
 		for scanner := bufio.NewScanner(out); scanner.Scan(); {
 			c.lines <- scanner.Text()
 		}
-		_ = c.cmd.Wait() // how it ended is for its standard error to say
+		_ = c.cmd.Wait() // an error is on its standard error
 	}()
 	return c, nil
 }
 
-// next returns the words of the next line, which has to begin with one.
+// next returns the words of the next line after the first word, which must be word.
 func (c *child) next(ctx context.Context, word string) ([]string, error) {
 	select {
 	case line, ok := <-c.lines:
@@ -103,15 +102,15 @@ func (c *child) next(ctx context.Context, word string) ([]string, error) {
 	}
 }
 
-// kill ends the process with SIGKILL, unless it has ended, and returns when it has.
+// kill ends the process with SIGKILL and returns when it has ended.
 func (c *child) kill() error {
 	err := c.cmd.Process.Kill()
 	if errors.Is(err, os.ErrProcessDone) {
 		err = nil
 	}
-	for range c.lines { // whatever it had still to say
+	for range c.lines { // read its last lines
 	}
 	<-c.ended
-	_ = c.life.Close()
+	_ = c.stdin.Close()
 	return err
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
-// completions tell callers that their task has ended, in memory and after the commit: it
-// costs the database nothing, so that what is compared is the writes. An end may come
-// before its caller knows the id.
+// completions tells callers in memory, after the commit, that their task has ended. It
+// costs the database nothing, so only the writes are compared. A task may end before
+// its caller waits for it.
 type completions struct {
 	mu    sync.Mutex
 	early map[string]struct{}
@@ -58,7 +58,7 @@ func (e *completions) wait(ctx context.Context, id string) error {
 	}
 }
 
-// announcing is our driver, which tells of every end that it has committed.
+// announcing is our driver. It announces each task that it has finished.
 type announcing struct {
 	*postgres.Driver
 	completions *completions

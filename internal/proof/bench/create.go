@@ -14,16 +14,16 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// arguments are those of every call, and the payload of every baseline's row.
+// arguments are the arguments of each call, and the payload of each row of a baseline.
 const arguments = `{"topic":"the tides of the North Sea","steps":5,"notify":"someone@example.org"}`
 
 func call() mcptasks.CreateParams {
 	return mcptasks.CreateParams{Tool: "noop", Arguments: json.RawMessage(arguments)}
 }
 
-// A creation is the two sides that creates are compared of, on a database of their
-// own: a node that serves and does not work, and a table that takes an id, the
-// arguments and a time, in one row and a transaction of its own.
+// A creation has the two sides of the figures on creates: a node that does not work, and
+// a table. Each row of the table has an id, the arguments and a time, and is inserted in
+// a transaction of its own.
 type creation struct {
 	db   *database
 	node *runner.Node
@@ -77,7 +77,7 @@ func (c *creation) rows(ctx context.Context, callers int, lasting time.Duration)
 	return done, errors.Join(err, c.db.clear(ctx, "baseline"))
 }
 
-// creates compares how many are created a second.
+// creates compares creates a second with inserts a second.
 func creates(callers int) func(context.Context, *harness) (*samples, error) {
 	return func(ctx context.Context, h *harness) (*samples, error) {
 		return h.creations(ctx, callers, (*work).rate)

@@ -13,8 +13,8 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// Both sides work with as many workers, so that neither is capped: a fetch takes at
-// most as many jobs as there are free workers, and there is one a millisecond.
+// Both sides have the same number of workers. It is so large that it does not limit
+// them: River fetches once a millisecond, at most as many jobs as there are free workers.
 const (
 	drainWorkers  = 2000
 	fetchCooldown = time.Millisecond
@@ -28,9 +28,9 @@ func working(config runner.Config) runner.Config {
 	return config
 }
 
-// drain compares how many tasks that wait are claimed, run and finished a second, from
-// the start of the worker to the last one's end, with River's jobs that do nothing.
-// Ours are done when their outcomes are committed and their jobs settled, too.
+// drain compares how many waiting tasks a node claims, runs and finishes a second with
+// how many empty jobs River works a second. The time is from the start of the worker until
+// all outcomes are committed and all jobs settled.
 func drain(ctx context.Context, h *harness) (_ *samples, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
@@ -54,7 +54,7 @@ func drain(ctx context.Context, h *harness) (_ *samples, err error) {
 	)
 }
 
-// migrate brings the schema up, for what comes before the first node.
+// migrate applies the migrations.
 func (h *harness) migrate(ctx context.Context, url string) error {
 	node, err := h.open(ctx, url, noop(nil), runner.Config{})
 	if err != nil {
@@ -120,8 +120,8 @@ func fill(ctx context.Context, node *runner.Node, n int) error {
 	return err
 }
 
-// countdown waits until something has happened often enough, which is when it becomes
-// worth to ask the database whether all is done: asking slows what is measured.
+// countdown waits until something has happened n times. Only then is the database asked
+// whether all is done, since asking slows what is measured.
 type countdown struct {
 	n    int
 	left atomic.Int64

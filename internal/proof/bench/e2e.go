@@ -17,9 +17,9 @@ import (
 
 const loopCallers = 512
 
-// endToEnd compares how many tasks a second callers create and see completed, each the
-// next when its last has ended, with the same done by one transaction per create, one
-// per claim and one per finish.
+// endToEnd compares how many tasks a second are created and completed. The callers are a
+// closed loop: each creates its next task when its last one has completed. The baseline
+// uses a transaction for each create, claim and finish.
 func endToEnd(ctx context.Context, h *harness) (_ *samples, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
@@ -40,8 +40,8 @@ func endToEnd(ctx context.Context, h *harness) (_ *samples, err error) {
 	})
 }
 
-// loop returns our side: a node on a pool of its own that creates and works. It
-// works only while it is measured.
+// loop returns our side: a node with its own pool that creates and works. It works only
+// while it is measured.
 func (h *harness) loop(ctx context.Context, db *database) (_ side, stop func() error, err error) {
 	pool, err := pgxpool.New(ctx, db.wide)
 	if err != nil {

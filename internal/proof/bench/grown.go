@@ -4,7 +4,7 @@ package main
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // it names rows, in SQL as in Go
+	"crypto/md5" //nolint:gosec // names of rows, which SQL computes as well
 	"errors"
 	"fmt"
 	"time"
@@ -14,24 +14,24 @@ import (
 
 const (
 	listPage  = 100 // tasks, the default
-	listPages = 10  // the newest ones, which are those that are read
+	listPages = 10  // the newest, since clients read those
 )
 
-// grown is a database with a past: completed tasks of the last twenty hours, all one
-// owner's, as they are on a server without authentication, and River's jobs of those
-// that ended within the hour that River keeps them. What a round adds is deleted.
+// grown is a database with many finished tasks, its past. They are spread over the last
+// twenty hours and have one owner, as on a server without authentication. The newest
+// still have their jobs, which River keeps for an hour. A round's own tasks are deleted.
 type grown struct {
 	db    *database
 	node  *runner.Node
 	past  int
-	until time.Time // when the past ended
-	job   int64     // its last
+	until time.Time // no task of the past is newer
+	job   int64     // the last job of the past
 	pages []string  // cursors of the newest pages of the list
 	ran   *countdown
 }
 
-// pastID is the id of the nth task of the past: in the order of time, before all that
-// are made now, and otherwise as at random.
+// pastID returns the id of the nth task of the past. Like real ids, they are in the order
+// of time and otherwise random. They sort before the ids of new tasks.
 func pastID(n int) string {
 	random := md5.Sum(fmt.Appendf(nil, "past %d", n)) //nolint:gosec // not a secret
 	return fmt.Sprintf("0%010d%.25x", n, random)[:36]
@@ -90,7 +90,7 @@ func (g *grown) close() error {
 	return errors.Join(err, g.db.drop())
 }
 
-// findPages walks the newest pages, of which there are as many in any past.
+// findPages finds the cursors of the newest pages, the same number in any past.
 func (g *grown) findPages(ctx context.Context) error {
 	g.pages = []string{""}
 	for len(g.pages) < listPages {
@@ -106,13 +106,13 @@ func (g *grown) findPages(ctx context.Context) error {
 	return nil
 }
 
-// begin returns what counts the runs of a drain that follows.
+// begin returns a countdown of the runs of the next drain.
 func (g *grown) begin(n int) *countdown {
 	g.ran = newCountdown(n)
 	return g.ran
 }
 
-// restore takes out what a round has added.
+// restore deletes what a round has added.
 func (g *grown) restore(ctx context.Context) error {
 	_, err := g.db.pool.Exec(ctx, `DELETE FROM `+tasksTable+` WHERE owner = '' AND created_at > $1`, g.until)
 	if err == nil {

@@ -13,16 +13,16 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/bench/figures"
 )
 
-// fewTasks is how many finished tasks the database has that the large one is held to.
+// fewTasks is the number of finished tasks in the small database.
 const fewTasks = 10_000
 
-// A operation is something done on a database again and again, as often as a round has it.
+// An operation is done again and again on a database in each round.
 type operation struct {
 	name string
 	do   func(h *harness, ctx context.Context, g *grown) (*work, error)
 }
 
-// operations are in the order in which a round does them: what was created is drained.
+// operations are in the order of a round: the drain works what create_8 created.
 var operations = []operation{
 	{"create_8", (*harness).createGrown},
 	{"drain", (*harness).drainGrown},
@@ -30,9 +30,9 @@ var operations = []operation{
 	{"list", (*harness).listGrown},
 }
 
-// growth compares creates, the drain of what was created, polls, and pages of the list
-// on a database with many finished tasks with the same on one with few. It returns the
-// rounds of that which suffers most.
+// growth compares the operations on a database with many finished tasks with the same
+// operations on one with few. It returns the rounds of the operation with the lowest
+// ratio.
 func growth(ctx context.Context, h *harness) (_ *samples, err error) {
 	var sides [2]*grown
 	for i, past := range []int{h.past, fewTasks} {
@@ -95,9 +95,8 @@ func (h *harness) drainGrown(ctx context.Context, g *grown) (*work, error) {
 		`SELECT count(*) FROM `+tasksTable+` WHERE status = 'completed' AND tool = 'noop' AND run_seq = 1 AND created_at > $1`, g.until)
 }
 
-// pollGrown polls the newest, of which there are as many in any past: a task is polled
-// until it has ended. What was not read for long may have to come from a disk, which
-// is not what grows here.
+// pollGrown polls the newest tasks, the same number in any past: clients poll a task
+// until it has ended. Old tasks would be read from disk, which is not measured here.
 func (h *harness) pollGrown(ctx context.Context, g *grown) (*work, error) {
 	return closedLoop(ctx, g.db.pids(), 64, h.duration, func(ctx context.Context, _ int) error {
 		id := pastID(g.past - rand.IntN(fewTasks)) //nolint:gosec // any will do

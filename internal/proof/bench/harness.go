@@ -15,19 +15,19 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/runner"
-	_ "github.com/mcptasks/mcptasks/store/sqlite" // its figures are beside Postgres's
+	_ "github.com/mcptasks/mcptasks/store/sqlite" // some figures are on SQLite
 )
 
-// waitLimit bounds what takes seconds when all is well.
+// waitLimit bounds each wait that takes seconds when all is well.
 const waitLimit = time.Minute
 
-// harness is where measures are taken.
+// harness has what measures share.
 type harness struct {
 	*options
 	dir    string // for SQLite files
 	server *server
-	name   string // of what is being measured
-	files  int    // of SQLite that were made
+	name   string // the figure that is being measured
+	files  int    // the number of SQLite files made
 }
 
 func newHarness(o *options) (*harness, error) {
@@ -47,12 +47,12 @@ func (h *harness) close() {
 
 func (h *harness) measuring(name string) { h.name = name }
 
-// say tells those who wait how it is going.
+// logf prints progress.
 func (h *harness) logf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%s: %s\n", h.name, fmt.Sprintf(format, args...))
 }
 
-// describe says what the figures were measured on.
+// describe returns a description of the machine and the database.
 func (h *harness) describe(ctx context.Context) string {
 	lines := []string{fmt.Sprintf("%d cores, %s, %s/%s, GOGC=%s; pools of %d connections",
 		runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, cmp.Or(os.Getenv("GOGC"), fmt.Sprint(gcPercent)), h.connections)}
@@ -64,15 +64,15 @@ func (h *harness) describe(ctx context.Context) string {
 	return strings.Join(lines, "\n")
 }
 
-// open opens a node on the database, as a program does.
+// open opens a node as programs do.
 func (h *harness) open(ctx context.Context, url string, tools *mcptasks.Tools, config runner.Config) (*runner.Node, error) {
 	config.Logger = quiet
 	config.Migrate = true
 	return runner.Open(ctx, url, tools, &config)
 }
 
-// quiet logs what goes wrong and nothing else: a log line a task would be measured.
+// quiet logs errors only. A log line for each task would be measured, too.
 var quiet = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 
-// closing closes what a measure opened, and has its error join the measure's.
+// closing closes what a measure opened, and joins the error to the measure's.
 func closing(err *error, close func() error) { *err = errors.Join(*err, close()) }

@@ -12,11 +12,11 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/bench/rawclient"
 )
 
-// httpClients is how many clients there are, each with a connection that it keeps.
+// httpClients is the number of clients. Each keeps one connection.
 const httpClients = 64
 
-// httpGets compares polls over HTTP, of the tasks that polls reads, with calls of the
-// echo tool that are answered with the text that our tool's result has.
+// httpGets compares polls over HTTP with calls of the echo tool. The tasks are those of
+// polls, and the tool echoes the text that their results have.
 func httpGets(ctx context.Context, h *harness) (_ *samples, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
@@ -56,7 +56,7 @@ func httpGets(ctx context.Context, h *harness) (_ *samples, err error) {
 	return h.ratios(ctx, (*work).rate, gets, h.echoes(db, clients, answer))
 }
 
-// httpCalls compares calls that are answered with a handle with calls of the echo tool
+// httpCalls compares tool calls that are answered with a task with calls of the echo tool
 // with the same arguments.
 func httpCalls(ctx context.Context, h *harness) (_ *samples, err error) {
 	db, err := h.database(ctx)
@@ -86,10 +86,10 @@ func httpCalls(ctx context.Context, h *harness) (_ *samples, err error) {
 	return h.ratios(ctx, (*work).rate, calls, h.echoes(db, clients, topic))
 }
 
-// topic is that of arguments.
+// topic is the topic in arguments.
 const topic = "the tides of the North Sea"
 
-// echoes is the baseline: the echo tool, told to say a text.
+// echoes returns the baseline: calls of the echo tool with a text.
 func (h *harness) echoes(db *database, clients rawclient.Clients, text string) side {
 	args, err := json.Marshal(input{Topic: text, Steps: 5, Notify: "someone@example.org"})
 	if err != nil {
@@ -118,7 +118,7 @@ func dialServer(ctx context.Context, db *database) (_ rawclient.Clients, stop fu
 	return clients, func() error { return errors.Join(clients.Close(), server.kill()) }, nil
 }
 
-// exchangeAll has each client make one exchange after the other, each as next returns it.
+// exchangeAll has each client make exchanges, which next returns, one after the other.
 func exchangeAll(ctx context.Context, pids []int, clients rawclient.Clients, lasting time.Duration, next func() *rawclient.Exchange) (*work, error) {
 	if err := clients.SetDeadline(time.Now().Add(lasting + waitLimit)); err != nil {
 		return nil, err

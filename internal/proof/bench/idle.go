@@ -15,8 +15,8 @@ import (
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
-// statements counts what pgx sends: each statement, those that begin and end a
-// transaction included, and each of a batch.
+// statements counts the statements that pgx sends, including BEGIN, COMMIT and each
+// statement of a batch.
 type statements struct{ n atomic.Int64 }
 
 func (s *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -34,9 +34,9 @@ func (s *statements) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQ
 
 func (s *statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// idle measures how many statements a second a node sends that works, with the
-// defaults, and has nothing to do. All its connections are made as its pool's are,
-// the one that beats and the one that listens too, so that all are counted.
+// idle measures how many statements a second a working node with the defaults sends when
+// it has nothing to do. The heartbeat's and the listener's connections are made from the
+// pool's config, so the tracer counts theirs as well.
 func idle(ctx context.Context, h *harness) (_ []float64, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
@@ -70,7 +70,7 @@ func idle(ctx context.Context, h *harness) (_ []float64, err error) {
 	if err := node.Start(ctx); err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, h.idle/2); err != nil { // until it has come to rest
+	if err := pause(ctx, h.idle/2); err != nil { // let the start settle
 		return nil, err
 	}
 	var rounds []float64

@@ -1,20 +1,20 @@
 //go:build unix
 
-// Command bench measures how near mcptasks is to what its database can do, and
-// whether it stays there as it grows. Most figures are ratios: ours, through the API
-// that programs use, to a baseline without us, in turns on one machine with connections,
-// durability and load alike.
+// Command bench measures how near mcptasks is to the limit of its database, and whether
+// that changes as the database grows. Most figures are ratios of mcptasks, through the
+// API that programs use, to a baseline without it. Both sides take turns on one machine
+// with the same connections, durability and load.
 //
 // Beside the values of a ratio, the table has the CPU time of an operation on both
-// sides, in microseconds: of this process, its children and the Postgres. It moves less
-// from one machine to another than wall time does. It is n/a on systems other than
-// Linux, and with -database.
+// sides in microseconds: that of this process, its children and the Postgres. It depends
+// less on the machine than wall time does. It is n/a on systems other than Linux, and
+// with -database.
 //
 //	go run ./internal/proof/bench -json figures.json
 //
-// It starts a throwaway Postgres with fsync on, or takes the one that -database names,
-// whose user must be allowed to create databases. The exit status is 0 if everything
-// could be measured; with -judge only if all goals were met, too.
+// It starts a throwaway Postgres with fsync on, or uses the server that -database names,
+// whose user must be allowed to create databases. The exit status is 0 if everything was
+// measured and, with -judge, all goals were met.
 package main
 
 import (
@@ -65,7 +65,7 @@ func (o *options) flags() {
 	flag.StringVar(&o.json, "json", "", "write the figures to this file, too")
 	flag.BoolVar(&o.markdown, "markdown", false, "print the table as Markdown")
 	flag.BoolVar(&o.judge, "judge", false, "exit with status 1 if a goal is missed")
-	flag.BoolVar(&o.quick, "quick", false, "only see that everything can be measured: one short round, not judged")
+	flag.BoolVar(&o.quick, "quick", false, "only check that everything can be measured: one short round, not judged")
 	flag.IntVar(&o.connections, "connections", 64, "the size of both pools of a ratio, ours and the baseline's")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often each figure is measured")
 	flag.IntVar(&o.growthRounds, "growth-rounds", 9, "how often growth is measured")
@@ -79,12 +79,12 @@ func (o *options) flags() {
 	flag.IntVar(&o.parked, "parked", 10_000, "how many tasks are parked")
 	flag.IntVar(&o.past, "past", 1_000_000, "how many finished tasks the large database has")
 	flag.IntVar(&o.grownTasks, "growth-tasks", 5_000, "how many tasks are created and drained in a round of growth")
-	flag.DurationVar(&o.idle, "idle", 15*time.Second, "how long an idle node is watched in a round")
+	flag.DurationVar(&o.idle, "idle", 15*time.Second, "how long an idle node is measured in a round")
 	flag.StringVar(&o.role, "role", "", "of a child process: what it does")
 	flag.StringVar(&o.url, "url", "", "of a child process: its database")
 }
 
-// shorten makes everything as short as it can be and still be seen to work.
+// shorten makes everything as short as it can be and still work.
 func (o *options) shorten() {
 	o.rounds, o.growthRounds = 1, 1
 	o.duration = 300 * time.Millisecond
@@ -94,8 +94,8 @@ func (o *options) shorten() {
 	o.idle = 2 * time.Second
 }
 
-// gcPercent is GOGC of all that is measured, ours and the baselines, in this process and
-// its children: the one that command.Main sets.
+// gcPercent is the GOGC of both sides, in this process and its children. It is what
+// command.Main sets.
 const gcPercent = 400
 
 func main() {
@@ -152,7 +152,7 @@ func run(ctx context.Context, o *options) error {
 	return errors.Join(append(failed, o.report(ctx, h, rows))...)
 }
 
-// report prints what was measured on what.
+// report prints the figures and what they were measured on.
 func (o *options) report(ctx context.Context, h *harness, rows []figures.Row) error {
 	if len(rows) == 0 {
 		return errors.New("nothing was measured")

@@ -12,7 +12,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/bench/figures"
 )
 
-// A measure takes one figure, or several that are seen in the same runs.
+// A measure measures one figure, or several in the same rounds.
 type measure struct {
 	figures []figures.Figure
 	sample  func(ctx context.Context, h *harness) (*samples, error)
@@ -24,7 +24,7 @@ type samples struct {
 	cpu    *figures.CPU // nil if the figure is no ratio, or CPU time cannot be measured
 }
 
-// measures are all, in the order of the table.
+// measures returns all measures in the order of the table.
 func measures() []measure {
 	ratio := func(name string, goal figures.Goal, sample func(context.Context, *harness) (*samples, error)) measure {
 		return measure{figures: []figures.Figure{{Name: name, Unit: figures.Ratio, Goal: goal}}, sample: sample}

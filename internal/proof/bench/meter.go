@@ -105,8 +105,8 @@ func stopLoop(m *meter, result *load.Result) (*work, error) {
 	return w, err
 }
 
-// ourPIDs returns the process whose CPU time is that of a figure on SQLite: this one.
-// It returns none where CPU time cannot be read.
+// ourPIDs returns the process whose CPU time counts in a figure on SQLite: this one. It
+// returns none where CPU time cannot be read.
 func ourPIDs() []int {
 	if _, err := cputime.Tree(os.Getpid()); err != nil {
 		return nil

@@ -15,13 +15,12 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 )
 
-// naive is durable tasks as one writes them first: a task's row and River's job in one
-// transaction, a statement to claim, a statement to finish, nothing joined with
-// another's. It is tuned as we are: the same pool, workers and cooldown, a fence, the
-// same indexes and fillfactor, River's completer settles the jobs in batches, and
-// workers are woken by a notifier after the commit, since a notification within each
-// transaction makes commits wait for one another. It runs no tool, and wants nothing
-// that is not asked of it here.
+// naive is a straightforward implementation of durable tasks: the task's row and River's
+// job are inserted in one transaction, and a claim and a finish are a statement each.
+// Nothing is batched. It is tuned as mcptasks is: the same pool, workers, cooldown,
+// indexes and fillfactor, a fence, River's completer for the jobs, and notifications
+// after the commit, since notifications inside transactions serialize their commits. It
+// runs no tool and does only what this figure needs.
 type naive struct {
 	db       *database
 	inserter *river.Client[pgx.Tx]
@@ -55,8 +54,8 @@ func newNaive(ctx context.Context, db *database) (*naive, error) {
 	if _, err := db.pool.Exec(ctx, naiveTable); err != nil {
 		return nil, err
 	}
-	// An inserter's cooldown is how often it notifies within its transactions: the
-	// notifier does that here.
+	// The cooldown is also how often the inserter notifies inside its transactions.
+	// Here the notifier does that after them.
 	const never = 24 * time.Hour
 	inserter, err := river.NewClient[pgx.Tx](riverpgxv5.New(db.pool), &river.Config{
 		Logger: quiet, Schema: baselineSchema, FetchCooldown: never, FetchPollInterval: never,
@@ -105,7 +104,7 @@ WHERE id = $1 AND job_id = $2 AND run_token = $3 AND status = 'working'`
 
 func (w *naiveWorker) Work(ctx context.Context, job *river.Job[naiveArgs]) error {
 	err := w.work(ctx, job)
-	if err != nil { // River would say so in a whisper, and its caller wait
+	if err != nil { // River logs it below the level of quiet
 		quiet.ErrorContext(ctx, "naive: the work failed", "task_id", job.Args.TaskID, "error", err)
 	}
 	return err
@@ -160,8 +159,8 @@ func (n *naive) loop(ctx context.Context, lasting time.Duration) (*work, error) 
 	)
 }
 
-// notifier wakes River's workers after commits, a thousand times a second at most,
-// and always once more after the last.
+// notifier wakes River's workers after commits, at most once a millisecond, and always
+// once after the last commit.
 type notifier struct {
 	pending chan struct{}
 	quit    chan struct{}
@@ -177,7 +176,7 @@ func newNotifier(ctx context.Context, db *database) *notifier {
 			case <-b.quit:
 				return
 			}
-			// River polls besides: a ring that fails is late, not lost.
+			// River also polls: a job whose notification fails is late, not lost.
 			_, _ = db.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, baselineSchema+".river_insert", `{"queue": "default"}`)
 			select {
 			case <-time.After(time.Millisecond):

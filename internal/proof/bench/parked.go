@@ -14,9 +14,9 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// park is the role of a process that has nothing but a node, which creates tasks and
-// works them until each has asked a question. It says by how much its heap is larger
-// then than when the node had just started.
+// park is the role of a process with one node, which creates tasks and works them until
+// each waits for an answer. It reports by how much its heap has grown since the node
+// started.
 func park(ctx context.Context, o *options) error {
 	handler := func(ctx context.Context, run *mcptasks.Run, _ input) (*mcp.CallToolResult, any, error) {
 		_, err := run.Elicit(ctx, "go on", &mcp.ElicitParams{Message: "Shall I go on?", RequestedSchema: map[string]any{"type": "object"}})
@@ -58,8 +58,8 @@ func parkAll(ctx context.Context, node *runner.Node, n int) error {
 	return nil
 }
 
-// heap is how many bytes are in use after collections: two, since the first leaves
-// what pools hold.
+// heap returns the bytes in use after two collections. The first one leaves what is in a
+// sync.Pool.
 func heap() int64 {
 	runtime.GC()
 	runtime.GC()

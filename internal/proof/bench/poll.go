@@ -14,9 +14,9 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// polls compares reading a task with selecting its status by its primary key. Half of
-// the tasks read have a result, which no client has to be told twice; the others are
-// working and were created just before, as most are that clients poll.
+// polls compares reading a task with selecting its status by primary key. Half of the
+// tasks have a result. The others are working and new, like most tasks that clients
+// poll.
 func polls(callers int) func(context.Context, *harness) (*samples, error) {
 	return func(ctx context.Context, h *harness) (_ *samples, err error) {
 		db, err := h.database(ctx)
@@ -33,17 +33,17 @@ func polls(callers int) func(context.Context, *harness) (*samples, error) {
 	}
 }
 
-// polled is a node that serves, and tasks to be read.
+// polled is a node that does not work, and the tasks to be read.
 type polled struct {
 	db   *database
 	node *runner.Node
 	past []string // tasks that have a result
 	new  []string // tasks that are working
-	// fresh is how many of them are made before each turn.
+	// fresh is how many working tasks are created before each turn.
 	fresh int
 }
 
-// polled works tasks on a node that then ends, and opens another.
+// polled completes tasks on one node, closes it and opens another.
 func (h *harness) polled(ctx context.Context, db *database) (_ *polled, err error) {
 	p := &polled{db: db, fresh: max(h.polledTasks/5, 1)}
 	worker, err := h.open(ctx, db.wide, noop(nil), working(runner.Config{}))
@@ -95,8 +95,8 @@ func (h *harness) polling(p *polled, callers int, read func(ctx context.Context,
 	}
 }
 
-// renew makes tasks that are working: one that has not moved for a while is looked
-// into by the poll that notices, which is not what is measured here.
+// renew creates working tasks. A poll checks a task that has not changed for a while more
+// closely, which is not measured here.
 func (p *polled) renew(ctx context.Context) (err error) {
 	p.new, err = createAll(ctx, p.node, p.fresh)
 	if err == nil {

@@ -24,7 +24,7 @@ func recovering() runner.Config {
 	return runner.Config{HeartbeatInterval: recoveryHeartbeat, MaxWorkers: 1000} // room for all tasks at once
 }
 
-// hold is the role of the node that dies: its runs never end.
+// hold is the role of the node that is killed: its runs never end.
 func hold(ctx context.Context, o *options) error {
 	return runWorker(ctx, o.url, recovering(), func(ctx context.Context, run *mcptasks.Run, _ input) (*mcp.CallToolResult, any, error) {
 		fmt.Println("began", run.TaskID())
@@ -33,15 +33,15 @@ func hold(ctx context.Context, o *options) error {
 	})
 }
 
-// rescue is the role of the node that lives: its runs answer at once.
+// rescue is the role of the other node: its runs return at once.
 func rescue(ctx context.Context, o *options) error {
 	return runWorker(ctx, o.url, recovering(), func(context.Context, *mcptasks.Run, input) (*mcp.CallToolResult, any, error) {
 		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: answer}}}, nil, nil
 	})
 }
 
-// recovery measures the seconds from the SIGKILL of a node in the middle of many runs
-// until the last of their tasks has ended on another node.
+// recovery measures the seconds from the SIGKILL of a node with many runs until the last
+// of their tasks has ended on another node.
 func recovery(ctx context.Context, h *harness) (_ []float64, err error) {
 	db, err := h.database(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (h *harness) recoverOnce(ctx context.Context, db *database, node *runner.No
 	if _, err := rescuer.next(ctx, "working"); err != nil {
 		return 0, err
 	}
-	if err := pause(ctx, recoveryLease+recoveryHeartbeat); err != nil { // a node trusts its own beats first
+	if err := pause(ctx, recoveryLease+recoveryHeartbeat); err != nil { // a node reaps only after a lease of steady heartbeats
 		return 0, err
 	}
 	ended := watchAll(ctx, node, ids)
@@ -110,7 +110,7 @@ func (h *harness) recoverOnce(ctx context.Context, db *database, node *runner.No
 	)
 }
 
-// watchAll begins to watch the tasks and returns a function that returns when all are
+// watchAll starts to watch the tasks. The function that it returns waits until all are
 // completed.
 func watchAll(ctx context.Context, node *runner.Node, ids []string) func() error {
 	var watchers sync.WaitGroup

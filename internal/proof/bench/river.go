@@ -12,10 +12,10 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// baselineSchema is where the baselines' River is: beside ours, in the same database.
+// baselineSchema is the schema of the baselines' River, in the same database as ours.
 const baselineSchema = "baseline_river"
 
-// migrateRiver makes a schema with River's tables and nothing else.
+// migrateRiver creates the schema with River's tables only.
 func migrateRiver(ctx context.Context, db *database) error {
 	if _, err := db.pool.Exec(ctx, "CREATE SCHEMA "+baselineSchema); err != nil {
 		return err
@@ -28,7 +28,7 @@ func migrateRiver(ctx context.Context, db *database) error {
 	return err
 }
 
-// riverConfig is that of a client that works as our nodes do.
+// riverConfig returns the config of a client with the settings of our nodes.
 func riverConfig(workers *river.Workers) *river.Config {
 	return &river.Config{
 		Logger:            quiet,
@@ -41,7 +41,7 @@ func riverConfig(workers *river.Workers) *river.Config {
 	}
 }
 
-// emptyJobs is River alone, with jobs that hold nothing and do nothing.
+// emptyJobs is River alone, with jobs that have no arguments and do nothing.
 type emptyJobs struct{ db *database }
 
 func newEmptyJobs(ctx context.Context, db *database) (*emptyJobs, error) {

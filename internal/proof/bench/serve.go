@@ -15,9 +15,9 @@ import (
 	"github.com/mcptasks/mcptasks/runner"
 )
 
-// serve is the role of a server: /mcp has our tool, whose tasks nobody works here, and
-// /echo a tool of the SDK's alone. Both are in one process, so that one's collector is
-// the other's.
+// serve is the role of an HTTP server: /mcp has our tool, whose tasks no node works, and
+// /echo a plain tool of the SDK. Both are in one process, so they share a garbage
+// collector.
 func serve(ctx context.Context, o *options) error {
 	tools := noop(nil)
 	node, err := runner.Open(ctx, o.url, tools, &runner.Config{Logger: quiet})

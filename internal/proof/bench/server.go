@@ -20,7 +20,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/testdb"
 )
 
-// server is the Postgres that is measured on.
+// server is the Postgres that is measured.
 type server struct {
 	url  string // of its maintenance database
 	stop func()
@@ -31,9 +31,8 @@ type server struct {
 	disk       string // how fast its disk is
 }
 
-// tuning is what a throwaway server is set to beside its defaults and fsync: tests
-// give it less memory than Postgres's default, and a checkpoint that the log's size
-// calls for would fall into one side of a ratio and not the other.
+// tuning are settings of a throwaway server. Tests give it less memory than Postgres'
+// default. A checkpoint that falls into one side's turn would distort the ratio.
 var tuning = []string{
 	"ALTER SYSTEM SET shared_buffers = '128MB'",
 	"ALTER SYSTEM SET max_wal_size = '8GB'",
@@ -45,7 +44,7 @@ func startServer(ctx context.Context, given string) (*server, error) {
 		return &server{url: given, stop: func() {}}, nil
 	}
 	cluster, err := testdb.StartCluster(ctx)
-	if err != nil { // no PostgreSQL here: a container's will do, as it is
+	if err != nil { // no PostgreSQL on this machine: use a container
 		url, stop, err := testdb.Server(ctx)
 		return &server{url: url, stop: stop}, err
 	}
@@ -64,8 +63,8 @@ func startServer(ctx context.Context, given string) (*server, error) {
 	return s, nil
 }
 
-// locate finds the process of a server that runs on this machine, and measures its disk
-// while nothing else writes to it.
+// locate finds the process of a server on this machine, and measures its disk while
+// nothing else writes to it.
 func (s *server) locate(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.url)
 	if err != nil {
@@ -96,7 +95,7 @@ func (s *server) exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// settingNames are the settings that figures depend on.
+// settingNames are the settings that the figures depend on.
 var settingNames = []string{
 	"server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_level",
 	"shared_buffers", "max_wal_size", "max_connections", "autovacuum",
@@ -119,12 +118,12 @@ func (s *server) describe(ctx context.Context) string {
 	return "Postgres: " + strings.Join(settings, " ") + "\n" + cmp.Or(s.disk, "disk: n/a, the server is not a throwaway one on this machine")
 }
 
-// database is one of the server's, a measure's own.
+// database is a measure's own database on the server.
 type database struct {
 	server *server
 	name   string
-	url    string        // for nodes with the defaults
-	wide   string        // the same with a pool of -connections, for our side of a ratio
+	url    string        // with the default pool
+	wide   string        // with a pool of -connections, for our side of a ratio
 	pool   *pgxpool.Pool // of that size: the baselines', and the bench's own queries between them
 }
 
@@ -150,8 +149,7 @@ func (h *harness) database(ctx context.Context) (*database, error) {
 	d.url = u.String()
 	query := u.Query()
 	query.Set("pool_max_conns", strconv.Itoa(h.connections))
-	// As postgres.Open has them: without them River alone, too, was seen to stall for a
-	// whole round.
+	// As postgres.Open sets them. Without them River alone stalled for a whole round, too.
 	query.Set("enable_seqscan", "off")
 	query.Set("jit", "off")
 	u.RawQuery = query.Encode()
@@ -162,8 +160,8 @@ func (h *harness) database(ctx context.Context) (*database, error) {
 	return d, nil
 }
 
-// pids are the processes whose CPU time is that of a figure on this database: this one
-// and the server. They are none if the server's cannot be measured.
+// pids returns the processes whose CPU time counts in a figure on this database: this one
+// and the server. It returns none if the server's cannot be measured.
 func (d *database) pids() []int {
 	ours := ourPIDs()
 	if ours == nil || d.server.postmaster == 0 {
@@ -172,7 +170,7 @@ func (d *database) pids() []int {
 	return append(ours, d.server.postmaster)
 }
 
-// drop removes the database. It takes no context: it is done after an interrupt, too.
+// drop removes the database. It has no context, since it also runs after an interrupt.
 func (d *database) drop() error {
 	if d.pool != nil {
 		d.pool.Close()
@@ -182,8 +180,8 @@ func (d *database) drop() error {
 	return d.server.exec(ctx, "DROP DATABASE IF EXISTS "+d.name+" WITH (FORCE)")
 }
 
-// expect fails if the query does not count as many rows as it should: what was not
-// done must not be measured.
+// expect returns an error unless the query counts want rows: work that was not done must
+// not be measured.
 func (d *database) expect(ctx context.Context, want int, query string, args ...any) error {
 	var got int
 	if err := d.pool.QueryRow(ctx, query, args...).Scan(&got); err != nil {
@@ -195,8 +193,7 @@ func (d *database) expect(ctx context.Context, want int, query string, args ...a
 	return nil
 }
 
-// clear empties the tables and has the server write back what it has not, so that
-// every side begins with the same.
+// clear empties the tables and makes a checkpoint, so that each turn begins alike.
 func (d *database) clear(ctx context.Context, tables ...string) error {
 	if _, err := d.pool.Exec(ctx, "TRUNCATE "+strings.Join(tables, ", ")+" CASCADE"); err != nil {
 		return err
@@ -205,11 +202,10 @@ func (d *database) clear(ctx context.Context, tables ...string) error {
 	return nil
 }
 
-// checkpoint asks the server for one. A user who may not is left with the server's own.
+// checkpoint makes a checkpoint, unless the user is not allowed to.
 func (d *database) checkpoint(ctx context.Context) { _, _ = d.pool.Exec(ctx, "CHECKPOINT") }
 
-// until waits until the query says true, asking on a connection that nothing else
-// waits for.
+// until waits until the query returns true.
 func (d *database) until(ctx context.Context, query string, args ...any) error {
 	return until(ctx, query, func(ctx context.Context) (so bool, err error) {
 		err = d.pool.QueryRow(ctx, query, args...).Scan(&so)
@@ -217,7 +213,7 @@ func (d *database) until(ctx context.Context, query string, args ...any) error {
 	})
 }
 
-// until asks every two milliseconds until what is asked is so.
+// until calls ask every two milliseconds until it returns true.
 func until(ctx context.Context, what string, ask func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, waitLimit, fmt.Errorf("after %s it is not so: %s", waitLimit, what))
 	defer cancel()

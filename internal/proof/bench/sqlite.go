@@ -18,20 +18,20 @@ import (
 // sqliteCallers is how many callers each side of a ratio has on SQLite.
 const sqliteCallers = 8
 
-// file returns the path of a new SQLite file. Each turn has its own, so that all begin
-// with the same.
+// file returns the path of a new SQLite file. Each turn has its own, so that each begins
+// alike.
 func (h *harness) file() string {
 	h.files++
 	return filepath.Join(h.dir, fmt.Sprintf("%d.db", h.files))
 }
 
-// sqliteCreates compares how many tasks are created a second with one-row inserts.
+// sqliteCreates compares creates a second with one-row inserts a second.
 func sqliteCreates(ctx context.Context, h *harness) (*samples, error) {
 	return h.ratios(ctx, (*work).rate, h.createInFile, h.insertInFile)
 }
 
-// sqliteDrain compares how many tasks that wait are run and finished a second, by a
-// node with the workers that drain has, with one-row inserts.
+// sqliteDrain compares how many waiting tasks a node runs and finishes a second with
+// one-row inserts a second.
 func sqliteDrain(ctx context.Context, h *harness) (*samples, error) {
 	return h.ratios(ctx, (*work).rate, h.drainFile, h.insertInFile)
 }
@@ -95,8 +95,8 @@ func (h *harness) drainFile(ctx context.Context, share float64) (_ *work, err er
 	)
 }
 
-// insertInFile is the baseline: rows of an id, the arguments and a time, each in a
-// transaction of its own, through one connection that is as durable as ours.
+// insertInFile is the baseline: it inserts rows with an id, the arguments and a time, each
+// in its own transaction, through one connection that is as durable as ours.
 func (h *harness) insertInFile(ctx context.Context, share float64) (_ *work, err error) {
 	path := h.file()
 	db, err := sql.Open("sqlite", "file:"+path+"?_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate")
@@ -123,7 +123,7 @@ func (h *harness) insertInFile(ctx context.Context, share float64) (_ *work, err
 	return done, countFile(ctx, path, done.operations, `SELECT count(*) FROM baseline`)
 }
 
-// countFile fails if the query does not count as many rows as it should.
+// countFile returns an error unless the query counts want rows.
 func countFile(ctx context.Context, path string, want int, query string) error {
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_busy_timeout=5000")
 	if err != nil {

@@ -20,8 +20,8 @@ type input struct {
 	Notify string `json:"notify"`
 }
 
-// noop returns the one tool that most measures call. It answers at once, and calls
-// ran, if there is one, when it does.
+// noop returns the tool that most measures call. Its handler calls ran, unless that is
+// nil, and returns at once.
 func noop(ran func()) *mcptasks.Tools {
 	tools := mcptasks.NewTools()
 	handler := func(context.Context, *mcptasks.Run, input) (*mcp.CallToolResult, any, error) {

@@ -1,5 +1,5 @@
-// Package load calls what is measured, as fast as it answers or at a given rate, and
-// keeps how long each call took.
+// Package load calls a function from many goroutines, in a closed loop or at a given rate,
+// and records how long each call took.
 package load
 
 import (
@@ -14,25 +14,26 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/bench/figures"
 )
 
-// A Result is what calls came to.
+// A Result has the durations of the calls.
 type Result struct {
 	Took    []time.Duration // of each call
-	Elapsed time.Duration   // of all, from the first's beginning to the last's end
+	Elapsed time.Duration   // from the first call's beginning to the last one's end
 }
 
-// Milliseconds is how long a call took that is slower than a share q of all.
+// Milliseconds returns the q-quantile of the calls' durations.
 func (r *Result) Milliseconds(q float64) float64 {
 	return float64(figures.Quantile(r.Took, q)) / float64(time.Millisecond)
 }
 
-// Closed has callers call op, each again as soon as its last call has ended, until the
-// time is over; calls that have begun by then end and count. The first error ends all.
+// Closed runs a closed loop: each caller calls op again as soon as its last call has
+// returned. When the time is over no new call begins; those that have begun count. The
+// first error ends the loop.
 func Closed(ctx context.Context, callers int, lasting time.Duration, op func(ctx context.Context, caller int) error) (*Result, error) {
 	begin := time.Now()
 	return closed(ctx, callers, func(int) bool { return time.Since(begin) < lasting }, op)
 }
 
-// Each has callers call op until it has been called n times.
+// Each runs a closed loop until op has been called n times.
 func Each(ctx context.Context, callers, n int, op func(ctx context.Context, caller int) error) (*Result, error) {
 	return closed(ctx, callers, func(begun int) bool { return begun < n }, op)
 }
@@ -72,8 +73,8 @@ func closed(ctx context.Context, callers int, more func(begun int) bool, op func
 	return result, err
 }
 
-// Arrivals calls op n times at random moments, perSecond of them a second on average,
-// whether earlier calls have ended or not.
+// Arrivals runs an open loop: it calls op n times at random moments, perSecond times a
+// second on average, whether or not earlier calls have returned.
 func Arrivals(ctx context.Context, n int, perSecond float64, op func(ctx context.Context) error) (*Result, error) {
 	result := &Result{Took: make([]time.Duration, n)}
 	group, ctx := errgroup.WithContext(ctx)
