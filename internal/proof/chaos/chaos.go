@@ -23,12 +23,12 @@ const (
 	workingNodes = 3
 	servingNodes = 2
 
-	quiescence = 90 * time.Second // for all tasks to end once nothing is done to them
+	settleTimeout = 90 * time.Second // for all tasks to end once nothing is done to them
 )
 
-// ground is what a run stands on: its nodes and how its database is read.
-type ground struct {
-	adversary
+// testbed is what a run stands on: its nodes and how its database is read.
+type testbed struct {
+	injector
 	dir    string
 	urls   []string // of the serving nodes
 	tables func(context.Context) (history.Tables, error)
@@ -43,9 +43,9 @@ func chaos(ctx context.Context, o *options) (err error) {
 	if o.duration < 20*time.Second {
 		return errors.New("-duration must be at least 20s")
 	}
-	g := &ground{adversary: adversary{members: make(map[string]*member), proxies: make(map[string]*proxy)}}
+	g := &testbed{injector: injector{nodes: make(map[string]*managedNode), proxies: make(map[string]*proxy)}}
 	defer func() {
-		for _, m := range g.members {
+		for _, m := range g.nodes {
 			m.end(false)
 		}
 		for i := len(g.close) - 1; i >= 0; i-- {
@@ -84,37 +84,37 @@ func chaos(ctx context.Context, o *options) (err error) {
 
 // run lets clients and adversary act, waits for all to come to rest, and gathers
 // what is left.
-func (g *ground) run(ctx context.Context, o *options) (*history.History, error) {
-	for _, m := range g.members {
+func (g *testbed) run(ctx context.Context, o *options) (*history.History, error) {
+	for _, m := range g.nodes {
 		if err := m.start(ctx); err != nil {
 			return nil, err
 		}
 	}
-	crowd := &crowd{client: newClient(g.urls), followers: 18, cancellers: 2}
+	workload := &workload{client: newClient(g.urls), followers: 18, cancellers: 2}
 	acting, stop := context.WithTimeout(ctx, o.duration)
 	defer stop()
 	var both sync.WaitGroup
-	both.Go(func() { crowd.run(acting) })
-	both.Go(func() { g.adversary.run(ctx, g.plan) })
+	both.Go(func() { workload.run(acting) })
+	both.Go(func() { g.injector.run(ctx, g.plan) })
 	both.Wait()
 	if ctx.Err() != nil {
 		return nil, errors.New("interrupted")
 	}
-	for _, m := range g.members {
+	for _, m := range g.nodes {
 		if err := m.revive(ctx); err != nil {
 			return nil, err
 		}
 	}
-	left, err := crowd.settle(ctx, quiescence, g.live)
+	left, err := workload.settle(ctx, settleTimeout, g.live)
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range left {
 		fmt.Fprintf(os.Stderr, "chaos: %s: task %s is still %s since %s\n", t.Tool, t.ID, t.Status, t.UpdatedAt.UTC().Format("15:04:05.000"))
 	}
-	crowd.readAll(ctx)
-	h := &history.History{Beat: beat, Nodes: len(g.urls), Requests: crowd.requests(), Faults: g.done()}
-	for until := time.Now().Add(5 * lease); ; pause(ctx, beat) {
+	workload.readAll(ctx)
+	h := &history.History{HeartbeatInterval: heartbeat, Nodes: len(g.urls), Requests: workload.requests(), Faults: g.done()}
+	for until := time.Now().Add(5 * lease); ; pause(ctx, heartbeat) {
 		if h.Tables, err = g.tables(ctx); err != nil {
 			return nil, err
 		}
@@ -122,15 +122,15 @@ func (g *ground) run(ctx context.Context, o *options) (*history.History, error) 
 			break
 		}
 	}
-	for _, m := range g.members {
+	for _, m := range g.nodes {
 		m.end(true)
 	}
-	h.Witnesses, err = history.ReadLogs(g.dir)
+	h.Observations, err = history.ReadLogs(g.dir)
 	return h, err
 }
 
 // judge prints what the run did and what it found.
-func (g *ground) judge(h *history.History, o *options) error {
+func (g *testbed) judge(h *history.History, o *options) error {
 	violations, counts := history.Check(h), history.Count(h)
 	const most = 40
 	for i, v := range violations {
@@ -173,7 +173,7 @@ func (g *ground) judge(h *history.History, o *options) error {
 	}
 }
 
-func (g *ground) onPostgres(ctx context.Context, o *options) (err error) {
+func (g *testbed) onPostgres(ctx context.Context, o *options) (err error) {
 	var workers, servers []string
 	for i := range workingNodes {
 		workers = append(workers, fmt.Sprintf("worker-%d", i))
@@ -209,12 +209,12 @@ func (g *ground) onPostgres(ctx context.Context, o *options) (err error) {
 		} else if args, err = g.serving(args); err != nil {
 			return err
 		}
-		g.members[name] = &member{name: name, args: args, dir: g.dir}
+		g.nodes[name] = &managedNode{name: name, args: args, dir: g.dir}
 	}
 	return nil
 }
 
-func (g *ground) onSQLite(_ context.Context, o *options) error {
+func (g *testbed) onSQLite(_ context.Context, o *options) error {
 	const name = "node"
 	g.plan, g.minima = schedule.SQLite(o.seed, o.duration, lease, name), history.SQLite
 	path := filepath.Join(g.dir, "chaos.db")
@@ -222,7 +222,7 @@ func (g *ground) onSQLite(_ context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	g.members[name] = &member{name: name, args: args, dir: g.dir}
+	g.nodes[name] = &managedNode{name: name, args: args, dir: g.dir}
 	db, err := openFile(path)
 	if err != nil {
 		return err
@@ -234,7 +234,7 @@ func (g *ground) onSQLite(_ context.Context, o *options) error {
 
 // serving adds an address of the node's own to its arguments, the same for all its
 // lives.
-func (g *ground) serving(args []string) ([]string, error) {
+func (g *testbed) serving(args []string) ([]string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err

@@ -18,8 +18,8 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
 )
 
-// requestPatience bounds one request: the database may be away for two leases.
-const requestPatience = 20 * time.Second
+// requestTimeout bounds one request: the database may be away for two leases.
+const requestTimeout = 20 * time.Second
 
 // client speaks to the serving nodes and logs all that is said. Safe for concurrent
 // use.
@@ -34,7 +34,7 @@ type client struct {
 func newClient(urls []string) *client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
-	return &client{urls: urls, http: &http.Client{Transport: transport, Timeout: requestPatience}}
+	return &client{urls: urls, http: &http.Client{Transport: transport, Timeout: requestTimeout}}
 }
 
 // do sends the request to its node, fills in what came back, and logs it.

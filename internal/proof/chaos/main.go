@@ -4,7 +4,7 @@
 // runs real processes on one database, lets clients create, poll, answer and cancel
 // tasks over HTTP, kills, freezes and restarts the processes, takes the database
 // away and loses its replies; and when all has come to rest it holds what clients
-// were told, what handlers witnessed and what the tables say to the invariants.
+// were told, what handlers recordWrites and what the tables say to the invariants.
 //
 //	go run ./internal/proof/chaos -seed 1 -duration 60s -database postgres
 //

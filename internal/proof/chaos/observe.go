@@ -12,7 +12,7 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// observed is a driver that witnesses each claim and each write under a fence, and
+// observed is a driver that observations each claim and each write under a fence, and
 // what the database said of it.
 type observed[TTx any] struct {
 	store.Driver[TTx]
@@ -42,7 +42,7 @@ func (o *observed[TTx]) Claim(ctx context.Context, fences []store.Fence, tools [
 	claimed, err := o.Driver.Claim(ctx, fences, tools, node, now)
 	if err == nil {
 		for _, c := range claimed {
-			o.log.Add(history.Witness{Kind: history.Claimed, Task: c.TaskID, Run: c.RunToken, Seq: c.RunSeq, Job: c.JobID})
+			o.log.Add(history.Observation{Kind: history.Claimed, Task: c.TaskID, Run: c.RunToken, Seq: c.RunSeq, Job: c.JobID})
 			claims.Store(c.TaskID, c.RunToken)
 		}
 	}
@@ -50,7 +50,7 @@ func (o *observed[TTx]) Claim(ctx context.Context, fences []store.Fence, tools [
 }
 
 func (o *observed[TTx]) wrote(op, key string, fence store.Fence, sent time.Time, held bool) {
-	o.log.Add(history.Witness{
+	o.log.Add(history.Observation{
 		Kind: history.Wrote, Op: op, Key: key, Task: fence.TaskID, Run: fence.RunToken,
 		Sent: sent.UnixNano(), Held: held,
 	})
@@ -59,22 +59,22 @@ func (o *observed[TTx]) wrote(op, key string, fence store.Fence, sent time.Time,
 func (o *observed[TTx]) Report(ctx context.Context, reports []store.Report, now time.Time) ([]string, error) {
 	sent := time.Now()
 	held, err := o.Driver.Report(ctx, reports, now)
-	return held, witnessed(o, "progress", reports, func(r store.Report) store.Fence { return r.Fence }, sent, held, err)
+	return held, recordWrites(o, "progress", reports, func(r store.Report) store.Fence { return r.Fence }, sent, held, err)
 }
 
 func (o *observed[TTx]) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
 	sent := time.Now()
 	held, err := o.Driver.Retry(ctx, retries, now)
-	return held, witnessed(o, "retry", retries, func(r store.Retry) store.Fence { return r.Fence }, sent, held, err)
+	return held, recordWrites(o, "retry", retries, func(r store.Retry) store.Fence { return r.Fence }, sent, held, err)
 }
 
 func (o *observed[TTx]) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
 	sent := time.Now()
 	held, completed, err := o.Driver.Finish(ctx, ends, now, retention)
-	return held, completed, witnessed(o, "outcome", ends, func(f store.Finish) store.Fence { return f.Fence }, sent, held, err)
+	return held, completed, recordWrites(o, "outcome", ends, func(f store.Finish) store.Fence { return f.Fence }, sent, held, err)
 }
 
-func witnessed[TTx, W any](o *observed[TTx], op string, writes []W, fence func(W) store.Fence, sent time.Time, held []string, err error) error {
+func recordWrites[TTx, W any](o *observed[TTx], op string, writes []W, fence func(W) store.Fence, sent time.Time, held []string, err error) error {
 	if err != nil {
 		return err
 	}

@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	startPatience = 30 * time.Second // the database may be away
-	stopPatience  = 30 * time.Second // of a node that was asked to end: grace, and ten seconds more
+	startTimeout = 30 * time.Second // the database may be away
+	stopTimeout  = 30 * time.Second // of a node that was asked to end: grace, and ten seconds more
 )
 
-// member is a node of the run: one process at a time. Its methods, but for pid, are
+// managedNode is a node of the run: one process at a time. Its methods, but for pid, are
 // called by one goroutine at a time.
-type member struct {
+type managedNode struct {
 	name string
 	args []string
 	dir  string
@@ -35,22 +35,22 @@ type member struct {
 	mu      sync.Mutex
 	process *process
 	faults  []history.Fault
-	deaths  []error // of processes that nobody ended
+	exits   []error // of processes that nobody ended
 }
 
 // process is one life of a member.
 type process struct {
-	cmd   *exec.Cmd
-	life  io.WriteCloser // it ends itself when this is closed
-	ready chan struct{}  // closed when it works or serves
-	ended chan struct{}
-	asked atomic.Bool // to end
+	cmd      *exec.Cmd
+	stdin    io.WriteCloser // it ends itself when this is closed
+	ready    chan struct{}  // closed when it works or serves
+	ended    chan struct{}
+	stopping atomic.Bool
 }
 
 // start begins a new life and returns when it is ready. A process that ends before,
 // the database being away, is followed by another.
-func (m *member) start(ctx context.Context) error {
-	deadline := time.Now().Add(startPatience)
+func (m *managedNode) start(ctx context.Context) error {
+	deadline := time.Now().Add(startTimeout)
 	for {
 		p, err := m.spawn()
 		if err != nil {
@@ -61,7 +61,7 @@ func (m *member) start(ctx context.Context) error {
 			return nil
 		case <-p.ended:
 			if time.Now().After(deadline) {
-				return fmt.Errorf("%s did not start within %s: see its log", m.name, startPatience)
+				return fmt.Errorf("%s did not start within %s: see its log", m.name, startTimeout)
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -74,7 +74,7 @@ func (m *member) start(ctx context.Context) error {
 	}
 }
 
-func (m *member) spawn() (*process, error) {
+func (m *managedNode) spawn() (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (m *member) spawn() (*process, error) {
 	p := &process{cmd: exec.Command(self, m.args...), ready: make(chan struct{}), ended: make(chan struct{})}
 	p.cmd.Stderr = log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for us
-	if p.life, err = p.cmd.StdinPipe(); err != nil {
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	stdout, err := p.cmd.StdoutPipe()
@@ -111,10 +111,10 @@ func (m *member) spawn() (*process, error) {
 		err := p.cmd.Wait()
 		select {
 		case <-p.ready:
-			if !p.asked.Load() {
+			if !p.stopping.Load() {
 				m.note(history.Died, p.cmd.Process.Pid, time.Now())
 				m.mu.Lock()
-				m.deaths = append(m.deaths, fmt.Errorf("%s ended by itself at %s: %w: see its log", m.name, time.Now().UTC().Format(time.TimeOnly), cmp.Or(err, errors.New("exit status 0"))))
+				m.exits = append(m.exits, fmt.Errorf("%s ended by itself at %s: %w: see its log", m.name, time.Now().UTC().Format(time.TimeOnly), cmp.Or(err, errors.New("exit status 0"))))
 				m.mu.Unlock()
 			}
 		default: // the database was away
@@ -123,25 +123,25 @@ func (m *member) spawn() (*process, error) {
 	return p, nil
 }
 
-func (m *member) pid() int {
+func (m *managedNode) pid() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.process.cmd.Process.Pid
 }
 
-func (m *member) signal(s syscall.Signal) { _ = m.process.cmd.Process.Signal(s) }
+func (m *managedNode) signal(s syscall.Signal) { _ = m.process.cmd.Process.Signal(s) }
 
 // note keeps what was done to the process that has the pid.
-func (m *member) note(kind string, pid int, from time.Time) {
+func (m *managedNode) note(kind string, pid int, from time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.faults = append(m.faults, history.Fault{Kind: kind, Node: m.name, PID: pid, From: from.UnixNano(), To: time.Now().UnixNano()})
 }
 
 // kill ends the process at once and starts another after a while.
-func (m *member) kill(ctx context.Context, after time.Duration) error {
+func (m *managedNode) kill(ctx context.Context, after time.Duration) error {
 	from, pid := time.Now(), m.pid()
-	m.process.asked.Store(true)
+	m.process.stopping.Store(true)
 	m.signal(syscall.SIGKILL)
 	<-m.process.ended
 	pause(ctx, after)
@@ -150,7 +150,7 @@ func (m *member) kill(ctx context.Context, after time.Duration) error {
 }
 
 // freeze stops the process for a while.
-func (m *member) freeze(ctx context.Context, lasting time.Duration) {
+func (m *managedNode) freeze(ctx context.Context, lasting time.Duration) {
 	from := time.Now()
 	m.signal(syscall.SIGSTOP)
 	pause(ctx, lasting)
@@ -159,46 +159,46 @@ func (m *member) freeze(ctx context.Context, lasting time.Duration) {
 }
 
 // restart ends the process in good order and starts another.
-func (m *member) restart(ctx context.Context) error {
+func (m *managedNode) restart(ctx context.Context) error {
 	from, pid := time.Now(), m.pid()
-	m.process.asked.Store(true)
+	m.process.stopping.Store(true)
 	m.signal(syscall.SIGTERM)
 	select {
 	case <-m.process.ended:
-	case <-time.After(stopPatience):
+	case <-time.After(stopTimeout):
 		m.signal(syscall.SIGKILL)
 		<-m.process.ended
-		return fmt.Errorf("%s did not end within %s of being asked to", m.name, stopPatience)
+		return fmt.Errorf("%s did not end within %s of being asked to", m.name, stopTimeout)
 	}
 	defer m.note(history.Restart, pid, from)
 	return m.start(ctx)
 }
 
 // end ends the process for good.
-func (m *member) end(inGoodOrder bool) {
+func (m *managedNode) end(inGoodOrder bool) {
 	m.mu.Lock()
 	p := m.process
 	m.mu.Unlock()
 	if p == nil {
 		return
 	}
-	p.asked.Store(true)
+	p.stopping.Store(true)
 	_ = p.cmd.Process.Signal(syscall.SIGCONT)
 	if inGoodOrder {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-p.ended:
 			return
-		case <-time.After(stopPatience):
+		case <-time.After(stopTimeout):
 		}
 	}
-	_ = p.life.Close()
+	_ = p.stdin.Close()
 	_ = p.cmd.Process.Kill()
 	<-p.ended
 }
 
 // revive starts a new process if the last one has ended by itself.
-func (m *member) revive(ctx context.Context) error {
+func (m *managedNode) revive(ctx context.Context) error {
 	select {
 	case <-m.process.ended:
 		return m.start(ctx)

@@ -24,19 +24,19 @@ type proxy struct {
 
 	mu      sync.Mutex
 	moved   *sync.Cond
-	links   map[*link]struct{}
+	conns   map[*proxyConn]struct{}
 	refused bool
 	stalled bool
 	closed  bool
 }
 
-// link is one connection through the proxy.
-type link struct {
+// proxyConn is one connection through the proxy.
+type proxyConn struct {
 	proxy          *proxy
 	client, server net.Conn
 	fetches        map[string]bool // prepared statements that fetch jobs; the client's side's own
 	fetching       atomic.Bool     // a fetch was sent that has not been answered
-	asked          atomic.Bool     // a statement was sent that has not been answered
+	awaiting       atomic.Bool     // a statement was sent that has not been answered
 }
 
 func newProxy(socket string, dropped func(fetch bool)) (*proxy, error) {
@@ -44,7 +44,7 @@ func newProxy(socket string, dropped func(fetch bool)) (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{listener: listener, socket: socket, dropped: dropped, links: make(map[*link]struct{})}
+	p := &proxy{listener: listener, socket: socket, dropped: dropped, conns: make(map[*proxyConn]struct{})}
 	p.moved = sync.NewCond(&p.mu)
 	go p.accept()
 	return p, nil
@@ -64,7 +64,7 @@ func (p *proxy) accept() {
 
 func (p *proxy) serve(client net.Conn) {
 	p.wait()
-	l := &link{proxy: p, client: client, fetches: make(map[string]bool)}
+	l := &proxyConn{proxy: p, client: client, fetches: make(map[string]bool)}
 	p.mu.Lock()
 	refused := p.refused || p.closed
 	p.mu.Unlock()
@@ -79,13 +79,13 @@ func (p *proxy) serve(client net.Conn) {
 	}
 	l.server = server
 	p.mu.Lock()
-	p.links[l] = struct{}{}
+	p.conns[l] = struct{}{}
 	p.mu.Unlock()
 	go l.requests()
 	l.replies()
 	l.cut()
 	p.mu.Lock()
-	delete(p.links, l)
+	delete(p.conns, l)
 	p.mu.Unlock()
 }
 
@@ -95,7 +95,7 @@ func (p *proxy) refuse(on bool) {
 	defer p.mu.Unlock()
 	p.refused = on
 	if on {
-		for l := range p.links {
+		for l := range p.conns {
 			l.cut()
 		}
 	}
@@ -123,18 +123,18 @@ func (p *proxy) close() {
 	defer p.mu.Unlock()
 	p.closed = true
 	p.moved.Broadcast()
-	for l := range p.links {
+	for l := range p.conns {
 		l.cut()
 	}
 }
 
-func (l *link) cut() {
+func (l *proxyConn) cut() {
 	_ = l.client.Close()
 	_ = l.server.Close()
 }
 
 // requests passes on what the client sends.
-func (l *link) requests() {
+func (l *proxyConn) requests() {
 	defer l.cut()
 	in, out := bufio.NewReader(l.client), bufio.NewWriter(l.server)
 	startup, err := readBody(in, 4)
@@ -154,7 +154,7 @@ func (l *link) requests() {
 }
 
 // look learns which prepared statements fetch jobs, and when one is run.
-func (l *link) look(message []byte) {
+func (l *proxyConn) look(message []byte) {
 	switch body := message[5:]; message[0] {
 	case 'P':
 		name, query, _ := strings.Cut(string(body), "\x00")
@@ -163,12 +163,12 @@ func (l *link) look(message []byte) {
 		_, rest, _ := strings.Cut(string(body), "\x00")
 		name, _, _ := strings.Cut(rest, "\x00")
 		l.fetching.Store(l.fetches[name])
-		l.asked.Store(true)
+		l.awaiting.Store(true)
 	}
 }
 
 // replies passes on what the server sends, until a reply is to be lost.
-func (l *link) replies() {
+func (l *proxyConn) replies() {
 	in, out := bufio.NewReader(l.server), bufio.NewWriter(l.client)
 	losing, fetch := false, false
 	for {
@@ -178,18 +178,18 @@ func (l *link) replies() {
 		}
 		switch message[0] {
 		case 'D':
-			if !losing && l.fetching.Load() && take(&l.proxy.dropFetch) {
+			if !losing && l.fetching.Load() && decrement(&l.proxy.dropFetch) {
 				losing, fetch = true, true
 			}
 		case 'C':
-			losing = losing || l.asked.Load() && take(&l.proxy.dropReply)
+			losing = losing || l.awaiting.Load() && decrement(&l.proxy.dropReply)
 		case 'Z': // the server has committed
 			if losing {
 				l.proxy.dropped(fetch)
 				return
 			}
 			l.fetching.Store(false)
-			l.asked.Store(false)
+			l.awaiting.Store(false)
 		}
 		if !losing && l.pass(in, out, message) != nil {
 			return
@@ -199,7 +199,7 @@ func (l *link) replies() {
 
 // pass hands a message on, unless the proxy stalls, and sends what has gathered
 // when nothing more is at hand.
-func (l *link) pass(in *bufio.Reader, out *bufio.Writer, message []byte) error {
+func (l *proxyConn) pass(in *bufio.Reader, out *bufio.Writer, message []byte) error {
 	l.proxy.wait()
 	if _, err := out.Write(message); err != nil {
 		return err
@@ -210,8 +210,8 @@ func (l *link) pass(in *bufio.Reader, out *bufio.Writer, message []byte) error {
 	return out.Flush()
 }
 
-// take takes one of what is left, if anything is.
-func take(left *atomic.Int32) bool {
+// decrement subtracts one unless the number is zero, and reports whether it did.
+func decrement(left *atomic.Int32) bool {
 	for {
 		n := left.Load()
 		if n <= 0 {

@@ -27,10 +27,10 @@ import (
 	"github.com/mcptasks/mcptasks/store/sqlite"
 )
 
-// beat is the nodes' beat; the lease is three of them.
+// heartbeat is the nodes' heartbeat; the lease is three of them.
 const (
-	beat  = time.Second
-	lease = 3 * beat
+	heartbeat = time.Second
+	lease     = 3 * heartbeat
 )
 
 const ownerHeader = "Chaos-Owner"
@@ -47,7 +47,7 @@ type role struct {
 func (r *role) flags() {
 	flag.StringVar(&r.name, "role", "", "of a child process: its name")
 	flag.StringVar(&r.url, "url", "", "of a child process: its database")
-	flag.StringVar(&r.logs, "logs", "", "of a child process: where its witnesses go")
+	flag.StringVar(&r.logs, "logs", "", "of a child process: where its observations go")
 	flag.StringVar(&r.addr, "addr", "", "of a child process: where it serves")
 	flag.BoolVar(&r.work, "work", false, "of a child process: whether it works")
 }
@@ -69,7 +69,7 @@ func (r *role) run(ctx context.Context, o *options) error {
 			return err
 		}
 		defer driver.Close()
-		return play(ctx, r, observe(driver, log), log)
+		return runNode(ctx, r, observe(driver, log), log)
 	}
 	driver, err := postgres.Open(ctx, r.url, "")
 	if err != nil {
@@ -80,16 +80,16 @@ func (r *role) run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	return play(ctx, r, observe(broken, log), log)
+	return runNode(ctx, r, observe(broken, log), log)
 }
 
-func play[TTx any](ctx context.Context, r *role, driver store.Driver[TTx], log *history.Log) error {
+func runNode[TTx any](ctx context.Context, r *role, driver store.Driver[TTx], log *history.Log) error {
 	tools := newTools(log)
 	node, err := runner.New(ctx, driver, tools, &runner.Config{
 		Migrate:           driver.Schema() == "", // SQLite; a Postgres has been brought up already
 		Logger:            slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		HeartbeatInterval: beat,
-		SweepInterval:     beat,
+		HeartbeatInterval: heartbeat,
+		SweepInterval:     heartbeat,
 		Grace:             time.Second,
 		MaxWorkers:        50,
 	})

@@ -24,7 +24,7 @@ const attempts = 6
 func newTools(log *history.Log) *mcptasks.Tools {
 	tools := mcptasks.NewTools()
 	add := func(name string, handler func(context.Context, *work) error, options *mcptasks.ToolOptions) {
-		mcptasks.AddTool(tools, &mcp.Tool{Name: name}, witnessing(log, handler), options)
+		mcptasks.AddTool(tools, &mcp.Tool{Name: name}, observing(log, handler), options)
 	}
 	add(history.Quick, func(context.Context, *work) error { return nil }, nil)
 	add(history.Plain, func(ctx context.Context, w *work) error { return w.pause(ctx) }, nil)
@@ -45,7 +45,7 @@ func newTools(log *history.Log) *mcptasks.Tools {
 	return tools
 }
 
-// work is one run of a handler, as its witnesses see it.
+// work is one run of a handler, as its observations see it.
 type work struct {
 	log *history.Log
 	run *mcptasks.Run
@@ -54,14 +54,14 @@ type work struct {
 	out history.Output
 }
 
-func witnessing(log *history.Log, handler func(context.Context, *work) error) mcptasks.Handler[history.Call, history.Output] {
+func observing(log *history.Log, handler func(context.Context, *work) error) mcptasks.Handler[history.Call, history.Output] {
 	return func(ctx context.Context, run *mcptasks.Run, in history.Call) (*mcp.CallToolResult, history.Output, error) {
 		id, _ := claims.Load(run.TaskID())
 		token, _ := id.(string)
 		w := &work{log: log, run: run, id: token, in: in, out: history.Output{N: in.N, Values: map[string]string{}, Answers: map[string]string{}}}
-		w.witness(history.Witness{Kind: history.Began, Due: time.Now().Add(time.Duration(in.Ms) * time.Millisecond).UnixNano()})
+		w.observe(history.Observation{Kind: history.Began, Due: time.Now().Add(time.Duration(in.Ms) * time.Millisecond).UnixNano()})
 		stop := context.AfterFunc(ctx, func() {
-			w.witness(history.Witness{Kind: history.CtxEnded, Value: context.Cause(ctx).Error()})
+			w.observe(history.Observation{Kind: history.CtxEnded, Value: context.Cause(ctx).Error()})
 		})
 		defer stop()
 		err := handler(ctx, w)
@@ -69,12 +69,12 @@ func witnessing(log *history.Log, handler func(context.Context, *work) error) mc
 		if err != nil {
 			said = err.Error()
 		}
-		w.witness(history.Witness{Kind: history.Returned, Value: said})
+		w.observe(history.Observation{Kind: history.Returned, Value: said})
 		return nil, w.out, err
 	}
 }
 
-func (w *work) witness(line history.Witness) {
+func (w *work) observe(line history.Observation) {
 	line.Task, line.Run = w.run.TaskID(), w.id
 	w.log.Add(line)
 }
@@ -92,18 +92,18 @@ func (w *work) pause(ctx context.Context) error {
 // step runs a step whose value is this run's own; a note is added to it.
 func (w *work) step(ctx context.Context, key, note string) error {
 	value, err := mcptasks.Step(ctx, w.run, key, func(ctx context.Context) (string, error) {
-		w.witness(history.Witness{Kind: history.StepRan, Key: key})
+		w.observe(history.Observation{Kind: history.StepRan, Key: key})
 		if err := w.pause(ctx); err != nil {
 			return "", err
 		}
 		value := w.id + "/" + rand.Text()[:8] + "/" + note
-		w.witness(history.Witness{Kind: history.StepDone, Key: key, Value: value})
+		w.observe(history.Observation{Kind: history.StepDone, Key: key, Value: value})
 		return value, nil
 	})
 	if err != nil {
 		return err
 	}
-	w.witness(history.Witness{Kind: history.Recorded, Key: key, Value: value})
+	w.observe(history.Observation{Kind: history.Recorded, Key: key, Value: value})
 	w.out.Values[key] = value
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mcptasks/mcptasks/internal/proof/subject"
+	"github.com/mcptasks/mcptasks/internal/proof/testserver"
 )
 
 func TestJudge(t *testing.T) {
@@ -76,13 +76,13 @@ two nodes: tasks-much-worse: FAILURE a
 }
 
 func TestChoose(t *testing.T) {
-	for setting, want := range map[string]int{subject.SQLite: 11, subject.Postgres: 11, subject.TwoNodes: 9} {
+	for setting, want := range map[string]int{testserver.SQLite: 11, testserver.Postgres: 11, testserver.TwoNodes: 9} {
 		if all, err := choose("", setting); err != nil || len(all) != want {
 			t.Errorf("on %s: %d rounds, want %d (%v)", setting, len(all), want, err)
 		}
 	}
 
-	two, err := choose("2025-11-25,tasks-lifecycle", subject.TwoNodes)
+	two, err := choose("2025-11-25,tasks-lifecycle", testserver.TwoNodes)
 	if err != nil {
 		t.Fatal(err)
 	}

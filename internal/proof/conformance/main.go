@@ -22,7 +22,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/mcptasks/mcptasks/internal/proof/subject"
+	"github.com/mcptasks/mcptasks/internal/proof/testserver"
 )
 
 func main() {
@@ -43,7 +43,7 @@ func main() {
 // run leaves nothing behind but the cache when all is well; after a failure the
 // suite's output and the servers' logs stay for the reader.
 func run(ctx context.Context, database, url, names string) (err error) {
-	settings, err := subject.Settings(database)
+	settings, err := testserver.Settings(database)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func run(ctx context.Context, database, url, names string) (err error) {
 
 // everywhere runs the rounds in each setting.
 func (s suite) everywhere(ctx context.Context, settings []string, names, dir string) ([]row, error) {
-	program, err := subject.Build(ctx, dir)
+	program, err := testserver.Build(ctx, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks/internal/proof/npm"
-	"github.com/mcptasks/mcptasks/internal/proof/subject"
+	"github.com/mcptasks/mcptasks/internal/proof/testserver"
 )
 
 // The version is exact: the expected checks are counted for it.
@@ -58,7 +58,7 @@ var tasksRounds = len(tasksScenarios)
 func choose(names, setting string) ([]round, error) {
 	all := rounds()
 	if names == "" {
-		if setting == subject.TwoNodes {
+		if setting == testserver.TwoNodes {
 			return all[:tasksRounds], nil
 		}
 		return all, nil

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks/internal/proof/npm"
-	"github.com/mcptasks/mcptasks/internal/proof/subject"
+	"github.com/mcptasks/mcptasks/internal/proof/testserver"
 )
 
 // The versions are exact: what is proven is proven of these.
@@ -66,7 +66,7 @@ func install(ctx context.Context, dir string) (*programs, error) {
 // drive runs the clients against one server, and notes their steps in the table.
 func (p *programs) drive(ctx context.Context, t *table, setting, url string) error {
 	for _, c := range clients {
-		if setting == subject.TwoNodes && c.sessions {
+		if setting == testserver.TwoNodes && c.sessions {
 			t.leaveOut(setting, c.column)
 			continue
 		}

@@ -18,7 +18,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/mcptasks/mcptasks/internal/proof/subject"
+	"github.com/mcptasks/mcptasks/internal/proof/testserver"
 )
 
 func main() {
@@ -38,7 +38,7 @@ func main() {
 // run leaves nothing behind but the cache when all is well; after a failure the
 // servers' logs stay for the reader.
 func run(ctx context.Context, database, url string) (err error) {
-	settings, err := subject.Settings(database)
+	settings, err := testserver.Settings(database)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func run(ctx context.Context, database, url string) (err error) {
 
 // everywhere drives the program in each setting.
 func everywhere(ctx context.Context, programs *programs, t *table, settings []string, dir string) error {
-	program, err := subject.Build(ctx, dir)
+	program, err := testserver.Build(ctx, dir)
 	if err != nil {
 		return err
 	}

@@ -55,9 +55,9 @@ type task struct {
 	updates []*Request
 	cancels []*Request
 	runs    map[string]*run // by token
-	steps   []Witness       // StepRan
-	kept    []Witness       // Recorded
-	writes  []Witness
+	steps   []Observation   // StepRan
+	kept    []Observation   // Recorded
+	writes  []Observation
 	errors  int // of its attempts, in the timeline
 }
 
@@ -101,8 +101,8 @@ func (c *checker) index() {
 			t.cancels = append(t.cancels, r)
 		}
 	}
-	for _, w := range c.Witnesses {
-		c.witness(w)
+	for _, w := range c.Observations {
+		c.observe(w)
 	}
 	for _, e := range c.Tables.Events {
 		if e.Kind == "error" {
@@ -120,7 +120,7 @@ func (c *checker) task(id string) *task {
 	return t
 }
 
-func (c *checker) witness(w Witness) {
+func (c *checker) observe(w Observation) {
 	t := c.task(w.Task)
 	r := t.runs[w.Run]
 	if r == nil {
@@ -167,7 +167,7 @@ func (c *checker) disturbed(pid int, from, to int64) bool {
 	})
 }
 
-func (c *checker) lease() time.Duration { return 3 * c.Beat }
+func (c *checker) lease() time.Duration { return 3 * c.HeartbeatInterval }
 
 func (t *task) output() (Output, bool) {
 	var result struct {

@@ -75,17 +75,17 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 			h.write("task-c", "run-4", 200, "step", "late", at(8), true)
 		}},
 		"a recorded step ran again": {5, "ran again", func(h *History) {
-			h.witness(Witness{At: at(13), PID: 200, Kind: StepRan, Task: taskA, Run: "run-2", Key: StepKey(0)})
+			h.observe(Observation{At: at(13), PID: 200, Kind: StepRan, Task: taskA, Run: "run-2", Key: StepKey(0)})
 		}},
 		"a recorded step ran again in its own run": {5, "ran again", func(h *History) {
-			h.witness(Witness{At: at(7), PID: 100, Kind: StepRan, Task: taskA, Run: "run-1", Key: StepKey(0)})
+			h.observe(Observation{At: at(7), PID: 100, Kind: StepRan, Task: taskA, Run: "run-1", Key: StepKey(0)})
 		}},
 		"a run that lost its task went on for long": {5, "ran again", func(h *History) {
 			h.Faults = nil
-			h.witness(Witness{At: at(3000), PID: 100, Kind: StepRan, Task: taskA, Run: "run-1", Key: StepKey(1)})
+			h.observe(Observation{At: at(3000), PID: 100, Kind: StepRan, Task: taskA, Run: "run-1", Key: StepKey(1)})
 		}},
 		"two runs saw two values": {5, "is one for the run", func(h *History) {
-			h.witness(Witness{At: at(15), PID: 200, Kind: Recorded, Task: taskA, Run: "run-2", Key: StepKey(0), Value: "other"})
+			h.observe(Observation{At: at(15), PID: 200, Kind: Recorded, Task: taskA, Run: "run-2", Key: StepKey(0), Value: "other"})
 		}},
 		"a recorded step is lost": {5, "the table has", func(h *History) { delete(h.Tables.Steps[taskA], StepKey(1)) }},
 		"a result lacks a step": {5, "lacks the step", func(h *History) {
@@ -142,14 +142,14 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 func TestWhatIsAllowed(t *testing.T) {
 	for name, plant := range map[string]func(*History){
 		"a run that has just lost its task begins a step": func(h *History) {
-			h.witness(Witness{At: at(17), PID: 100, Kind: StepRan, Task: taskA, Run: "run-1", Key: StepKey(1)})
+			h.observe(Observation{At: at(17), PID: 100, Kind: StepRan, Task: taskA, Run: "run-1", Key: StepKey(1)})
 		},
 		"a frozen run goes on when it thaws": func(h *History) {
 			h.Faults = append(h.Faults, Fault{Kind: Freeze, PID: 100, From: at(7), To: at(3000)})
-			h.witness(Witness{At: at(3001), PID: 100, Kind: StepRan, Task: taskA, Run: "run-1", Key: StepKey(1)})
+			h.observe(Observation{At: at(3001), PID: 100, Kind: StepRan, Task: taskA, Run: "run-1", Key: StepKey(1)})
 		},
 		"a run that was killed does not hear of a cancellation": func(h *History) {
-			h.Witnesses = slices.DeleteFunc(h.Witnesses, func(w Witness) bool { return w.Kind == CtxEnded || w.Kind == Returned })
+			h.Observations = slices.DeleteFunc(h.Observations, func(w Observation) bool { return w.Kind == CtxEnded || w.Kind == Returned })
 			h.Faults = append(h.Faults, Fault{Kind: Kill, PID: 200, From: at(3) + 5, To: at(4)})
 		},
 		"a stale write is refused": func(h *History) {

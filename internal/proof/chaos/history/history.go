@@ -1,6 +1,6 @@
 // Package history is what a chaos run leaves behind, and the checker that holds it
 // to the invariants: what clients asked and were answered, what handlers and their
-// drivers witnessed, what was done to the processes, and the tables at the end.
+// drivers recordWrites, what was done to the processes, and the tables at the end.
 //
 // Times are nanoseconds of one machine's clock.
 package history
@@ -12,12 +12,12 @@ import (
 
 // History is one run.
 type History struct {
-	Beat      time.Duration
-	Nodes     int // serving nodes, 0 and up
-	Requests  []*Request
-	Witnesses []Witness
-	Faults    []Fault
-	Tables    Tables
+	HeartbeatInterval time.Duration
+	Nodes             int // serving nodes, 0 and up
+	Requests          []*Request
+	Observations      []Observation
+	Faults            []Fault
+	Tables            Tables
 }
 
 // Ops of requests.

@@ -35,7 +35,7 @@ func (c *checker) fenced(t *task) {
 // steps checks invariant 5: once recorded, a step is not run again, and its value
 // is the same everywhere.
 func (c *checker) steps(t *task) {
-	first := make(map[string]Witness) // who first heard that the step is recorded
+	first := make(map[string]Observation) // who first heard that the step is recorded
 	for _, w := range t.kept {
 		if f, known := first[w.Key]; !known {
 			first[w.Key] = w
@@ -66,7 +66,7 @@ func (c *checker) steps(t *task) {
 
 // ranAgain judges a step that was run after it had been recorded: only a run that
 // has lost the task, and cannot know it yet, may.
-func (c *checker) ranAgain(t *task, ran, recorded Witness) {
+func (c *checker) ranAgain(t *task, ran, recorded Observation) {
 	mine, recorder := t.runs[ran.Run], t.runs[recorded.Run]
 	lost := int64(0) // when another run was given the task
 	for _, other := range t.runs {

@@ -16,7 +16,7 @@ const (
 // steps that changed hands after a kill, one that asked and was answered, one that
 // was cancelled, and one that failed as its tool does.
 func sound() *History {
-	h := &History{Beat: time.Second, Nodes: 2, Tables: Tables{
+	h := &History{HeartbeatInterval: time.Second, Nodes: 2, Tables: Tables{
 		Tasks: map[string]TaskRow{}, Steps: map[string]map[string]string{}, Inputs: map[string]map[string]string{},
 	}}
 	h.workedTask()
@@ -43,7 +43,7 @@ func (h *History) workedTask() {
 	h.Faults = append(h.Faults, Fault{Kind: Kill, Node: "worker-0", PID: 100, From: at(8), To: at(9)})
 	h.Tables.Events = append(h.Tables.Events, EventRow{Task: taskA, Kind: "recovered", Detail: "the node of job 11 died", At: at(11)})
 	h.claim(taskA, "run-2", 2, 12, 200, at(12))
-	h.witness(Witness{At: at(13), PID: 200, Kind: Recorded, Task: taskA, Run: "run-2", Key: StepKey(0), Value: "one"})
+	h.observe(Observation{At: at(13), PID: 200, Kind: Recorded, Task: taskA, Run: "run-2", Key: StepKey(0), Value: "one"})
 	h.step(taskA, "run-2", 200, StepKey(1), "two", at(14))
 	h.write(taskA, "run-2", 200, "outcome", "", at(18), true)
 	h.end(taskA, Steps, "completed", result(Output{N: "n", Values: map[string]string{StepKey(0): "one", StepKey(1): "two"}}))
@@ -70,9 +70,9 @@ func (h *History) cancelledTask() {
 	h.call(id, &Call{Tool: Steps, N: "n", Steps: 1}, at(1), at(2))
 	h.claim(id, "run-4", 1, 14, 200, at(3))
 	h.Requests = append(h.Requests, &Request{Op: OpCancel, Owner: "ann", Task: id, Sent: at(5), Acked: at(6), Body: ack})
-	h.witness(Witness{At: at(7), PID: 200, Kind: CtxEnded, Task: id, Run: "run-4", Value: "task was cancelled"})
+	h.observe(Observation{At: at(7), PID: 200, Kind: CtxEnded, Task: id, Run: "run-4", Value: "task was cancelled"})
 	h.write(id, "run-4", 200, "step", StepKey(0), at(8), false)
-	h.witness(Witness{At: at(9), PID: 200, Kind: Returned, Task: id, Run: "run-4", Value: "task was cancelled"})
+	h.observe(Observation{At: at(9), PID: 200, Kind: Returned, Task: id, Run: "run-4", Value: "task was cancelled"})
 	h.end(id, Steps, "cancelled", "")
 	h.readOut(id, at(50))
 }
@@ -94,18 +94,18 @@ func (h *History) call(id string, call *Call, sent, acked int64) {
 	})
 }
 
-func (h *History) witness(w Witness) { h.Witnesses = append(h.Witnesses, w) }
+func (h *History) observe(w Observation) { h.Observations = append(h.Observations, w) }
 
 func (h *History) claim(id, token string, seq int, job int64, pid int, when int64) {
-	h.witness(Witness{At: when, PID: pid, Kind: Claimed, Task: id, Run: token, Seq: seq, Job: job})
-	h.witness(Witness{At: when + 1, PID: pid, Kind: Began, Task: id, Run: token})
+	h.observe(Observation{At: when, PID: pid, Kind: Claimed, Task: id, Run: token, Seq: seq, Job: job})
+	h.observe(Observation{At: when + 1, PID: pid, Kind: Began, Task: id, Run: token})
 }
 
 // step is a step that runs at when, is written one unit and known two units later.
 func (h *History) step(id, token string, pid int, key, value string, when int64) {
-	h.witness(Witness{At: when, PID: pid, Kind: StepRan, Task: id, Run: token, Key: key})
+	h.observe(Observation{At: when, PID: pid, Kind: StepRan, Task: id, Run: token, Key: key})
 	h.write(id, token, pid, "step", key, when+at(1), true)
-	h.witness(Witness{At: when + at(2), PID: pid, Kind: Recorded, Task: id, Run: token, Key: key, Value: value})
+	h.observe(Observation{At: when + at(2), PID: pid, Kind: Recorded, Task: id, Run: token, Key: key, Value: value})
 	if h.Tables.Steps[id] == nil {
 		h.Tables.Steps[id] = make(map[string]string)
 	}
@@ -113,7 +113,7 @@ func (h *History) step(id, token string, pid int, key, value string, when int64)
 }
 
 func (h *History) write(id, token string, pid int, op, key string, sent int64, held bool) {
-	h.witness(Witness{At: sent + 1, Sent: sent, PID: pid, Kind: Wrote, Op: op, Key: key, Task: id, Run: token, Held: held})
+	h.observe(Observation{At: sent + 1, Sent: sent, PID: pid, Kind: Wrote, Op: op, Key: key, Task: id, Run: token, Held: held})
 }
 
 func (h *History) end(id, tool, status, outcome string) {

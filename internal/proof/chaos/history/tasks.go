@@ -161,8 +161,8 @@ func (c *checker) output(t *task) {
 // repairs checks in the timelines that nothing came to be what the table of task
 // and job says must not be, and that no living node's task was taken from it.
 func (c *checker) repairs() {
-	holders := make(map[int64]Witness) // of jobs: their last claims
-	for _, w := range c.Witnesses {
+	holders := make(map[int64]Observation) // of jobs: their last claims
+	for _, w := range c.Observations {
 		if w.Kind == Claimed {
 			holders[w.Job] = w
 		}
@@ -180,7 +180,7 @@ func (c *checker) repairs() {
 
 // taken checks a recovery: the job's run was over, and who fetched the job then is
 // not known, or its process was silent.
-func (c *checker) taken(e EventRow, holders map[int64]Witness) {
+func (c *checker) taken(e EventRow, holders map[int64]Observation) {
 	var job int64
 	if _, err := fmt.Sscanf(e.Detail, "the node of job %d died", &job); err != nil || e.Kind != "recovered" {
 		return

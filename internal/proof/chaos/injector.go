@@ -14,8 +14,8 @@ import (
 
 // adversary does what the schedule says. The faults of one member follow each
 // other, however long each takes; those of different targets meet.
-type adversary struct {
-	members map[string]*member
+type injector struct {
+	nodes   map[string]*managedNode
 	proxies map[string]*proxy // by member; none on SQLite
 	cluster *cluster
 
@@ -25,7 +25,7 @@ type adversary struct {
 }
 
 // run returns when the last fault is over and all members are up.
-func (a *adversary) run(ctx context.Context, faults []schedule.Fault) {
+func (i *injector) run(ctx context.Context, faults []schedule.Fault) {
 	began := time.Now()
 	queues := make(map[string][]schedule.Fault)
 	for _, f := range faults {
@@ -44,10 +44,10 @@ func (a *adversary) run(ctx context.Context, faults []schedule.Fault) {
 				if ctx.Err() != nil {
 					return
 				}
-				if err := a.do(ctx, f); err != nil && ctx.Err() == nil {
-					a.mu.Lock()
-					a.troubles = append(a.troubles, fmt.Errorf("%s: %w", f, err))
-					a.mu.Unlock()
+				if err := i.do(ctx, f); err != nil && ctx.Err() == nil {
+					i.mu.Lock()
+					i.troubles = append(i.troubles, fmt.Errorf("%s: %w", f, err))
+					i.mu.Unlock()
 				}
 			}
 		})
@@ -55,8 +55,8 @@ func (a *adversary) run(ctx context.Context, faults []schedule.Fault) {
 	all.Wait()
 }
 
-func (a *adversary) do(ctx context.Context, f schedule.Fault) error {
-	m, from := a.members[f.Target], time.Now()
+func (i *injector) do(ctx context.Context, f schedule.Fault) error {
+	m, from := i.nodes[f.Target], time.Now()
 	switch f.Kind {
 	case schedule.Kill:
 		return m.kill(ctx, f.For)
@@ -65,49 +65,49 @@ func (a *adversary) do(ctx context.Context, f schedule.Fault) error {
 	case schedule.Restart:
 		return m.restart(ctx)
 	case schedule.Refuse:
-		a.each((*proxy).refuse, true)
+		i.each((*proxy).refuse, true)
 		pause(ctx, f.For)
-		a.each((*proxy).refuse, false)
-		a.note(history.Outage, "", from)
+		i.each((*proxy).refuse, false)
+		i.note(history.Outage, "", from)
 	case schedule.Blackhole:
-		a.each((*proxy).stall, true)
+		i.each((*proxy).stall, true)
 		pause(ctx, f.For)
-		a.each((*proxy).stall, false)
-		a.note(history.Outage, "", from)
+		i.each((*proxy).stall, false)
+		i.note(history.Outage, "", from)
 	case schedule.Fast, schedule.Immediate:
-		defer a.note(history.Crash, "", from)
-		return a.cluster.Restart(ctx, f.Kind)
+		defer i.note(history.Crash, "", from)
+		return i.cluster.Restart(ctx, f.Kind)
 	case schedule.Terminate:
-		if a.cluster.terminate(ctx, f.Target) == nil { // the server itself may be away
-			a.note(history.Terminate, f.Target, from)
+		if i.cluster.terminate(ctx, f.Target) == nil { // the server itself may be away
+			i.note(history.Terminate, f.Target, from)
 		}
 	case schedule.DropFetch:
-		a.proxies[f.Target].dropFetch.Add(1)
+		i.proxies[f.Target].dropFetch.Add(1)
 	case schedule.DropReply:
-		a.proxies[f.Target].dropReply.Add(1)
+		i.proxies[f.Target].dropReply.Add(1)
 	}
 	return nil
 }
 
-func (a *adversary) each(do func(*proxy, bool), on bool) {
-	for _, p := range a.proxies {
+func (i *injector) each(do func(*proxy, bool), on bool) {
+	for _, p := range i.proxies {
 		do(p, on)
 	}
 }
 
 // note keeps what was done to a node's connections, or to the database.
-func (a *adversary) note(kind, node string, from time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.faults = append(a.faults, history.Fault{Kind: kind, Node: node, From: from.UnixNano(), To: time.Now().UnixNano()})
+func (i *injector) note(kind, node string, from time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.faults = append(i.faults, history.Fault{Kind: kind, Node: node, From: from.UnixNano(), To: time.Now().UnixNano()})
 }
 
 // done returns all that was done.
-func (a *adversary) done() []history.Fault {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	all := a.faults
-	for _, m := range a.members {
+func (i *injector) done() []history.Fault {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	all := i.faults
+	for _, m := range i.nodes {
 		m.mu.Lock()
 		all = append(all, m.faults...)
 		m.mu.Unlock()
@@ -116,13 +116,13 @@ func (a *adversary) done() []history.Fault {
 }
 
 // allTroubles returns what could not be done, and the nodes that ended by themselves.
-func (a *adversary) allTroubles() []error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	all := a.troubles
-	for _, m := range a.members {
+func (i *injector) allTroubles() []error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	all := i.troubles
+	for _, m := range i.nodes {
 		m.mu.Lock()
-		all = append(all, m.deaths...)
+		all = append(all, m.exits...)
 		m.mu.Unlock()
 	}
 	return all

@@ -14,9 +14,9 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// crowd is the run's clients: many that follow their tasks to the end, some of which
+// workload is the run's clients: many that follow their tasks to the end, some of which
 // change their mind, and a few that cancel just when a task is about to end.
-type crowd struct {
+type workload struct {
 	*client
 	followers, cancellers int
 }
@@ -25,7 +25,7 @@ var owners = []string{"ann", "bob", "eve", ""}
 
 // run lets the clients act until ctx ends and returns when all have done with what
 // they had begun, or given up.
-func (c *crowd) run(ctx context.Context) {
+func (c *workload) run(ctx context.Context) {
 	var all sync.WaitGroup
 	for range c.followers {
 		all.Go(func() {
@@ -37,17 +37,17 @@ func (c *crowd) run(ctx context.Context) {
 	for range c.cancellers {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				c.contest(ctx)
+				c.raceCancel(ctx)
 			}
 		})
 	}
 	all.Wait()
 }
 
-func (c *crowd) anyNode() int { return rand.IntN(len(c.urls)) }
+func (c *workload) anyNode() int { return rand.IntN(len(c.urls)) }
 
 // call draws a call and makes it, or returns nil.
-func (c *crowd) call(ctx context.Context, owner string, call *history.Call) *history.Request {
+func (c *workload) call(ctx context.Context, owner string, call *history.Call) *history.Request {
 	call.N = crand.Text()
 	r := c.do(ctx, &history.Request{Op: history.OpCall, Node: c.anyNode(), Owner: owner, Call: call})
 	if r.Task == "" { // nobody knows whether there is a task
@@ -68,7 +68,7 @@ func drawCall() *history.Call {
 
 // follow makes a task and polls it to its end, on whatever node. It answers its
 // questions, and cancels one in eight.
-func (c *crowd) follow(ctx context.Context) {
+func (c *workload) follow(ctx context.Context) {
 	owner := owners[rand.IntN(len(owners))]
 	made := c.call(ctx, owner, drawCall())
 	if made == nil {
@@ -100,18 +100,18 @@ func (c *crowd) follow(ctx context.Context) {
 			}
 		}
 		if rand.IntN(12) == 0 {
-			c.pry(ctx, owner, made.Task)
+			c.requestForeign(ctx, owner, made.Task)
 		}
 	}
 }
 
-func (c *crowd) about(op, owner, task string) *history.Request {
+func (c *workload) about(op, owner, task string) *history.Request {
 	return &history.Request{Op: op, Node: c.anyNode(), Owner: owner, Task: task}
 }
 
 // answer answers the questions: all together, each by itself at the same moment, or
 // twice at the same moment with different words.
-func (c *crowd) answer(ctx context.Context, owner, task string, questions []string) {
+func (c *workload) answer(ctx context.Context, owner, task string, questions []string) {
 	update := func(keys ...string) {
 		r := c.about(history.OpUpdate, owner, task)
 		r.Answers = make(map[string]string)
@@ -136,8 +136,8 @@ func (c *crowd) answer(ctx context.Context, owner, task string, questions []stri
 	c.do(ctx, c.about(history.OpGet, owner, task))
 }
 
-// pry asks for the task as somebody else, and for one that never was.
-func (c *crowd) pry(ctx context.Context, owner, task string) {
+// requestForeign asks for the task as somebody else, and for one that never was.
+func (c *workload) requestForeign(ctx context.Context, owner, task string) {
 	ops := []string{history.OpGet, history.OpGet, history.OpUpdate, history.OpCancel}
 	for _, id := range []string{task, store.NewID(time.Now())} {
 		r := c.about(ops[rand.IntN(len(ops))], owner+"'s neighbour", id)
@@ -149,9 +149,9 @@ func (c *crowd) pry(ctx context.Context, owner, task string) {
 	}
 }
 
-// contest makes a task of a known length and cancels it when it is about to end,
+// raceCancel makes a task of a known length and cancels it when it is about to end,
 // then reads it on both sides.
-func (c *crowd) contest(ctx context.Context) {
+func (c *workload) raceCancel(ctx context.Context) {
 	owner := owners[rand.IntN(len(owners))]
 	made := c.call(ctx, owner, &history.Call{Tool: history.Plain, Ms: 30 + rand.IntN(150)})
 	if made == nil {
@@ -168,7 +168,7 @@ func (c *crowd) contest(ctx context.Context) {
 
 // settle answers what still asks, and returns the tasks that have not ended by the
 // deadline. live reads the table.
-func (c *crowd) settle(ctx context.Context, within time.Duration, live func(context.Context) ([]waiting, error)) ([]waiting, error) {
+func (c *workload) settle(ctx context.Context, within time.Duration, live func(context.Context) ([]waiting, error)) ([]waiting, error) {
 	deadline := time.Now().Add(within)
 	for {
 		tasks, err := live(ctx)
@@ -188,7 +188,7 @@ func (c *crowd) settle(ctx context.Context, within time.Duration, live func(cont
 }
 
 // readAll reads each task that a handle was sent for from every node, a last time.
-func (c *crowd) readAll(ctx context.Context) {
+func (c *workload) readAll(ctx context.Context) {
 	type handle struct{ owner, task string }
 	handles := make(chan handle)
 	var readers sync.WaitGroup

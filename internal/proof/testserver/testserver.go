@@ -1,6 +1,6 @@
-// Package subject runs examples/conformance, the server that others' programs are
+// Package testserver runs examples/conformance, the server that others' programs are
 // run against, in each of the settings it must do well in.
-package subject
+package testserver
 
 import (
 	"bytes"
@@ -44,8 +44,8 @@ func Settings(database string) ([]string, error) {
 	return nil, fmt.Errorf("the database %q is neither sqlite nor postgres", database)
 }
 
-// A Subject is the built program.
-type Subject struct {
+// A Server is the built program.
+type Server struct {
 	dir    string
 	binary string
 }
@@ -53,8 +53,8 @@ type Subject struct {
 const program = "github.com/mcptasks/mcptasks/examples/conformance"
 
 // Build builds the program into dir, which is also where its log goes.
-func Build(ctx context.Context, dir string) (*Subject, error) {
-	s := &Subject{dir: dir, binary: filepath.Join(dir, "server")}
+func Build(ctx context.Context, dir string) (*Server, error) {
+	s := &Server{dir: dir, binary: filepath.Join(dir, "server")}
 	build := exec.CommandContext(ctx, "go", "build", "-o", s.binary, program)
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build %s: %w\n%s", program, err, npm.Tail(out))
@@ -63,12 +63,12 @@ func Build(ctx context.Context, dir string) (*Subject, error) {
 }
 
 // Remove removes the binary. The directory may stay, for its logs.
-func (s *Subject) Remove() { _ = os.Remove(s.binary) }
+func (s *Server) Remove() { _ = os.Remove(s.binary) }
 
 // Start starts the program in the setting and returns its endpoint when it
 // listens, and a function that ends what was started, its database included. When
 // ctx ends, the program does.
-func (s *Subject) Start(ctx context.Context, setting string) (endpoint string, stop func() error, err error) {
+func (s *Server) Start(ctx context.Context, setting string) (endpoint string, stop func() error, err error) {
 	var stops []func() error
 	stop = func() (err error) {
 		for i := len(stops) - 1; i >= 0; i-- {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Kinds of witnesses. A claim and a write are the driver's, the others a handler's.
+// Kinds of observations. A claim and a write are the driver's, the others a handler's.
 const (
 	Claimed  = "claim"    // the database gave the task to the run
 	Wrote    = "write"    // the database answered a write under the run's fence
@@ -22,8 +22,8 @@ const (
 	Returned = "returned" // the handler returned, with the error in Value
 )
 
-// Witness is one line of a witness file.
-type Witness struct {
+// Observation is one line of a observation file.
+type Observation struct {
 	At   int64  `json:"at"`
 	Sent int64  `json:"sent,omitempty"` // of a write: when it was begun
 	PID  int    `json:"pid"`
@@ -41,7 +41,7 @@ type Witness struct {
 	Due   int64  `json:"due,omitempty"`  // of a call: when the handler will be done
 }
 
-// Log is a process's witness file. A line is one write of a file that is open for
+// Log is a process's observation file. A line is one write of a file that is open for
 // appending: a process that is killed leaves whole lines.
 type Log struct {
 	file *os.File
@@ -50,14 +50,14 @@ type Log struct {
 
 // OpenLog returns a log of its own for this process.
 func OpenLog(dir, node string) (*Log, error) {
-	name := filepath.Join(dir, fmt.Sprintf("witness-%s-%d.jsonl", node, os.Getpid()))
+	name := filepath.Join(dir, fmt.Sprintf("observation-%s-%d.jsonl", node, os.Getpid()))
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	return &Log{file: file, node: node}, err
 }
 
 // Add writes a line. It fills in the time, unless it is set, the process and the
 // node. A log that cannot be written ends the process: the run would prove nothing.
-func (l *Log) Add(w Witness) {
+func (l *Log) Add(w Observation) {
 	if w.At == 0 {
 		w.At = time.Now().UnixNano()
 	}
@@ -71,7 +71,7 @@ func (l *Log) Add(w Witness) {
 	}
 }
 
-// Dump leaves what clients were told and what was done beside the witnesses, for
+// Dump leaves what clients were told and what was done beside the observations, for
 // whoever looks into a violation.
 func (h *History) Dump(dir string) error {
 	for name, rows := range map[string]func(func(any)){
@@ -106,21 +106,21 @@ func (h *History) Dump(dir string) error {
 	return nil
 }
 
-// ReadLogs returns all witnesses of dir by time. A last line that a kill has cut
+// ReadLogs returns all observations of dir by time. A last line that a kill has cut
 // is left out.
-func ReadLogs(dir string) ([]Witness, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "witness-*.jsonl"))
+func ReadLogs(dir string) ([]Observation, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "observation-*.jsonl"))
 	if err != nil {
 		return nil, err
 	}
-	var all []Witness
+	var all []Observation
 	for _, name := range names {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
 		for line := range bytes.Lines(data) {
-			var w Witness
+			var w Observation
 			if !bytes.HasSuffix(line, []byte("\n")) {
 				continue
 			}
@@ -130,6 +130,6 @@ func ReadLogs(dir string) ([]Witness, error) {
 			all = append(all, w)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Witness) int { return int(a.At - b.At) })
+	slices.SortStableFunc(all, func(a, b Observation) int { return int(a.At - b.At) })
 	return all, nil
 }

@@ -1,7 +1,7 @@
-// Command testcount reads the output of go test -json, prints what go test prints without -json, and ends with how many
+// Command testsummary reads the output of go test -json, prints what go test prints without -json, and ends with how many
 // tests ran, in all and on each database:
 //
-//	go test -json ./... | go run ./internal/proof/testcount -require postgres,sqlite
+//	go test -json ./... | go run ./internal/proof/testsummary -require postgres,sqlite
 //
 // A test runs on a database when the database's name is an element of its own, as in TestStore/postgres/claim. A test
 // with subtests is counted by them. The exit status is 1 when anything failed, when nothing ran, or when no test ran on
@@ -21,7 +21,7 @@ func main() {
 
 	c := newCounter(os.Stdout)
 	if err := c.read(os.Stdin); err != nil {
-		fmt.Fprintln(os.Stderr, "testcount:", err)
+		fmt.Fprintln(os.Stderr, "testsummary:", err)
 		os.Exit(1)
 	}
 	fmt.Println(c.summary())
@@ -31,7 +31,7 @@ func main() {
 	}
 	if complaints := c.complaints(required); len(complaints) > 0 {
 		for _, complaint := range complaints {
-			fmt.Fprintln(os.Stderr, "testcount:", complaint)
+			fmt.Fprintln(os.Stderr, "testsummary:", complaint)
 		}
 		os.Exit(1)
 	}
