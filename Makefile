@@ -9,10 +9,10 @@ help: ## print this
 test: ## run every test, on Postgres and SQLite (GOTESTFLAGS adds flags)
 	go test -race -shuffle=on $(GOTESTFLAGS) ./...
 
-demo: ## watch tasks survive what a program does not
+demo: ## show a task that survives kill -9
 	go run ./internal/proof/demo
 
-split: ## run servers, workers and a producer as processes of their own, and kill and restart them
+split: ## run servers, workers and a producer as separate processes, and kill and restart them
 	go run ./internal/proof/split
 
 run: ## run the quickstart server
@@ -27,26 +27,26 @@ interop: ## run the official clients of both protocol generations, on SQLite and
 SEED = 1
 DURATION = 60s
 DATABASE = postgres
-chaos: ## prove the invariants against an adversary (SEED=1 DURATION=60s DATABASE=postgres|sqlite)
+chaos: ## check the invariants while faults are injected (SEED=1 DURATION=60s DATABASE=postgres|sqlite)
 	go run ./internal/proof/chaos -seed $(SEED) -duration $(DURATION) -database $(DATABASE)
 
 mutants: ## check that chaos finds nodes that are broken on purpose
 	.ci/mutants
 
-compat: ## build and test with the oldest River that we promise (compat/oldest.mod)
+compat: ## build and test with the oldest River promised (compat/oldest.mod)
 	go run ./internal/proof/compat
 
-bench: ## measure how near the limit of the database it is, in wall and CPU time (JSON=file RUN=regexp, BENCHFLAGS=-quick)
+bench: ## measure speed beside a baseline, in wall and CPU time (JSON=file RUN=regexp BENCHFLAGS=-quick)
 	go run ./internal/proof/bench $(if $(JSON),-json '$(JSON)') $(if $(RUN),-run '$(RUN)') $(BENCHFLAGS)
 
-compare: ## compare CPU time an operation with another checkout (AGAINST=directory RUN=regexp, COMPAREFLAGS=-judge)
+compare: ## compare the CPU time of operations with another checkout (AGAINST=directory RUN=regexp COMPAREFLAGS=-judge)
 	go run ./internal/proof/compare -against '$(AGAINST)' $(if $(RUN),-run '$(RUN)') $(COMPAREFLAGS)
 
 BENCHTIME = 1x
-bench-once: ## run the Go benchmarks once (BENCHTIME=500x for figures)
+bench-once: ## run each Go benchmark once (BENCHTIME=500x to measure)
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/e2e/... ./store/... ./mcpserver
 
-release-check: ## check what a release must not break: tidy, licences, doc comments, API since the last tag
+release-check: ## check go.mod, licences, doc comments, and the API since the last tag
 	go run ./internal/proof/release
 
 lint: ## check the code, its imports and its format

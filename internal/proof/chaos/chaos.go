@@ -23,10 +23,10 @@ const (
 	workingNodes = 3
 	servingNodes = 2
 
-	settleTimeout = 90 * time.Second // for all tasks to end once nothing is done to them
+	settleTimeout = 90 * time.Second // for all tasks to end after the last fault
 )
 
-// testbed is what a run stands on: its nodes and how its database is read.
+// testbed is a run's nodes, its faults, and the functions that read its database.
 type testbed struct {
 	injector
 	dir    string
@@ -38,7 +38,7 @@ type testbed struct {
 	close  []func()
 }
 
-// chaos is the run.
+// chaos prepares a run, makes it and judges it.
 func chaos(ctx context.Context, o *options) (err error) {
 	if o.duration < 20*time.Second {
 		return errors.New("-duration must be at least 20s")
@@ -82,8 +82,8 @@ func chaos(ctx context.Context, o *options) (err error) {
 	return g.judge(h, o)
 }
 
-// run lets clients and adversary act, waits for all to come to rest, and gathers
-// what is left.
+// run makes the workload and the faults, waits until all tasks have ended, and returns
+// the history.
 func (g *testbed) run(ctx context.Context, o *options) (*history.History, error) {
 	for _, m := range g.nodes {
 		if err := m.start(ctx); err != nil {
@@ -129,7 +129,7 @@ func (g *testbed) run(ctx context.Context, o *options) (*history.History, error)
 	return h, err
 }
 
-// judge prints what the run did and what it found.
+// judge checks the history and prints the result.
 func (g *testbed) judge(h *history.History, o *options) error {
 	violations, counts := history.Check(h), history.Count(h)
 	const most = 40
@@ -232,8 +232,8 @@ func (g *testbed) onSQLite(_ context.Context, o *options) error {
 	return nil
 }
 
-// serving adds an address of the node's own to its arguments, the same for all its
-// lives.
+// serving adds the node's HTTP address to its arguments. A restarted node has the same
+// address.
 func (g *testbed) serving(args []string) ([]string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -244,7 +244,7 @@ func (g *testbed) serving(args []string) ([]string, error) {
 	return append(args, "-addr", addr), listener.Close()
 }
 
-// migrate brings the run's Postgres schema up, once for all nodes.
+// migrate applies the migrations once, before the nodes start.
 func migrate(ctx context.Context, url string) error {
 	driver, err := postgres.Open(ctx, url, "")
 	if err != nil {

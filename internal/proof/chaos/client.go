@@ -18,11 +18,11 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
 )
 
-// requestTimeout bounds one request: the database may be away for two leases.
+// requestTimeout bounds one request. The database may be unreachable for two leases.
 const requestTimeout = 20 * time.Second
 
-// client speaks to the serving nodes and logs all that is said. Safe for concurrent
-// use.
+// client sends requests to the serving nodes and logs them with their answers. It is safe
+// for concurrent use.
 type client struct {
 	urls []string // of the serving nodes
 	http *http.Client
@@ -37,7 +37,7 @@ func newClient(urls []string) *client {
 	return &client{urls: urls, http: &http.Client{Transport: transport, Timeout: requestTimeout}}
 }
 
-// do sends the request to its node, fills in what came back, and logs it.
+// do sends the request to its node, fills in the answer, and logs it.
 func (c *client) do(ctx context.Context, r *history.Request) *history.Request {
 	name, params := r.Task, map[string]any{"taskId": r.Task}
 	switch r.Op {
@@ -103,7 +103,7 @@ func (c *client) post(ctx context.Context, r *history.Request, name string, para
 	return data, nil
 }
 
-// requests returns all that was said so far.
+// requests returns all requests so far.
 func (c *client) requests() []*history.Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()

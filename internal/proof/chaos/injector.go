@@ -12,19 +12,19 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/schedule"
 )
 
-// adversary does what the schedule says. The faults of one member follow each
-// other, however long each takes; those of different targets meet.
+// injector injects the faults of the schedule. The faults of one target follow each
+// other, however long each takes. Those of different targets may overlap.
 type injector struct {
 	nodes   map[string]*managedNode
-	proxies map[string]*proxy // by member; none on SQLite
+	proxies map[string]*proxy // by node; none on SQLite
 	cluster *cluster
 
 	mu       sync.Mutex
 	faults   []history.Fault
-	troubles []error // what could not be done, a node that would not stop for one
+	troubles []error // faults that could not be injected, for example a node that did not stop
 }
 
-// run returns when the last fault is over and all members are up.
+// run returns when the last fault is over and all nodes run.
 func (i *injector) run(ctx context.Context, faults []schedule.Fault) {
 	began := time.Now()
 	queues := make(map[string][]schedule.Fault)
@@ -95,14 +95,14 @@ func (i *injector) each(do func(*proxy, bool), on bool) {
 	}
 }
 
-// note keeps what was done to a node's connections, or to the database.
+// note records a fault of a node's connections or of the database.
 func (i *injector) note(kind, node string, from time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.faults = append(i.faults, history.Fault{Kind: kind, Node: node, From: from.UnixNano(), To: time.Now().UnixNano()})
 }
 
-// done returns all that was done.
+// done returns all faults that were injected.
 func (i *injector) done() []history.Fault {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -115,7 +115,8 @@ func (i *injector) done() []history.Fault {
 	return all
 }
 
-// allTroubles returns what could not be done, and the nodes that ended by themselves.
+// allTroubles returns the faults that could not be injected, and the nodes that ended
+// without one.
 func (i *injector) allTroubles() []error {
 	i.mu.Lock()
 	defer i.mu.Unlock()

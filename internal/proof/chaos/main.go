@@ -1,15 +1,16 @@
 //go:build unix
 
-// Command chaos proves the invariants of mcptasks against a seeded adversary. It
-// runs real processes on one database, lets clients create, poll, answer and cancel
-// tasks over HTTP, kills, freezes and restarts the processes, takes the database
-// away and loses its replies; and when all has come to rest it holds what clients
-// were told, what handlers recordWrites and what the tables say to the invariants.
+// Command chaos checks the invariants of mcptasks while faults are injected. It runs real
+// processes on one database. Clients create, poll, answer and cancel tasks over HTTP.
+// Meanwhile it kills, freezes and restarts the processes, makes the database unreachable
+// and drops its replies. When all tasks have ended it checks the clients' answers, the
+// handlers' observations and the tables against the invariants.
 //
 //	go run ./internal/proof/chaos -seed 1 -duration 60s -database postgres
 //
-// One seed is one schedule of faults; what they meet is up to the machine. The exit
-// status is 0 only if nothing was violated and enough was done.
+// A seed determines the schedule of faults. What the processes are doing when a fault
+// comes varies between runs. The exit status is 0 only if no invariant was violated and
+// the run did enough to tell.
 package main
 
 import (
@@ -37,12 +38,12 @@ type options struct {
 
 func main() {
 	var o options
-	flag.Uint64Var(&o.seed, "seed", 1, "draws the schedule of faults")
-	flag.DurationVar(&o.duration, "duration", time.Minute, "how long the adversary acts; at least 20s")
+	flag.Uint64Var(&o.seed, "seed", 1, "determines the schedule of faults")
+	flag.DurationVar(&o.duration, "duration", time.Minute, "how long faults are injected; at least 20s")
 	flag.StringVar(&o.database, "database", "postgres", "postgres or sqlite")
-	flag.StringVar(&o.mutant, "mutant", "", "break the nodes in one way, to see that it is found: "+strings.Join(mutant.Names(), ", "))
+	flag.StringVar(&o.mutant, "mutant", "", "break the nodes in one way, to check that it is found: "+strings.Join(mutant.Names(), ", "))
 	flag.BoolVar(&o.plan, "plan", false, "print the schedule and end")
-	flag.BoolVar(&o.keep, "keep", false, "keep the logs even if all is well")
+	flag.BoolVar(&o.keep, "keep", false, "keep the logs even if nothing failed")
 	o.role.flags()
 	flag.Parse()
 

@@ -12,14 +12,13 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// observed is a driver that observations each claim and each write under a fence, and
-// what the database said of it.
+// observed is a driver that logs each claim and each fenced write with its result.
 type observed[TTx any] struct {
 	store.Driver[TTx]
 	log *history.Log
 }
 
-// exclusive is the same of a driver that one process works at a time.
+// exclusive is an observed driver that one process at a time may work.
 type exclusive[TTx any] struct {
 	*observed[TTx]
 	lock store.Exclusive
@@ -35,7 +34,7 @@ func observe[TTx any](driver store.Driver[TTx], log *history.Log) store.Driver[T
 	return o
 }
 
-// claims is which run of a task began last in this process.
+// claims has the token of the last run of each task that this process claimed.
 var claims sync.Map
 
 func (o *observed[TTx]) Claim(ctx context.Context, fences []store.Fence, tools []string, node string, now time.Time) ([]*store.Claimed, error) {

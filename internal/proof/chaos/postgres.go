@@ -17,8 +17,8 @@ import (
 
 const databaseName = "chaos"
 
-// cluster is the run's Postgres, as the adversary and the checker reach it: beside
-// the proxies.
+// cluster is the run's Postgres. The injector and the checker connect to it directly, not
+// through the proxies.
 type cluster struct {
 	*testdb.Cluster
 	url    *url.URL

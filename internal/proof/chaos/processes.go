@@ -21,12 +21,12 @@ import (
 )
 
 const (
-	startTimeout = 30 * time.Second // the database may be away
-	stopTimeout  = 30 * time.Second // of a node that was asked to end: grace, and ten seconds more
+	startTimeout = 30 * time.Second // the database may be unreachable
+	stopTimeout  = 30 * time.Second // a node's grace, and more than ten seconds besides
 )
 
-// managedNode is a node of the run: one process at a time. Its methods, but for pid, are
-// called by one goroutine at a time.
+// managedNode is a node of the run. It has one process at a time. All methods but pid must
+// be called by one goroutine at a time.
 type managedNode struct {
 	name string
 	args []string
@@ -35,20 +35,20 @@ type managedNode struct {
 	mu      sync.Mutex
 	process *process
 	faults  []history.Fault
-	exits   []error // of processes that nobody ended
+	exits   []error // of processes that ended without a fault
 }
 
-// process is one life of a member.
+// process is a process of a managedNode.
 type process struct {
 	cmd      *exec.Cmd
-	stdin    io.WriteCloser // it ends itself when this is closed
+	stdin    io.WriteCloser // the process exits when this is closed
 	ready    chan struct{}  // closed when it works or serves
 	ended    chan struct{}
 	stopping atomic.Bool
 }
 
-// start begins a new life and returns when it is ready. A process that ends before,
-// the database being away, is followed by another.
+// start starts a process and returns when it is ready. It starts another one if that ends
+// before, which it does while the database is unreachable.
 func (m *managedNode) start(ctx context.Context) error {
 	deadline := time.Now().Add(startTimeout)
 	for {
@@ -86,7 +86,7 @@ func (m *managedNode) spawn() (*process, error) {
 	defer log.Close() // the process has its own descriptor
 	p := &process{cmd: exec.Command(self, m.args...), ready: make(chan struct{}), ended: make(chan struct{})}
 	p.cmd.Stderr = log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for us
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to this process alone
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (m *managedNode) spawn() (*process, error) {
 				m.exits = append(m.exits, fmt.Errorf("%s ended by itself at %s: %w: see its log", m.name, time.Now().UTC().Format(time.TimeOnly), cmp.Or(err, errors.New("exit status 0"))))
 				m.mu.Unlock()
 			}
-		default: // the database was away
+		default: // it could not start: the database was unreachable
 		}
 	}()
 	return p, nil
@@ -131,14 +131,14 @@ func (m *managedNode) pid() int {
 
 func (m *managedNode) signal(s syscall.Signal) { _ = m.process.cmd.Process.Signal(s) }
 
-// note keeps what was done to the process that has the pid.
+// note records a fault of the process.
 func (m *managedNode) note(kind string, pid int, from time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.faults = append(m.faults, history.Fault{Kind: kind, Node: m.name, PID: pid, From: from.UnixNano(), To: time.Now().UnixNano()})
 }
 
-// kill ends the process at once and starts another after a while.
+// kill ends the process with SIGKILL, and starts another one after a while.
 func (m *managedNode) kill(ctx context.Context, after time.Duration) error {
 	from, pid := time.Now(), m.pid()
 	m.process.stopping.Store(true)
@@ -158,7 +158,7 @@ func (m *managedNode) freeze(ctx context.Context, lasting time.Duration) {
 	m.note(history.Freeze, m.pid(), from)
 }
 
-// restart ends the process in good order and starts another.
+// restart ends the process with SIGTERM, and starts another one.
 func (m *managedNode) restart(ctx context.Context) error {
 	from, pid := time.Now(), m.pid()
 	m.process.stopping.Store(true)
@@ -174,7 +174,7 @@ func (m *managedNode) restart(ctx context.Context) error {
 	return m.start(ctx)
 }
 
-// end ends the process for good.
+// end ends the process and starts no other.
 func (m *managedNode) end(inGoodOrder bool) {
 	m.mu.Lock()
 	p := m.process
@@ -197,7 +197,7 @@ func (m *managedNode) end(inGoodOrder bool) {
 	<-p.ended
 }
 
-// revive starts a new process if the last one has ended by itself.
+// revive starts a process if the last one has ended.
 func (m *managedNode) revive(ctx context.Context) error {
 	select {
 	case <-m.process.ended:

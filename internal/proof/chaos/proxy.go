@@ -12,14 +12,13 @@ import (
 	"sync/atomic"
 )
 
-// proxy stands between one node and Postgres. It follows the protocol just so far
-// as to lose what it is told to lose: a whole reply, after the server has committed
-// what it replies to.
+// proxy is between one node and Postgres. It reads the protocol only as far as it needs
+// to drop a whole reply after the server has committed.
 type proxy struct {
 	listener net.Listener
 	socket   string // Postgres's
 
-	dropFetch, dropReply atomic.Int32 // replies still to be lost
+	dropFetch, dropReply atomic.Int32 // replies still to be dropped
 	dropped              func(fetch bool)
 
 	mu      sync.Mutex
@@ -30,11 +29,11 @@ type proxy struct {
 	closed  bool
 }
 
-// proxyConn is one connection through the proxy.
+// proxyConn is a connection through the proxy.
 type proxyConn struct {
 	proxy          *proxy
 	client, server net.Conn
-	fetches        map[string]bool // prepared statements that fetch jobs; the client's side's own
+	fetches        map[string]bool // by prepared statement; used by requests alone
 	fetching       atomic.Bool     // a fetch was sent that has not been answered
 	awaiting       atomic.Bool     // a statement was sent that has not been answered
 }
@@ -89,7 +88,7 @@ func (p *proxy) serve(client net.Conn) {
 	p.mu.Unlock()
 }
 
-// refuse cuts all connections and lets no new one in, until it is called with false.
+// refuse closes all connections and accepts none until it is called with false.
 func (p *proxy) refuse(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +100,7 @@ func (p *proxy) refuse(on bool) {
 	}
 }
 
-// stall holds back all that comes, in both directions, until it is called with false.
+// stall passes nothing on, in both directions, until it is called with false.
 func (p *proxy) stall(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,7 +132,7 @@ func (l *proxyConn) cut() {
 	_ = l.server.Close()
 }
 
-// requests passes on what the client sends.
+// requests passes on the client's messages.
 func (l *proxyConn) requests() {
 	defer l.cut()
 	in, out := bufio.NewReader(l.client), bufio.NewWriter(l.server)
@@ -153,7 +152,7 @@ func (l *proxyConn) requests() {
 	}
 }
 
-// look learns which prepared statements fetch jobs, and when one is run.
+// look notes which prepared statements fetch jobs, and when one is executed.
 func (l *proxyConn) look(message []byte) {
 	switch body := message[5:]; message[0] {
 	case 'P':
@@ -167,7 +166,7 @@ func (l *proxyConn) look(message []byte) {
 	}
 }
 
-// replies passes on what the server sends, until a reply is to be lost.
+// replies passes on the server's messages until a reply is to be dropped.
 func (l *proxyConn) replies() {
 	in, out := bufio.NewReader(l.server), bufio.NewWriter(l.client)
 	losing, fetch := false, false
@@ -197,8 +196,8 @@ func (l *proxyConn) replies() {
 	}
 }
 
-// pass hands a message on, unless the proxy stalls, and sends what has gathered
-// when nothing more is at hand.
+// pass writes a message when the proxy does not stall. It flushes when the reader's buffer
+// is empty.
 func (l *proxyConn) pass(in *bufio.Reader, out *bufio.Writer, message []byte) error {
 	l.proxy.wait()
 	if _, err := out.Write(message); err != nil {
@@ -225,7 +224,7 @@ func decrement(left *atomic.Int32) bool {
 
 func readMessage(in *bufio.Reader) ([]byte, error) { return readBody(in, 5) }
 
-// readBody reads a message whose head of so many bytes ends with its length.
+// readBody reads a message. The last four bytes of its head are its length.
 func readBody(in *bufio.Reader, head int) ([]byte, error) {
 	header, err := in.Peek(head)
 	if err != nil {

@@ -27,7 +27,7 @@ import (
 	"github.com/mcptasks/mcptasks/store/sqlite"
 )
 
-// heartbeat is the nodes' heartbeat; the lease is three of them.
+// heartbeat is the nodes' heartbeat interval. A lease is three of them.
 const (
 	heartbeat = time.Second
 	lease     = 3 * heartbeat
@@ -35,25 +35,25 @@ const (
 
 const ownerHeader = "Chaos-Owner"
 
-// role is what a child process does: it works, serves, or both.
+// role is what a child process does: work tasks, serve HTTP, or both.
 type role struct {
 	name string
 	url  string
 	logs string
-	addr string // where it serves; "" if it does not
+	addr string // where it serves HTTP; empty if it does not
 	work bool
 }
 
 func (r *role) flags() {
 	flag.StringVar(&r.name, "role", "", "of a child process: its name")
 	flag.StringVar(&r.url, "url", "", "of a child process: its database")
-	flag.StringVar(&r.logs, "logs", "", "of a child process: where its observations go")
+	flag.StringVar(&r.logs, "logs", "", "of a child process: the directory of its observations")
 	flag.StringVar(&r.addr, "addr", "", "of a child process: where it serves")
 	flag.BoolVar(&r.work, "work", false, "of a child process: whether it works")
 }
 
-// run is a child's main. It ends in good order when ctx does, and at once when the
-// program that started it has gone.
+// run is the main function of a child process. It closes the node when ctx ends, and exits
+// at once when its parent has ended.
 func (r *role) run(ctx context.Context, o *options) error {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -86,7 +86,7 @@ func (r *role) run(ctx context.Context, o *options) error {
 func runNode[TTx any](ctx context.Context, r *role, driver store.Driver[TTx], log *history.Log) error {
 	tools := newTools(log)
 	node, err := runner.New(ctx, driver, tools, &runner.Config{
-		Migrate:           driver.Schema() == "", // SQLite; a Postgres has been brought up already
+		Migrate:           driver.Schema() == "", // SQLite; the Postgres has been migrated
 		Logger:            slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		HeartbeatInterval: heartbeat,
 		SweepInterval:     heartbeat,
@@ -115,7 +115,7 @@ func runNode[TTx any](ctx context.Context, r *role, driver store.Driver[TTx], lo
 	if served != nil {
 		stop, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = served.Shutdown(stop) // what is still open the process's end closes
+		_ = served.Shutdown(stop) // the end of the process closes what is still open
 	}
 	return node.Close()
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
 )
 
-// file is the run's SQLite database, as the checker reads it.
+// file reads the run's SQLite database.
 type file struct{ db *sql.DB }
 
-// openFile opens the file at path, which a node has made, for reading.
+// openFile opens the file, which a node creates, for reading.
 func openFile(path string) (*file, error) {
 	uri := url.URL{Scheme: "file", Path: path, RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
 	db, err := sql.Open("sqlite", uri.String()) // the driver that store/sqlite brings

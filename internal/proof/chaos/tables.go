@@ -8,8 +8,8 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
 )
 
-// readTables reads the tables with a function that calls each for every row. micros
-// is the expression for an event's time in microseconds.
+// readTables reads the tables with query, which calls each for every row. micros is the
+// SQL expression of an event's time in microseconds.
 func readTables(micros string, query func(query string, dest []any, each func()) error) (history.Tables, error) {
 	t := history.Tables{
 		Tasks: make(map[string]history.TaskRow), Steps: make(map[string]map[string]string), Inputs: make(map[string]map[string]string),
@@ -33,7 +33,7 @@ func readTables(micros string, query func(query string, dest []any, each func())
 	}
 	err = query(`SELECT task_id, key, result FROM mcp_task_step`, []any{&id, &key, &value}, func() {
 		var step string
-		_ = json.Unmarshal([]byte(value), &step) // a step of ours is a string; anything else is no run's
+		_ = json.Unmarshal([]byte(value), &step) // a run records a string; anything else becomes the empty string
 		put(t.Steps, step)
 	})
 	if err != nil {

@@ -45,7 +45,7 @@ func newTools(log *history.Log) *mcptasks.Tools {
 	return tools
 }
 
-// work is one run of a handler, as its observations see it.
+// work is one run of a handler, and where it is logged.
 type work struct {
 	log *history.Log
 	run *mcptasks.Run
@@ -79,7 +79,7 @@ func (w *work) observe(line history.Observation) {
 	w.log.Add(line)
 }
 
-// pause works without leaving anything.
+// pause waits as long as the call says, or until ctx ends.
 func (w *work) pause(ctx context.Context) error {
 	select {
 	case <-time.After(time.Duration(w.in.Ms) * time.Millisecond):
@@ -89,7 +89,7 @@ func (w *work) pause(ctx context.Context) error {
 	}
 }
 
-// step runs a step whose value is this run's own; a note is added to it.
+// step runs a step whose value names this run and ends with the note.
 func (w *work) step(ctx context.Context, key, note string) error {
 	value, err := mcptasks.Step(ctx, w.run, key, func(ctx context.Context) (string, error) {
 		w.observe(history.Observation{Kind: history.StepRan, Key: key})
@@ -140,7 +140,7 @@ func flaky(ctx context.Context, w *work) error {
 	return nil
 }
 
-// snoozer sleeps until a time that its first step has noted.
+// snoozer snoozes until the time that its first step has recorded.
 func snoozer(ctx context.Context, w *work) error {
 	if err := w.step(ctx, "before", time.Now().Add(300*time.Millisecond).Format(time.RFC3339Nano)); err != nil {
 		return err

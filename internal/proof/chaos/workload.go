@@ -14,8 +14,8 @@ import (
 	"github.com/mcptasks/mcptasks/store"
 )
 
-// workload is the run's clients: many that follow their tasks to the end, some of which
-// change their mind, and a few that cancel just when a task is about to end.
+// workload is the run's clients. Followers poll their tasks to the end and cancel some of
+// them. Cancellers cancel tasks that are about to end.
 type workload struct {
 	*client
 	followers, cancellers int
@@ -23,8 +23,8 @@ type workload struct {
 
 var owners = []string{"ann", "bob", "eve", ""}
 
-// run lets the clients act until ctx ends and returns when all have done with what
-// they had begun, or given up.
+// run starts the clients. When ctx ends they begin nothing new; it returns when all have
+// finished or given up.
 func (c *workload) run(ctx context.Context) {
 	var all sync.WaitGroup
 	for range c.followers {
@@ -46,11 +46,11 @@ func (c *workload) run(ctx context.Context) {
 
 func (c *workload) anyNode() int { return rand.IntN(len(c.urls)) }
 
-// call draws a call and makes it, or returns nil.
+// call makes a call. It returns nil if the client was not told of a task.
 func (c *workload) call(ctx context.Context, owner string, call *history.Call) *history.Request {
 	call.N = crand.Text()
 	r := c.do(ctx, &history.Request{Op: history.OpCall, Node: c.anyNode(), Owner: owner, Call: call})
-	if r.Task == "" { // nobody knows whether there is a task
+	if r.Task == "" { // there may be a task that no client knows
 		pause(ctx, 100*time.Millisecond)
 		return nil
 	}
@@ -66,15 +66,15 @@ func drawCall() *history.Call {
 	return &history.Call{Tool: tools[rand.IntN(len(tools))], Steps: between(1, 6), Ms: between(5, 250)}
 }
 
-// follow makes a task and polls it to its end, on whatever node. It answers its
-// questions, and cancels one in eight.
+// follow creates a task and polls it to its end, on a random node each time. It answers
+// the task's questions, and cancels one task in eight.
 func (c *workload) follow(ctx context.Context) {
 	owner := owners[rand.IntN(len(owners))]
 	made := c.call(ctx, owner, drawCall())
 	if made == nil {
 		return
 	}
-	if rand.IntN(6) == 0 { // read at the very end alone
+	if rand.IntN(6) == 0 { // it is read only at the end of the run
 		pause(ctx, 200*time.Millisecond)
 		return
 	}
@@ -109,8 +109,8 @@ func (c *workload) about(op, owner, task string) *history.Request {
 	return &history.Request{Op: op, Node: c.anyNode(), Owner: owner, Task: task}
 }
 
-// answer answers the questions: all together, each by itself at the same moment, or
-// twice at the same moment with different words.
+// answer answers the questions: in one request, in concurrent requests with one answer
+// each, or in two concurrent requests with different answers.
 func (c *workload) answer(ctx context.Context, owner, task string, questions []string) {
 	update := func(keys ...string) {
 		r := c.about(history.OpUpdate, owner, task)
@@ -136,7 +136,7 @@ func (c *workload) answer(ctx context.Context, owner, task string, questions []s
 	c.do(ctx, c.about(history.OpGet, owner, task))
 }
 
-// requestForeign asks for the task as somebody else, and for one that never was.
+// requestForeign requests the task as another owner, and a task that does not exist.
 func (c *workload) requestForeign(ctx context.Context, owner, task string) {
 	ops := []string{history.OpGet, history.OpGet, history.OpUpdate, history.OpCancel}
 	for _, id := range []string{task, store.NewID(time.Now())} {
@@ -149,8 +149,8 @@ func (c *workload) requestForeign(ctx context.Context, owner, task string) {
 	}
 }
 
-// raceCancel makes a task of a known length and cancels it when it is about to end,
-// then reads it on both sides.
+// raceCancel creates a task of a known length, cancels it when it is about to end, and
+// reads it on both nodes.
 func (c *workload) raceCancel(ctx context.Context) {
 	owner := owners[rand.IntN(len(owners))]
 	made := c.call(ctx, owner, &history.Call{Tool: history.Plain, Ms: 30 + rand.IntN(150)})
@@ -166,8 +166,8 @@ func (c *workload) raceCancel(ctx context.Context) {
 	pause(ctx, time.Duration(rand.IntN(300))*time.Millisecond)
 }
 
-// settle answers what still asks, and returns the tasks that have not ended by the
-// deadline. live reads the table.
+// settle answers pending questions until all tasks have ended, and returns those that have
+// not within the time. live reads the tasks that have not ended.
 func (c *workload) settle(ctx context.Context, within time.Duration, live func(context.Context) ([]waiting, error)) ([]waiting, error) {
 	deadline := time.Now().Add(within)
 	for {
@@ -187,7 +187,7 @@ func (c *workload) settle(ctx context.Context, within time.Duration, live func(c
 	}
 }
 
-// readAll reads each task that a handle was sent for from every node, a last time.
+// readAll reads each task that a client was told of from every node.
 func (c *workload) readAll(ctx context.Context) {
 	type handle struct{ owner, task string }
 	handles := make(chan handle)

@@ -2,7 +2,7 @@ package history
 
 import "slices"
 
-// answered checks invariant 6 for answers: acknowledged, they are seen by the next
+// answered checks invariant 6 for answers: an acknowledged answer is seen by each later
 // read on every node, and by the handler.
 func (c *checker) answered(t *task) {
 	for _, update := range t.updates {
@@ -35,7 +35,7 @@ func (c *checker) answered(t *task) {
 // answer checks that the stored answer is the first of those that were sent.
 func (c *checker) answer(t *task, key, stored string) {
 	sent := slices.DeleteFunc(slices.Clone(t.updates), func(r *Request) bool { _, has := r.Answers[key]; return !has })
-	if stored == "" { // none: the task has ended before
+	if stored == "" { // the task ended before an answer was stored
 		return
 	}
 	if !slices.ContainsFunc(sent, func(r *Request) bool { return r.Answers[key] == stored }) {

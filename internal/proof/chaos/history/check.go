@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Violation is an invariant that did not hold, and what shows it.
+// Violation is an invariant that did not hold, with the evidence.
 type Violation struct {
 	Invariant int // of the architecture's list
 	Task      string
@@ -20,7 +20,7 @@ func (v Violation) String() string {
 	return fmt.Sprintf("invariant %d: task %s: %s", v.Invariant, v.Task, v.What)
 }
 
-// Check holds the history to the invariants 1 to 9, and to a part of 10.
+// Check checks the history against the invariants 1 to 9 and a part of 10.
 func Check(h *History) []Violation { return check(h).violations }
 
 func check(h *History) *checker {
@@ -42,10 +42,10 @@ type checker struct {
 	*History
 	tasks      map[string]*task
 	violations []Violation
-	heard      int // runs that had to hear of a cancellation, and did
+	heard      int // runs that had to be told of a cancellation, and were
 }
 
-// task is all that is known of one task. What is of one kind is in order of time.
+// task has all that is known of one task. Each list is in order of time.
 type task struct {
 	id      string
 	call    *Request // nil if the reply to its call was lost
@@ -149,13 +149,13 @@ func (c *checker) violated(invariant int, t *task, format string, args ...any) {
 	c.violations = append(c.violations, Violation{Invariant: invariant, Task: t.id, What: fmt.Sprintf(format, args...)})
 }
 
-// disturbed says whether the process was ended by then or frozen within the time, or the
-// database away until shortly before: then it may be late. Connections that are lost
-// one by one are no excuse.
+// disturbed reports whether the process may be late: it was ended before the time was
+// over, it was frozen meanwhile, or the database was unreachable until shortly before.
+// Single lost connections are no reason to be late.
 func (c *checker) disturbed(pid int, from, to int64) bool {
 	return slices.ContainsFunc(c.Faults, func(f Fault) bool {
 		switch f.Kind {
-		case Kill, Restart, Died: // what was killed before is dead
+		case Kill, Restart, Died: // also one that ended before
 			return f.PID == pid && f.From <= to
 		case Freeze:
 			return f.PID == pid && f.From <= to && f.To >= from
@@ -179,5 +179,5 @@ func (t *task) output() (Output, bool) {
 	return *result.StructuredContent, true
 }
 
-// clock renders a moment so that it can be found in the logs.
+// clock formats a time as in the logs.
 func clock(ns int64) string { return time.Unix(0, ns).UTC().Format("15:04:05.000000") }

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Counts is what a run did.
+// Counts says how much a run did.
 type Counts struct {
 	Tasks, Completed, Failed, Cancelled int
 	Kills, Freezes, Outages             int // kills of busy processes; freezes and outages beyond the lease
 	Restarts, Crashes, Terminated       int
-	Dropped, Fetches                    int // replies that were lost, and those to fetches among them
+	Dropped, Fetches                    int // replies that were dropped, and those of fetches among them
 	Cancels, Contested, Answers, Reads  int
-	Heard                               int // runs that learned in time that their task was cancelled
-	Recovered, Repaired, Stale          int // recoveries and repairs in the timelines; writes the fence refused
+	Heard                               int // runs that were told in time that their task was cancelled
+	Recovered, Repaired, Stale          int // recoveries and repairs in the tasks' events; writes that the fence rejected
 }
 
-// race is how near to its handler's end a cancellation must be to be contested.
+// race is how near to the handler's end a cancellation must be to count as contested.
 const race = 25 * time.Millisecond
 
-// Count counts.
+// Count returns how much the run did.
 func Count(h *History) Counts {
 	c := check(h)
 	n := Counts{Heard: c.heard}
@@ -101,7 +101,7 @@ func (c *checker) countFault(n *Counts, f Fault) {
 	}
 }
 
-// busy says whether the process that was killed had a run in flight.
+// busy reports whether the killed process had a run in flight.
 func (c *checker) busy(f Fault) bool {
 	for _, t := range c.tasks {
 		for _, r := range t.runs {
@@ -113,7 +113,7 @@ func (c *checker) busy(f Fault) bool {
 	return false
 }
 
-// contested says whether a cancellation met the handler's end.
+// contested reports whether a cancellation was near the handler's end.
 func (t *task) contested() bool {
 	for _, cancel := range t.cancels {
 		if !cancel.OK() {
@@ -133,23 +133,23 @@ func (t *task) contested() bool {
 	return false
 }
 
-// Minima are what a run of five minutes must do at least; see Scaled.
+// Minima are the least counts of a run of five minutes; see Scaled.
 type Minima struct{ Tasks, Kills, Freezes, Outages, Cancels int }
 
-// Postgres and SQLite are the minima of the two forms. On SQLite every cancellation
+// Postgres and SQLite are the minima on each database. On SQLite every cancellation
 // counts, on Postgres only a contested one.
 var (
 	Postgres = Minima{Tasks: 2000, Kills: 50, Freezes: 20, Outages: 3, Cancels: 200}
 	SQLite   = Minima{Tasks: 2000, Kills: 50, Cancels: 200}
 )
 
-// Scaled returns the minima of a run of the duration.
+// Scaled returns the minima of a run of this duration.
 func (m Minima) Scaled(duration time.Duration) Minima {
 	scale := func(n int) int { return int(math.Ceil(float64(n) * float64(duration) / float64(5*time.Minute))) }
 	return Minima{scale(m.Tasks), scale(m.Kills), scale(m.Freezes), scale(m.Outages), scale(m.Cancels)}
 }
 
-// Missed says in what the run did too little.
+// Missed returns the counts that are below the minima.
 func (m Minima) Missed(n Counts) []string {
 	var missed []string
 	least := func(what string, got, want int) {

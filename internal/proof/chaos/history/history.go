@@ -1,8 +1,8 @@
-// Package history is what a chaos run leaves behind, and the checker that holds it
-// to the invariants: what clients asked and were answered, what handlers and their
-// drivers recordWrites, what was done to the processes, and the tables at the end.
+// Package history has the record of a chaos run, and checks it against the invariants. The
+// record has the clients' requests and answers, the observations of handlers and drivers,
+// the faults, and the tables at the end.
 //
-// Times are nanoseconds of one machine's clock.
+// Times are Unix times in nanoseconds, of one machine's clock.
 package history
 
 import (
@@ -28,7 +28,7 @@ const (
 	OpCancel = "tasks/cancel"
 )
 
-// Request is what a client asked of a serving node and what came back.
+// Request is a client's request to a serving node, and its answer.
 type Request struct {
 	Op      string
 	Node    int
@@ -36,16 +36,16 @@ type Request struct {
 	Task    string            // of a call: the handle's id
 	Call    *Call             // of a call
 	Answers map[string]string // of an update
-	Foreign bool              // the task is another owner's, or nobody's
-	Final   bool              // read after everything had come to rest
+	Foreign bool              // the task is another owner's, or does not exist
+	Final   bool              // read after all tasks had ended
 	Sent    int64
 	Acked   int64
-	Failed  string // why there is no answer; nothing is known of the request's effect then
+	Failed  string // why there is no answer; the request may have had its effect
 	Body    []byte // the HTTP body
 	reply   *reply
 }
 
-// Call is what a client called: Steps and Ms shape the work, and N comes back.
+// Call is a tool call. Steps and Ms determine the work, and the result repeats N.
 type Call struct {
 	Tool  string `json:"-"`
 	N     string `json:"n"`
@@ -53,14 +53,14 @@ type Call struct {
 	Ms    int    `json:"ms"`
 }
 
-// Output is what a tool of the run returns.
+// Output is the output of a tool.
 type Output struct {
 	N       string            `json:"n"`
 	Values  map[string]string `json:"values"`
 	Answers map[string]string `json:"answers"`
 }
 
-// reply is a request's body, decoded as far as the checker looks into it.
+// reply is the part of an answer's body that the checker reads.
 type reply struct {
 	Result json.RawMessage `json:"result"`
 	Error  *struct {
@@ -70,7 +70,7 @@ type reply struct {
 	task view
 }
 
-// view is a task as a client sees it.
+// view is a task in an answer.
 type view struct {
 	TaskID        string                     `json:"taskId"`
 	Status        string                     `json:"status"`
@@ -80,7 +80,7 @@ type view struct {
 
 const internalError = -32603
 
-// View returns the id, the status and the open questions that a reply told.
+// View returns the task's id, status and pending questions in the answer.
 func (r *Request) View() (id, status string, questions []string) {
 	if !r.OK() {
 		return "", "", nil
@@ -92,13 +92,13 @@ func (r *Request) View() (id, status string, questions []string) {
 	return task.TaskID, task.Status, questions
 }
 
-// OK says whether the request was answered with a result.
+// OK reports whether the answer is a result.
 func (r *Request) OK() bool {
 	reply := r.decode()
 	return r.Failed == "" && reply.Error == nil
 }
 
-// decode decodes the body once; what is none counts as no answer.
+// decode decodes the body once. A body that is not JSON-RPC counts as no answer.
 func (r *Request) decode() *reply {
 	if r.reply != nil {
 		return r.reply
@@ -112,7 +112,7 @@ func (r *Request) decode() *reply {
 	} else if r.reply.Error == nil && r.reply.Result == nil {
 		r.Failed = "the answer holds neither a result nor an error"
 	}
-	_ = json.Unmarshal(r.reply.Result, &r.reply.task) // an acknowledgement has none of it
+	_ = json.Unmarshal(r.reply.Result, &r.reply.task) // an acknowledgement has no task
 	return r.reply
 }
 
@@ -123,17 +123,17 @@ func terminal(status string) bool {
 // Kinds of faults.
 const (
 	Kill      = "kill"      // SIGKILL
-	Died      = "died"      // nobody ended the process; it is dead all the same
+	Died      = "died"      // the process ended without a fault
 	Freeze    = "freeze"    // SIGSTOP, then SIGCONT
 	Restart   = "restart"   // SIGTERM and a new process
-	Outage    = "outage"    // nobody reaches the database
+	Outage    = "outage"    // the database is unreachable
 	Crash     = "crash"     // the database restarts, fast or immediately
 	Terminate = "terminate" // a node's connections are terminated by the database
 	Drop      = "drop"      // a reply of the database is lost, with its connection
 	DropFetch = "fetch"     // the same of a reply that brought jobs
 )
 
-// Fault is something that was done to a process, or with no node to the database.
+// Fault is a fault of a process, or of the database if Node is empty.
 type Fault struct {
 	Kind     string
 	Node     string
@@ -147,8 +147,8 @@ type Tables struct {
 	Steps  map[string]map[string]string // by task and key
 	Inputs map[string]map[string]string // responses by task and key
 	Events []EventRow
-	// Running is how many jobs River still held to be running when every task had
-	// ended and the nodes had had time to see to them.
+	// Running is the number of jobs that were still running in River's table after
+	// every task had ended and the nodes had had time to settle them.
 	Running int
 }
 

@@ -22,7 +22,7 @@ const (
 	Returned = "returned" // the handler returned, with the error in Value
 )
 
-// Observation is one line of a observation file.
+// Observation is a line of an observation file.
 type Observation struct {
 	At   int64  `json:"at"`
 	Sent int64  `json:"sent,omitempty"` // of a write: when it was begun
@@ -41,22 +41,22 @@ type Observation struct {
 	Due   int64  `json:"due,omitempty"`  // of a call: when the handler will be done
 }
 
-// Log is a process's observation file. A line is one write of a file that is open for
-// appending: a process that is killed leaves whole lines.
+// Log is a process's observation file. Each line is one write to a file that is opened for
+// appending, so that a killed process leaves whole lines.
 type Log struct {
 	file *os.File
 	node string
 }
 
-// OpenLog returns a log of its own for this process.
+// OpenLog creates this process's log.
 func OpenLog(dir, node string) (*Log, error) {
 	name := filepath.Join(dir, fmt.Sprintf("observation-%s-%d.jsonl", node, os.Getpid()))
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	return &Log{file: file, node: node}, err
 }
 
-// Add writes a line. It fills in the time, unless it is set, the process and the
-// node. A log that cannot be written ends the process: the run would prove nothing.
+// Add writes a line. It fills in the process, the node, and the time unless that is set.
+// It panics if the log cannot be written: the run would prove nothing.
 func (l *Log) Add(w Observation) {
 	if w.At == 0 {
 		w.At = time.Now().UnixNano()
@@ -71,8 +71,8 @@ func (l *Log) Add(w Observation) {
 	}
 }
 
-// Dump leaves what clients were told and what was done beside the observations, for
-// whoever looks into a violation.
+// Dump writes the requests, the faults and the tasks' events beside the observations, to
+// find the cause of a violation.
 func (h *History) Dump(dir string) error {
 	for name, rows := range map[string]func(func(any)){
 		"requests.jsonl": func(add func(any)) {
@@ -106,8 +106,8 @@ func (h *History) Dump(dir string) error {
 	return nil
 }
 
-// ReadLogs returns all observations of dir by time. A last line that a kill has cut
-// is left out.
+// ReadLogs returns all observations in dir in order of time. It omits a last line that is
+// not whole.
 func ReadLogs(dir string) ([]Observation, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "observation-*.jsonl"))
 	if err != nil {

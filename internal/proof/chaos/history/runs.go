@@ -2,12 +2,12 @@ package history
 
 import "time"
 
-// lateness is how late a run may learn that it has lost its task while nothing is
-// done to its process or the database: its node's sweep, and a busy machine.
+// lateness is how late a run may notice that it has lost its task when neither its process
+// nor the database has a fault. It covers a sweep of its node and a busy machine.
 const lateness = 5 * time.Second
 
-// fenced checks invariant 4: no write is accepted from a run after another one was
-// given the task, or after a cancellation was acknowledged.
+// fenced checks invariant 4: no write of a run is accepted after another run has claimed
+// the task, or after a cancellation was acknowledged.
 func (c *checker) fenced(t *task) {
 	for _, w := range t.writes {
 		if !w.Held {
@@ -35,7 +35,7 @@ func (c *checker) fenced(t *task) {
 // steps checks invariant 5: once recorded, a step is not run again, and its value
 // is the same everywhere.
 func (c *checker) steps(t *task) {
-	first := make(map[string]Observation) // who first heard that the step is recorded
+	first := make(map[string]Observation) // the first run that saw the step recorded
 	for _, w := range t.kept {
 		if f, known := first[w.Key]; !known {
 			first[w.Key] = w
@@ -64,11 +64,11 @@ func (c *checker) steps(t *task) {
 	}
 }
 
-// ranAgain judges a step that was run after it had been recorded: only a run that
-// has lost the task, and cannot know it yet, may.
+// ranAgain judges a step that ran after it had been recorded. That is allowed only in a
+// run that has lost the task and cannot know it yet.
 func (c *checker) ranAgain(t *task, ran, recorded Observation) {
 	mine, recorder := t.runs[ran.Run], t.runs[recorded.Run]
-	lost := int64(0) // when another run was given the task
+	lost := int64(0) // when another run claimed the task
 	for _, other := range t.runs {
 		if other.seq > mine.seq && other.claimed > 0 && (lost == 0 || other.claimed < lost) {
 			lost = other.claimed
@@ -82,7 +82,7 @@ func (c *checker) ranAgain(t *task, ran, recorded Observation) {
 		ran.Key, recorder.seq, recorder.node, clock(recorded.At), mine.seq, mine.node, clock(ran.At))
 }
 
-// reached checks invariant 7: a cancelled task's runs learn of it.
+// reached checks invariant 7: the runs of a cancelled task are told of it.
 func (c *checker) reached(t *task) {
 	if t.row.Status != "cancelled" {
 		return

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Expect says how the tasks of a tool may end if nobody cancels them.
+// Expect says how the tasks of a tool must end unless they are cancelled.
 type Expect struct {
 	Status  string
 	IsError bool
@@ -18,8 +18,8 @@ type Expect struct {
 	Answers []string
 }
 
-// found checks invariants 1 and 8: a handle that was sent names a task, in the
-// table and on every serving node, and a live task does not vanish.
+// found checks invariants 1 and 8: a task that a client was told of is in the table and is
+// found on every serving node, and a live task is not deleted.
 func (c *checker) found(t *task) {
 	if t.call != nil && !t.exists {
 		c.violated(1, t, "its handle was sent at %s, and the table has no such task", clock(t.call.Acked))
@@ -41,7 +41,7 @@ func (c *checker) found(t *task) {
 	}
 }
 
-// stable checks invariant 2: what ended has ended the same for every reader.
+// stable checks invariant 2: every read after a task's end has the same outcome.
 func (c *checker) stable(t *task) {
 	var first *Request
 	var earliest int64
@@ -96,7 +96,7 @@ func (c *checker) sameAsTable(t *task, r *Request) {
 	}
 }
 
-// ended checks invariant 3: every task has ended, as its tool ends or cancelled by
+// ended checks invariant 3: every task has ended, either as its tool does or cancelled by
 // its owner.
 func (c *checker) ended(t *task) {
 	if !t.exists {
@@ -117,7 +117,7 @@ func (c *checker) ended(t *task) {
 	}
 }
 
-// output checks that a result is the work of the task's own runs.
+// output checks that the result is of the task's own runs.
 func (c *checker) output(t *task) {
 	expect := Tools[t.row.Tool]
 	if t.row.Status != "completed" || expect.Status == "failed" {
@@ -158,8 +158,8 @@ func (c *checker) output(t *task) {
 	}
 }
 
-// repairs checks in the timelines that nothing came to be what the table of task
-// and job says must not be, and that no living node's task was taken from it.
+// repairs checks the tasks' events: no task and its job were in a forbidden state, and no
+// task of a living node was recovered.
 func (c *checker) repairs() {
 	holders := make(map[int64]Observation) // of jobs: their last claims
 	for _, w := range c.Observations {
@@ -171,16 +171,16 @@ func (c *checker) repairs() {
 		c.violated(10, &task{id: "none"}, "River holds %d jobs to be running, and every task has ended", c.Tables.Running)
 	}
 	for _, e := range c.Tables.Events {
-		c.taken(e, holders)
+		c.checkRecovery(e, holders)
 		if e.Kind == "repaired" && strings.Contains(e.Detail, "no question") {
 			c.violated(3, c.task(e.Task), "it waited for answers with no question open")
 		}
 	}
 }
 
-// taken checks a recovery: the job's run was over, and who fetched the job then is
-// not known, or its process was silent.
-func (c *checker) taken(e EventRow, holders map[int64]Observation) {
+// checkRecovery checks a recovery: the job's run was over, or it is not known who fetched
+// the job, or that process was dead or frozen.
+func (c *checker) checkRecovery(e EventRow, holders map[int64]Observation) {
 	var job int64
 	if _, err := fmt.Sscanf(e.Detail, "the node of job %d died", &job); err != nil || e.Kind != "recovered" {
 		return
@@ -203,8 +203,8 @@ func (c *checker) taken(e EventRow, holders map[int64]Observation) {
 	c.violated(3, t, "at %s its job %d was taken from %s, which lived", clock(e.At), job, claim.Node)
 }
 
-// silenced says whether the process had ended, or been frozen until a moment before,
-// so that others could hold it for dead.
+// silenced reports whether the process had ended or was frozen until shortly before, so
+// that other nodes could take it for dead.
 func (c *checker) silenced(pid int, at int64) bool {
 	return slices.ContainsFunc(c.Faults, func(f Fault) bool {
 		switch f.Kind {
@@ -218,8 +218,8 @@ func (c *checker) silenced(pid int, at int64) bool {
 	})
 }
 
-// foreign checks invariant 9: another's task and nobody's are answered with the
-// same bytes.
+// foreign checks invariant 9: requests for another owner's task and for one that does not
+// exist have the same answer, byte by byte.
 func (c *checker) foreign() {
 	first := make(map[string]*Request)
 	for _, r := range c.Requests {

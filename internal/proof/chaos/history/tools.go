@@ -7,10 +7,10 @@ const (
 	Quick   = "quick"   // returns at once
 	Plain   = "plain"   // works for a while, without steps
 	Steps   = "steps"   // works in steps
-	Report  = "report"  // works in steps and tells how far it is
+	Report  = "report"  // works in steps and reports progress
 	Ask     = "ask"     // asks one question, then two at once
 	Flaky   = "flaky"   // fails a few times, and is retried
-	Snoozer = "snoozer" // goes to sleep and runs again
+	Snoozer = "snoozer" // snoozes and runs again
 	Refuse  = "refuse"  // ends with an error of its own: completed, isError
 	Doomed  = "doomed"  // ends with a JSON-RPC error: failed
 )

@@ -1,8 +1,8 @@
-// Package mutant breaks a node on Postgres in single ways, so that the checks that
-// should find it can be tested themselves.
+// Package mutant breaks a node on Postgres in one way at a time, to test that the checks
+// find it.
 //
-// A chaos run finds all but TokenlessFence, which needs one job to be run twice at
-// once: storetest's fence tests find that one.
+// A chaos run finds all mutants but TokenlessFence, which needs two concurrent runs of one
+// job. The fence tests of storetest find that one.
 package mutant
 
 import (
@@ -47,7 +47,8 @@ func Names() []string {
 	return []string{UnfencedSteps, TokenlessFence, HastyReaper, TornPark, UnlockedAnswers, LostFetches}
 }
 
-// Break returns the driver broken in the way named, or as it is if that is "".
+// Break returns the driver broken in the named way. It returns the driver itself if the
+// name is empty.
 func Break(ctx context.Context, driver *postgres.Driver, node Node, name string) (store.Driver[pgx.Tx], error) {
 	if name == "" {
 		return driver, nil
@@ -76,7 +77,7 @@ func Break(ctx context.Context, driver *postgres.Driver, node Node, name string)
 	}
 }
 
-// mutant is a sound driver, and a pool to break it with.
+// mutant is the correct driver, and a pool for what it does wrong.
 type mutant struct {
 	*postgres.Driver
 	pool *pgxpool.Pool
@@ -88,7 +89,7 @@ func (m mutant) Close() error {
 	return m.Driver.Close()
 }
 
-// unfencedSteps records steps for whoever comes.
+// unfencedSteps records steps of any run.
 type unfencedSteps struct{ mutant }
 
 func (m unfencedSteps) SaveStep(ctx context.Context, step store.Step, _ int, _ time.Time) (json.RawMessage, bool, error) {
@@ -103,7 +104,7 @@ func (m unfencedSteps) SaveStep(ctx context.Context, step store.Step, _ int, _ t
 	return json.RawMessage(stored), true, err
 }
 
-// tokenlessFence lets any run write that has the task's job.
+// tokenlessFence accepts writes of any run that has the task's job.
 type tokenlessFence struct{ mutant }
 
 func (m tokenlessFence) fence(ctx context.Context, f *store.Fence) {
@@ -140,8 +141,7 @@ func (m tokenlessFence) Finish(ctx context.Context, ends []store.Finish, now tim
 	return m.Driver.Finish(ctx, ends, now, retention)
 }
 
-// reapHastily reaps without asking whether the node's own beats had a gap, until the
-// process ends.
+// reapHastily reaps even if the node's own heartbeats had a gap, until the process ends.
 func reapHastily(m mutant, node Node) error {
 	if !node.Works {
 		return nil
@@ -160,8 +160,7 @@ func reapHastily(m mutant, node Node) error {
 	return nil
 }
 
-// tornPark makes a task wait in one transaction and stores its questions in
-// another.
+// tornPark parks a task in one transaction and stores its questions in another.
 type tornPark struct{ mutant }
 
 func (m tornPark) Park(ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, _ string, now time.Time) (all, open int, held bool, err error) {
@@ -183,7 +182,7 @@ func (m tornPark) Park(ctx context.Context, tx pgx.Tx, fence store.Fence, questi
 	return len(questions), len(questions), true, nil
 }
 
-// unlockedAnswers lets go of the task's lock before the answers are stored.
+// unlockedAnswers releases the task's lock before the answers are stored.
 type unlockedAnswers struct{ mutant }
 
 func (m unlockedAnswers) LockOwned(ctx context.Context, _ pgx.Tx, owner mcptasks.Owner, id string, now time.Time) (*store.Locked, error) {
@@ -198,7 +197,7 @@ func (m unlockedAnswers) LockOwned(ctx context.Context, _ pgx.Tx, owner mcptasks
 	return locked, err
 }
 
-// lostFetches does not look for jobs whose fetch was lost.
+// lostFetches does not find jobs whose fetch was lost.
 type lostFetches struct{ mutant }
 
 func (lostFetches) RunningOn(context.Context, string) ([]store.Job, error) { return nil, nil }

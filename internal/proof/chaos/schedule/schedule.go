@@ -1,5 +1,5 @@
-// Package schedule draws what a chaos run does, and when. The same seed, duration
-// and lease give the same faults at the same offsets.
+// Package schedule draws the faults of a chaos run and their times. The same seed,
+// duration and lease give the same schedule.
 package schedule
 
 import (
@@ -25,10 +25,10 @@ const (
 	DropReply = "drop-reply" // the reply to any statement is lost
 )
 
-// Database is the target of faults that are no process's.
+// Database is the target of the database's faults.
 const Database = "database"
 
-// Fault is one thing to do.
+// Fault is one fault of the schedule.
 type Fault struct {
 	At     time.Duration
 	Kind   string
@@ -40,8 +40,8 @@ func (f Fault) String() string {
 	return fmt.Sprintf("%9s %-10s %-9s %s", f.At.Round(time.Millisecond), f.Kind, f.Target, f.For.Round(time.Millisecond))
 }
 
-// Postgres returns the faults of a run with these working and serving nodes. Each
-// target has its own sequence; faults of different targets meet as they fall.
+// Postgres returns the faults of a run with these working and serving nodes. Each target
+// has its own sequence. Faults of different targets may overlap.
 func Postgres(seed uint64, duration, lease time.Duration, workers, servers []string) []Fault {
 	d := &drawer{rng: rand.New(rand.NewPCG(seed, 1)), duration: duration, lease: lease}
 	n := time.Duration(len(workers))
@@ -66,7 +66,7 @@ func Postgres(seed uint64, duration, lease time.Duration, workers, servers []str
 	for range d.count(90) {
 		d.add(Fault{At: d.anywhere(), Kind: DropReply, Target: everybody[d.rng.IntN(len(everybody))]})
 	}
-	for _, worker := range workers { // nothing after these would make up for a fetch that is not looked for
+	for _, worker := range workers { // no later fault would hide that a lost fetch is not repaired
 		d.add(Fault{At: duration - time.Second, Kind: DropFetch, Target: worker})
 	}
 	return d.sorted()
@@ -85,7 +85,7 @@ type drawer struct {
 	faults          []Fault
 }
 
-// kinds is how often a kind of fault comes in five minutes.
+// kinds says how often a kind of fault occurs in five minutes.
 type kinds struct {
 	kind string
 	n    float64
@@ -96,7 +96,7 @@ func (d *drawer) count(n float64) int {
 	return max(1, int(math.Ceil(n*float64(d.duration)/float64(5*time.Minute))))
 }
 
-// bag returns the kinds as often as the duration wants them, shuffled.
+// bag returns the kinds, as many as the duration needs, in random order.
 func (d *drawer) bag(of ...kinds) []string {
 	var bag []string
 	for _, k := range of {
@@ -108,8 +108,7 @@ func (d *drawer) bag(of ...kinds) []string {
 	return bag
 }
 
-// sequence spreads the faults of one target over the run. The last two seconds are
-// left out.
+// sequence spreads the faults of one target over the run, except its last two seconds.
 func (d *drawer) sequence(target string, bag []string) {
 	const first = time.Second
 	slot := (d.duration - first - 2*time.Second) / time.Duration(len(bag))
