@@ -33,7 +33,7 @@ func FuzzCheck(f *testing.F) {
 			q := journal.questions[key]
 			if err := q.Check(response); err != nil {
 				if err.Error() == "" || len(err.Error()) > 3000 {
-					t.Errorf("refused with %q", err)
+					t.Errorf("rejected with %q", err)
 				}
 				continue
 			}
@@ -41,11 +41,11 @@ func FuzzCheck(f *testing.F) {
 			journal.questions[key] = q
 			answers, err := runAfter(journal).Ask(t.Context(), one)
 			if err != nil {
-				t.Fatalf("%s was taken and cannot be read: %v", response, err)
+				t.Fatalf("%s was accepted and cannot be read: %v", response, err)
 			}
 			if key == "sample" {
 				if _, err := runAfter(journal).Sample(t.Context(), key, sample("?")); err != nil {
-					t.Fatalf("%s was taken and cannot be read: %v", response, err)
+					t.Fatalf("%s was accepted and cannot be read: %v", response, err)
 				}
 				continue
 			}
@@ -55,7 +55,7 @@ func FuzzCheck(f *testing.F) {
 				t.Fatal(err)
 			}
 			if err := q.Check(again); err != nil {
-				t.Errorf("%s was taken; what was read of it, %s, is refused: %v", response, again, err)
+				t.Errorf("%s was accepted; what was read of it, %s, is rejected: %v", response, again, err)
 			}
 		}
 	})

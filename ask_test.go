@@ -236,8 +236,8 @@ func TestAnswersAreReadByTheirQuestion(t *testing.T) {
 func TestAskedAgain(t *testing.T) {
 	const otherSchema = `{"type":"object","properties":{"size":{"type":"string"}}}`
 	tests := map[string]struct {
-		request mcp.InputRequest
-		refused bool
+		request  mcp.InputRequest
+		rejected bool
 	}{
 		"other words":          {elicit("What size, please?", sizeSchema), false},
 		"other layout":         {elicit("Which size?", strings.ReplaceAll(sizeSchema, ":", ": ")), false},
@@ -263,7 +263,7 @@ func TestAskedAgain(t *testing.T) {
 				}
 				first := string(journal.questions["size"].Params)
 				_, err := runAfter(journal).Ask(t.Context(), mcp.InputRequestMap{"size": test.request})
-				if test.refused {
+				if test.rejected {
 					wantPermanent(t, err, `"size"`, "another method or schema")
 					if journal.parks != 1 {
 						t.Error("it was asked")

@@ -61,10 +61,10 @@ type page struct {
 	Tags  []string `json:"tags"`
 }
 
-// refusing is an output that cannot be encoded: its error is a JSON-RPC error.
-type refusing struct{ err error }
+// failing is an output that cannot be encoded: its error is a JSON-RPC error.
+type failing struct{ err error }
 
-func (r refusing) MarshalJSON() ([]byte, error) { return nil, r.err }
+func (r failing) MarshalJSON() ([]byte, error) { return nil, r.err }
 
 // made returns a new result for each call, since the SDK adds to the result that it gets.
 type made func() *mcp.CallToolResult
@@ -90,7 +90,7 @@ func shapes() []shape {
 			Content: []mcp.Content{&mcp.TextContent{Text: "t", Meta: mcp.Meta{"piece": map[string]any{"deep": []any{1.5, nil, true}}}}},
 		}
 	}
-	refused := &jsonrpc.Error{Code: -32002, Message: "not there", Data: json.RawMessage(`{"uri":"a:b"}`)}
+	notThere := &jsonrpc.Error{Code: -32002, Message: "not there", Data: json.RawMessage(`{"uri":"a:b"}`)}
 	plain := errors.New("no paper left")
 
 	pageBody := func(result made, p page) func(nothing) (*mcp.CallToolResult, page, error) {
@@ -137,11 +137,11 @@ func shapes() []shape {
 
 		newShape("plain error", ``, `no paper left`, false, nil, texts(noResult, plain)),
 		newShape("plain error beside a result", ``, `no paper left`, false, nil, texts(content(text), plain)),
-		newShape("jsonrpc error", ``, `-32002`, false, nil, texts(noResult, refused)),
-		newShape("wrapped jsonrpc error", ``, `looking: not there`, false, nil, texts(noResult, fmt.Errorf("looking: %w", refused))),
+		newShape("jsonrpc error", ``, `-32002`, false, nil, texts(noResult, notThere)),
+		newShape("wrapped jsonrpc error", ``, `looking: not there`, false, nil, texts(noResult, fmt.Errorf("looking: %w", notThere))),
 		newShape("permanent plain error", ``, `no paper left`, true, nil, texts(noResult, plain)),
-		newShape("permanent jsonrpc error", ``, `-32002`, true, nil, texts(noResult, refused)),
-		newShape("permanent wrapped jsonrpc error", ``, `looking: not there`, true, nil, texts(noResult, fmt.Errorf("looking: %w", refused))),
+		newShape("permanent jsonrpc error", ``, `-32002`, true, nil, texts(noResult, notThere)),
+		newShape("permanent wrapped jsonrpc error", ``, `looking: not there`, true, nil, texts(noResult, fmt.Errorf("looking: %w", notThere))),
 
 		newShape("output against its schema", ``, `validating tool output`, false,
 			outputSchema(`{"type":"object","properties":{"title":{"maxLength":1}}}`), pageBody(noResult, page{Title: "Tides", Tags: []string{}})),
@@ -151,7 +151,7 @@ func shapes() []shape {
 			return nil, func() {}, nil
 		}),
 
-		newShape("output that refuses", ``, `-32002`, false, nil, func(nothing) (*mcp.CallToolResult, any, error) { return nil, refusing{refused}, nil }),
+		newShape("output with an error of its own", ``, `-32002`, false, nil, func(nothing) (*mcp.CallToolResult, any, error) { return nil, failing{notThere}, nil }),
 
 		newShape("arguments of a wrong type", `{"title":7,"words":1,"tags":[]}`, `"isError":true`, false, nil, echo),
 		newShape("arguments missing", `{"title":"Tides"}`, `"isError":true`, false, nil, echo),

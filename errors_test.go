@@ -26,8 +26,8 @@ func TestErrorText(t *testing.T) {
 			"mcptasks: open: no schema (run migrate)",
 		},
 		{
-			mcptasks.Error{Op: "claim", TaskID: "t1", Err: errors.New("refused"), Hint: "is it up?"},
-			"mcptasks: claim task t1: refused (is it up?)",
+			mcptasks.Error{Op: "claim", TaskID: "t1", Err: errors.New("no connection"), Hint: "is it up?"},
+			"mcptasks: claim task t1: no connection (is it up?)",
 		},
 	}
 	for _, test := range tests {

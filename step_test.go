@@ -145,7 +145,7 @@ func TestStepOfARunThatLostItsTask(t *testing.T) {
 
 func TestStepNeedsAKey(t *testing.T) {
 	if _, err := mcptasks.Step(t.Context(), newRun(nil, &memory{}), "", never[int](t)); err == nil {
-		t.Error("a step without a key was taken")
+		t.Error("a step without a key was accepted")
 	}
 }
 

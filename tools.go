@@ -85,7 +85,7 @@ func addTool[In, Out any](tools *Tools, tool *mcp.Tool, handler Handler[In, Out]
 
 	tools.mu.Lock()
 	defer tools.mu.Unlock()
-	if _, taken := tools.byName[tool.Name]; taken {
+	if _, exists := tools.byName[tool.Name]; exists {
 		return errors.New("there is already a tool of this name")
 	}
 	if err := toolcall.Add(tools.calls, tool, callable); err != nil {

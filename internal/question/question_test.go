@@ -248,9 +248,9 @@ func wantCheck(t *testing.T, q *question.Question, response, says string) {
 	err := q.Check(json.RawMessage(response))
 	switch {
 	case says == "" && err != nil:
-		t.Errorf("refused: %v", err)
+		t.Errorf("rejected: %v", err)
 	case says != "" && err == nil:
-		t.Error("taken for an answer")
+		t.Error("accepted")
 	case says != "" && (!strings.Contains(err.Error(), says) || len(err.Error()) > 3000):
 		t.Errorf("the client reads %.2000q, want it to say %s", err, says)
 	}
