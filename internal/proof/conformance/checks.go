@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 )
 
-// A check is an entry of the suite's checks.json, as far as it is read here.
+// A check is the part of an entry of checks.json that is used.
 type check struct {
 	ID           string `json:"id"`
 	Status       string `json:"status"` // SUCCESS, FAILURE, SKIPPED, WARNING, INFO
@@ -24,17 +24,16 @@ func readChecks(r io.Reader) ([]check, error) {
 	return checks, nil
 }
 
-// A result is what one scenario came to.
+// A result is the result of one scenario.
 type result struct {
 	scenario
 	passed, failed, skipped int
-	problems                []string // what to print, for a reader
+	problems                []string // to be printed
 }
 
-// judge fulfils a scenario only when nothing failed or was skipped and at least
-// the expected number of checks passed. A check that only warns or informs is
-// neither passed nor failed: it is missed by the count. More checks are fine.
-// err is why there are no checks.
+// judge returns a scenario's result. It is good only if no check failed or was skipped and
+// at least the expected number passed. A check that warns or informs counts as neither.
+// err is the reason why there are no checks.
 func judge(sc scenario, checks []check, err error) result {
 	res := result{scenario: sc}
 	if err != nil {
@@ -48,7 +47,7 @@ func judge(sc scenario, checks []check, err error) result {
 		case "SKIPPED":
 			res.skipped++
 		case "WARNING", "INFO":
-		default: // FAILURE, and what this program does not know
+		default: // FAILURE, or an unknown status
 			res.failed++
 		}
 		res.problems = append(res.problems, fmt.Sprintf("%s %s: %s\n%s", c.Status, c.ID, c.Description, c.ErrorMessage))
@@ -69,7 +68,7 @@ type row struct {
 	results        []result
 }
 
-// report prints the table, then what went wrong, and says whether all is well.
+// report prints the table and the problems. It reports whether there are none.
 func report(w io.Writer, rows []row) bool {
 	ok := true
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

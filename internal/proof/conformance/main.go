@@ -1,15 +1,14 @@
 // Command conformance runs the official MCP conformance suite against
-// examples/conformance: the tasks scenarios one by one, and all that the
-// revisions 2026-07-28 and 2025-11-25 demand of a server. It fails unless every
-// expected check passed, on SQLite and on Postgres, and the tasks scenarios on two
-// nodes, too.
+// examples/conformance: the tasks scenarios one by one, and everything that the revisions
+// 2026-07-28 and 2025-11-25 require of a server. It fails unless every expected check
+// passes on SQLite and on Postgres. The tasks scenarios also run on two nodes.
 //
-// The suite's own exit code is not trusted: it is zero for a scenario that was
-// skipped. Its checks.json is read instead, and each scenario must deliver the
-// number of passed checks that the tables in scenarios.go hold.
+// The suite's exit code is not used, since it is zero for a skipped scenario. The command
+// reads checks.json: each scenario must have the number of passed checks that is in the
+// tables of scenarios.go.
 //
-// It needs npm on PATH: the suite and the Node it wants are installed once into
-// the user's cache directory. Where its Postgres comes from, package testdb says.
+// It needs npm on PATH. The suite and its Node are installed once into the user's cache
+// directory. Package testdb says where Postgres comes from.
 package main
 
 import (
@@ -40,8 +39,8 @@ func main() {
 	}
 }
 
-// run leaves nothing behind but the cache when all is well; after a failure the
-// suite's output and the servers' logs stay for the reader.
+// run runs the suite and prints the table. The suite's output and the servers' logs stay
+// after a failure.
 func run(ctx context.Context, database, url, names string) (err error) {
 	settings, err := testserver.Settings(database)
 	if err != nil {

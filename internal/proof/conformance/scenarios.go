@@ -1,10 +1,10 @@
 package main
 
-// The tables hold what was counted in the suite of suiteVersion, with
+// The tables have the number of checks in the suite of suiteVersion. They include
 // wire-schema-valid, which it adds to every scenario that sends something.
 
-// tasksScenarios are the tasks scenarios, 44 checks in all. Missing is
-// tasks-status-notifications, which sends nothing and always skips itself.
+// tasksScenarios are the tasks scenarios, with 44 checks. tasks-status-notifications is
+// missing, since it sends nothing and always skips itself.
 var tasksScenarios = []scenario{
 	{"tasks-lifecycle", 9},
 	{"tasks-capability-negotiation", 5},
@@ -17,7 +17,7 @@ var tasksScenarios = []scenario{
 	{"tasks-mrtr-composition", 2},
 }
 
-// modernScenarios are what 2026-07-28 demands, the tasks scenarios aside.
+// modernScenarios are what 2026-07-28 requires, without the tasks scenarios.
 var modernScenarios = []scenario{
 	{"server-stateless", 30},
 	{"completion-complete", 2},
@@ -61,7 +61,7 @@ var modernScenarios = []scenario{
 	{"http-custom-header-server-validation", 10},
 }
 
-// legacyScenarios are all that the suite has for 2025-11-25.
+// legacyScenarios are all scenarios of the suite for 2025-11-25.
 var legacyScenarios = []scenario{
 	{"server-initialize", 3},
 	{"server-session-lifecycle", 3},

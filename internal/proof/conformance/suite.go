@@ -21,24 +21,24 @@ const (
 	suiteVersion = "0.2.0-alpha.12"
 )
 
-// A scenario is one of the suite's, with the checks it makes of a server that
-// does everything right.
+// A scenario is a scenario of the suite, with the number of checks that a correct server
+// passes.
 type scenario struct {
 	name   string
 	checks int
 }
 
-// A round is one call of the suite: one scenario, or all that a revision of the
-// protocol demands.
+// A round is one run of the suite: of one scenario, or of all that a revision of the
+// protocol requires.
 type round struct {
 	name      string
 	args      []string
 	scenarios []scenario
 }
 
-// rounds are the tasks scenarios one by one, and both general suites. With
-// --spec-version the suite skips every tasks scenario, and with --requirements
-// their failures count for nothing: it takes --scenario.
+// rounds are the tasks scenarios one by one, and both general suites. The tasks scenarios
+// are named with --scenario: the suite skips them with --spec-version, and ignores their
+// failures with --requirements.
 func rounds() []round {
 	var all []round
 	for _, sc := range tasksScenarios {
@@ -49,12 +49,12 @@ func rounds() []round {
 		round{"2025-11-25", []string{"--suite", "all", "--spec-version", "2025-11-25"}, legacyScenarios})
 }
 
-// tasksRounds is how many of rounds are tasks scenarios.
+// tasksRounds is the number of tasks scenarios in rounds.
 var tasksRounds = len(tasksScenarios)
 
-// choose returns the rounds named, in the order named. Without names it is all
-// that the setting must pass: the general suites change the lists of the server
-// they talk to and keep sessions, so that two nodes are not for them.
+// choose returns the named rounds in the given order. Without names it returns all that the
+// setting must pass. Two nodes are not for the general suites: these have sessions, and
+// change the lists of the server that they talk to.
 func choose(names, setting string) ([]round, error) {
 	all := rounds()
 	if names == "" {
@@ -93,16 +93,15 @@ func install(ctx context.Context) (suite, error) {
 	return s, err
 }
 
-// The suite ends a scenario at the first, with a failed check; the second is for
-// a suite that does not.
+// After the first timeout the suite ends a scenario with a failed check. The second is for
+// a suite that does not end.
 const (
 	scenarioTimeout = time.Minute
 	roundTimeout    = 5 * time.Minute
 )
 
-// run runs one round against the server at url and returns what came of each of
-// its scenarios, by the checks that the suite wrote below out. The exit code says
-// nothing that they do not.
+// run runs one round against the server at url and returns the results of its scenarios,
+// from the checks that the suite writes below out.
 func (s suite) run(ctx context.Context, url string, r round, out string) []result {
 	ctx, cancel := context.WithTimeoutCause(ctx, roundTimeout, fmt.Errorf("the suite did not end within %s", roundTimeout))
 	defer cancel()
@@ -124,8 +123,8 @@ func (s suite) run(ctx context.Context, url string, r round, out string) []resul
 	return results
 }
 
-// readScenario reads what the suite wrote of a scenario, into a directory with
-// its name and the time.
+// readScenario reads the checks of a scenario. The suite writes them into a directory with
+// the scenario's name and the time.
 func readScenario(out, name string) ([]check, error) {
 	files, err := filepath.Glob(filepath.Join(out, "server-"+name+"-20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]T*", "checks.json"))
 	if err != nil {

@@ -1,10 +1,9 @@
-// Command demo shows, before the reader's eyes, what mcptasks is for. It starts
-// examples/quickstart on a fresh SQLite file, calls its tool over HTTP, kills the
-// process with SIGKILL in mid-task, starts it again on the same file, and follows
-// the same task to its result.
+// Command demo shows what mcptasks is for. It starts examples/quickstart on a new SQLite
+// file, calls its tool over HTTP, kills the process with SIGKILL during the task, starts
+// it again on the same file, and follows the same task to its result.
 //
-// It judges what it saw by itself: the exit status is 0, and the last line begins
-// with PASS, only if nothing was lost and no recorded step ran twice.
+// The exit status is 0, and the last line begins with PASS, only if nothing was lost and
+// no recorded step ran twice.
 package main
 
 import (
@@ -52,7 +51,7 @@ func run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, fmt.Errorf("the demo did not end within %s", demoTimeout))
 	defer cancel()
 	s := newScreen(os.Stdout)
-	seen, err := play(ctx, s, binary, "sqlite:"+filepath.Join(dir, "demo.db"))
+	seen, err := scenario(ctx, s, binary, "sqlite:"+filepath.Join(dir, "demo.db"))
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

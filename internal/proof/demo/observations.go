@@ -13,17 +13,16 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// observations are what was seen from outside: the client's answers, and the log
-// lines of the two processes.
+// observations has the client's answers and the log lines of the two processes.
 type observations struct {
-	steps         int // that the task has, a second each
+	steps         int // of the task, a second each
 	first, second int // the processes' ids
 
-	answeredIn         time.Duration // from the call to its handle
+	answeredIn         time.Duration // from the call to the answer with the task
 	startedID, endedID string
 
 	statusAtKill mcptasks.Status // in the last answer before the kill
-	doneAtKill   int             // steps that it said were done
+	doneAtKill   int             // steps that it reported done
 	killed       bool            // the first process was ended by the kill
 
 	endedAs mcptasks.Status
@@ -32,10 +31,10 @@ type observations struct {
 
 	mu   sync.Mutex
 	runs []stepRun    // in the order of the logs
-	next chan stepRun // receives each, as long as there is room
+	next chan stepRun // the same, while it has room
 }
 
-// A stepRun is one line of a process's log: it began to run a step.
+// A stepRun is a log line of a process that began to run a step.
 type stepRun struct {
 	pid, step int
 	task      string
@@ -56,7 +55,7 @@ func parseStepRun(line string) (stepRun, bool) {
 	return stepRun{pid: pid, step: step, task: m[3]}, err1 == nil && err2 == nil
 }
 
-// note is called while the processes run, from the goroutines that read their logs.
+// note adds a run. It is safe for concurrent use.
 func (o *observations) note(run stepRun) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -67,7 +66,7 @@ func (o *observations) note(run stepRun) {
 	}
 }
 
-// began returns when a process begins to run the step, or one after it.
+// began returns when a process begins to run the step or a later one.
 func (o *observations) began(ctx context.Context, step int) error {
 	for {
 		select {
@@ -81,7 +80,7 @@ func (o *observations) began(ctx context.Context, step int) error {
 	}
 }
 
-// ranIn returns the processes that ran the step of the task, once for each time.
+// ranIn returns the processes that ran the step, once for each run.
 func (o *observations) ranIn(step int) []int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -94,7 +93,7 @@ func (o *observations) ranIn(step int) []int {
 	return pids
 }
 
-// recordedIn returns, for each step, the process whose work the result holds.
+// recordedIn returns, by step, the process that did what the result has.
 func (o *observations) recordedIn() (map[int]int, error) {
 	recorded := make(map[int]int)
 	for line := range strings.Lines(o.text) {
@@ -112,7 +111,7 @@ func (o *observations) recordedIn() (map[int]int, error) {
 	return recorded, nil
 }
 
-// recordedBy returns how many steps' results are of the process.
+// recordedBy returns how many steps of the result the process did.
 func (o *observations) recordedBy(pid int) int {
 	count := 0
 	recorded, _ := o.recordedIn() // complaints reports the error
@@ -124,7 +123,7 @@ func (o *observations) recordedBy(pid int) int {
 	return count
 }
 
-// complaints returns what does not bear out the claim. None means that it holds.
+// complaints returns what was wrong.
 func (o *observations) complaints() []string {
 	var found []string
 	must := func(ok bool, format string, args ...any) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// screen prints what happens, each line with the seconds since the start and who
-// did it. Safe for concurrent use.
+// screen prints lines with the seconds since the start and who acts. It is safe for
+// concurrent use.
 type screen struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -26,15 +26,15 @@ func (s *screen) say(who, format string, args ...any) {
 	fmt.Fprintln(s.out, strings.TrimRight(line, " "))
 }
 
-// log shows all that a server that has ended wrote to its log.
+// log prints the log of a server that has ended.
 func (s *screen) log(server *server) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fmt.Fprintf(s.out, "\nthe log of process %d:\n%s\n", server.pid(), server.log.text())
 }
 
-// table shows which process ran which step, as their logs say, and whose work the
-// result holds.
+// table prints which process ran which step, by the logs, and which one's work is in the
+// result.
 func (s *screen) table(seen *observations) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

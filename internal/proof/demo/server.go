@@ -16,17 +16,16 @@ const (
 	stopTimeout   = 10 * time.Second
 )
 
-// A server is the quickstart program, running as a process of its own.
+// A server is a process of the quickstart program.
 type server struct {
 	url   string
 	cmd   *exec.Cmd
 	log   *lines        // what it wrote to stderr
-	ended chan struct{} // closed when the process is gone and all it wrote was read
+	ended chan struct{} // closed when the process has ended and its output was read
 }
 
-// startServer starts the program on a free port, which the program picks itself,
-// and returns when it listens. Its steps are shown and noted. When ctx ends the
-// process is killed.
+// startServer starts the program on a free port and returns when it listens. It prints and
+// notes the steps that the program runs. The process is killed when ctx ends.
 func startServer(ctx context.Context, s *screen, seen *observations, binary, db string) (*server, error) {
 	listening := make(chan string, 1)
 	stderr := &lines{each: func(line string) {
@@ -51,7 +50,7 @@ func startServer(ctx context.Context, s *screen, seen *observations, binary, db 
 		return nil, err
 	}
 	go func() {
-		_ = srv.cmd.Wait() // how it ended is in ProcessState
+		_ = srv.cmd.Wait() // the result is in ProcessState
 		close(srv.ended)
 	}()
 
@@ -71,15 +70,14 @@ func startServer(ctx context.Context, s *screen, seen *observations, binary, db 
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
 
-// kill ends the process at once and reports whether it was that, and not the
-// process itself, that ended it.
+// kill ends the process with SIGKILL. It reports whether that ended it.
 func (s *server) kill() bool {
 	err := s.cmd.Process.Kill()
 	<-s.ended
 	return err == nil && !s.cmd.ProcessState.Exited()
 }
 
-// stop lets the process end by itself.
+// stop interrupts the process and returns when it has ended.
 func (s *server) stop() error {
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
 		return fmt.Errorf("the server was to be stopped: %w", err)
@@ -91,13 +89,13 @@ func (s *server) stop() error {
 		return fmt.Errorf("the server did not stop within %s", stopTimeout)
 	}
 	if !s.cmd.ProcessState.Success() {
-		return errors.New("the server did not stop in good order: " + s.cmd.ProcessState.String())
+		return errors.New("the server did not stop cleanly: " + s.cmd.ProcessState.String())
 	}
 	return nil
 }
 
-// lines is a writer that hands on each whole line. One goroutine writes; what was
-// written may be read when the process has ended.
+// lines is a writer that calls each for every whole line. One goroutine may write, and the
+// text may be read when the process has ended.
 type lines struct {
 	each func(string)
 	all  []byte

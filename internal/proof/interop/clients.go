@@ -16,7 +16,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/proof/testserver"
 )
 
-// The versions are exact: what is proven is proven of these.
+// The versions are exact, so that the result does not change by itself.
 var packages = map[string]string{
 	"@modelcontextprotocol/ext-tasks": "0.2.2",
 	"@modelcontextprotocol/client":    "2.4.0",
@@ -28,12 +28,12 @@ const packagesKey = "interop-ext-tasks-0.2.2-client-2.4.0-sdk-1.32.2"
 //go:embed *.mjs
 var sources embed.FS
 
-// A client is a program that takes the steps, in one generation.
+// A client is a program that makes the steps in one generation of the protocol.
 type client struct {
 	column   string
 	source   string
 	args     []string
-	sessions bool // which two nodes do not share
+	sessions bool // it has sessions, which two nodes do not share
 }
 
 var clients = []client{
@@ -42,7 +42,7 @@ var clients = []client{
 	{column: "2025-11-25, SDK", source: "sdk.mjs", sessions: true},
 }
 
-// clientTimeout is for a client that hangs: each step has a time of its own.
+// clientTimeout is for a client that hangs. Each step has a timeout as well.
 const clientTimeout = 5 * time.Minute
 
 // programs are the clients' programs, beside what they import.
@@ -63,7 +63,7 @@ func install(ctx context.Context, dir string) (*programs, error) {
 	return &programs{node: installed.Node, dir: dir}, nil
 }
 
-// drive runs the clients against one server, and notes their steps in the table.
+// drive runs the clients against one server and adds their steps to the table.
 func (p *programs) drive(ctx context.Context, t *table, setting, url string) error {
 	for _, c := range clients {
 		if setting == testserver.TwoNodes && c.sessions {
@@ -84,8 +84,7 @@ func (p *programs) drive(ctx context.Context, t *table, setting, url string) err
 	return nil
 }
 
-// run returns what the client wrote to standard output. Its standard error is
-// part of err, if there is one.
+// run returns the client's standard output. An error has its standard error.
 func (p *programs) run(ctx context.Context, c client, url string) (output []byte, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, clientTimeout, fmt.Errorf("the client did not end within %s", clientTimeout))
 	defer cancel()
@@ -102,10 +101,10 @@ func (p *programs) run(ctx context.Context, c client, url string) (output []byte
 	return stdout.Bytes(), nil
 }
 
-// An outcome is what a client says of a step.
+// An outcome is a client's result of a step.
 type outcome struct {
 	Step  string `json:"step"`
-	Error string `json:"error"` // "": it succeeded
+	Error string `json:"error"` // empty if it succeeded
 }
 
 func decodeOutcomes(output []byte) ([]outcome, error) {

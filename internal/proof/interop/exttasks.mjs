@@ -1,13 +1,13 @@
-// Drives a server with the official tasks client, @modelcontextprotocol/ext-tasks,
-// in one generation of the protocol: exttasks.mjs ENDPOINT modern|legacy. Prints a
-// line of JSON for each step: its name and, if it failed, why.
+// Runs the official tasks client, @modelcontextprotocol/ext-tasks, against a server in one
+// generation of the protocol: exttasks.mjs ENDPOINT modern|legacy. Prints a line of JSON
+// for each step: its name and, if it failed, the error.
 import assert from "node:assert/strict";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import {
   createTaskSessionFromClient,
-  DispatchError,
   resultFromTaskOutcome,
 } from "@modelcontextprotocol/ext-tasks/client";
+import { dispatcher } from "./dispatch.mjs";
 import { pause, report, text } from "./steps.mjs";
 
 const [endpoint, era] = process.argv.slice(2);
@@ -16,42 +16,8 @@ const protocolVersion = modern ? "2026-07-28" : "2025-11-25";
 const clientInfo = { name: "interop", version: "1.0.0" };
 const clientCapabilities = { elicitation: {} };
 
-// What a host gives the tasks client on 2026-07-28: a way to send requests past the
-// SDK, which does not know their answers.
-let requests = 0;
-async function dispatch(request, options = {}) {
-  const id = `raw-${++requests}`;
-  const headers = {
-    "Content-Type": "application/json",
-    Accept: "application/json, text/event-stream",
-    "MCP-Protocol-Version": protocolVersion,
-    "Mcp-Method": request.method,
-    ...(request.method === "tools/call" ? { "Mcp-Name": request.params.name } : {}),
-    ...options.context?.headers,
-  };
-  let body;
-  try {
-    const response = await fetch(endpoint, {
-      method: "POST",
-      headers,
-      body: JSON.stringify({ jsonrpc: "2.0", id, ...request }),
-      signal: options.signal,
-    });
-    body = await response.text();
-    if (response.headers.get("Content-Type")?.startsWith("text/event-stream"))
-      body = body.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5)).at(-1);
-    body = JSON.parse(body);
-  } catch (cause) {
-    throw new DispatchError("the request failed", true, { cause });
-  }
-  assert.equal(body.id, id, "the answer's id");
-  return body.error === undefined
-    ? { kind: "result", result: body.result }
-    : { kind: "error", error: body.error };
-}
-
-// A peer is a client of its own: connection, session, and what it was asked. What
-// the tasks client reports of its own accord fails the step.
+// connect returns a peer: a client with its own connection and session, the questions that
+// it was asked, and the errors that the tasks client reported.
 async function connect(answer) {
   const client = new Client(clientInfo, {
     capabilities: clientCapabilities,
@@ -71,7 +37,7 @@ async function connect(answer) {
       },
     }),
     ...(modern && {
-      rawDispatch: dispatch,
+      rawDispatch: dispatcher(endpoint, protocolVersion),
       v2RequestFraming: { protocolVersion, clientInfo, clientCapabilities },
     }),
   });
@@ -85,8 +51,8 @@ async function connect(answer) {
   return peer;
 }
 
-// peers runs a step with as many peers as it takes parameters, and an answer to
-// all that they are asked.
+// peers runs a step with as many peers as it has parameters. All their questions are
+// answered by answer. An error that a peer's tasks client reported fails the step.
 function peers(step, answer) {
   return async () => {
     const all = [];
@@ -105,7 +71,7 @@ function peers(step, answer) {
   };
 }
 
-// accept answers every form with what the server's tools want to read.
+// accept answers every form as the server's tools expect.
 const accept = () => ({ action: "accept", content: { confirm: true, name: "Alice" } });
 
 const settled = async (execution) => (await execution.settle()).outcome;
@@ -119,8 +85,8 @@ async function failed(execution, code, words) {
   assert.equal(outcome.error.code, modern ? code : undefined);
 }
 
-// handOver returns what a host would save. A session that is closed cancels what it
-// drives, and what it has handed over as long as that has not settled.
+// handOver returns what a host would save. A session that closes cancels the tasks that it
+// drives, and also one that it has handed over until that has settled.
 async function handOver(execution) {
   let saved;
   await execution.handoff((reference) => (saved = JSON.stringify(reference)));
@@ -228,10 +194,10 @@ const steps = {
     const task = second.session.task(execution.handle.taskId);
     await task.cancel();
     assert.equal((await task.result()).status, "cancelled");
-  }, () => new Promise(() => {})), // the user thinks about it
+  }, () => new Promise(() => {})), // the user does not answer
 
-  // The first thinks about the question while the second looks; if it were asked, it
-  // would decline. On 2026-07-28 whoever sees the question may answer.
+  // The first user takes time to answer while the second client polls. If that were asked,
+  // it would decline. On 2026-07-28 every client that sees the question may answer.
   ...(!modern && {
     "an onlooker": (() => {
       let first = true;
@@ -272,8 +238,8 @@ const steps = {
     assert.equal(await resulting(resumed), result);
   }),
 
-  // The question comes when the first has gone: a client that is asked just as it lets
-  // go of the task declines.
+  // The question is asked after the first client has closed: a client that is asked while
+  // it hands over a task declines.
   "hand over a question": peers(async (first, second) => {
     const execution = await first.call("confirm_delete", { filename: "d.txt", seconds: 2 });
     const saved = await handOver(execution);
@@ -300,7 +266,7 @@ const steps = {
     );
   }),
 
-  // Nobody can be told from anybody else: the server has no authentication.
+  // The server has no authentication, so it cannot tell owners apart.
   "no list for strangers": peers(async (peer) => {
     assert.equal(peer.session.capabilities.inventory, "known-handles");
     await assert.rejects(peer.session.listTasks());

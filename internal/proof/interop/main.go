@@ -1,11 +1,11 @@
-// Command interop runs others' clients against examples/conformance, and fails
-// unless every step of theirs succeeds: the official tasks client in both
-// generations of the protocol, and the TypeScript SDK's own client of 2025-11-25
-// tasks; on SQLite and on Postgres, and with the generation that has no sessions
-// on two nodes, too.
+// Command interop runs the official clients against examples/conformance and fails unless
+// every step of theirs succeeds. The clients are the official tasks client in both
+// generations of the protocol, and the TypeScript SDK's own client of 2025-11-25 tasks.
+// They run on SQLite and on Postgres. The generation without sessions also runs on two
+// nodes.
 //
-// It needs npm on PATH: the clients and their Node are installed once into the
-// user's cache directory. Where its Postgres comes from, package testdb says.
+// It needs npm on PATH. The clients and their Node are installed once into the user's
+// cache directory. Package testdb says where Postgres comes from.
 package main
 
 import (
@@ -35,8 +35,7 @@ func main() {
 	}
 }
 
-// run leaves nothing behind but the cache when all is well; after a failure the
-// servers' logs stay for the reader.
+// run runs the clients and prints the table. The servers' logs stay after a failure.
 func run(ctx context.Context, database, url string) (err error) {
 	settings, err := testserver.Settings(database)
 	if err != nil {
@@ -73,7 +72,7 @@ func run(ctx context.Context, database, url string) (err error) {
 	return nil
 }
 
-// everywhere drives the program in each setting.
+// everywhere runs the clients in each setting.
 func everywhere(ctx context.Context, programs *programs, t *table, settings []string, dir string) error {
 	program, err := testserver.Build(ctx, dir)
 	if err != nil {

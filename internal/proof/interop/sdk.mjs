@@ -1,6 +1,6 @@
-// Drives a server with the SDK's own client of 2025-11-25 tasks,
+// Runs the SDK's own client of 2025-11-25 tasks against a server,
 // @modelcontextprotocol/sdk 1.x: sdk.mjs ENDPOINT. Prints a line of JSON for each
-// step: its name and, if it failed, why.
+// step: its name and, if it failed, the error.
 import assert from "node:assert/strict";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
@@ -125,10 +125,10 @@ const steps = {
     const id = await peer.start("confirm_delete", { filename: "c.txt" });
     while ((await second.tasks.getTask(id)).status !== "input_required") await pause(50);
     assert.equal((await second.tasks.cancelTask(id)).status, "cancelled");
-  }, () => new Promise(() => {})), // the user thinks about it
+  }, () => new Promise(() => {})), // the user does not answer
 
-  // The first thinks about the question while the second looks; if it were asked, it
-  // would decline.
+  // The first user takes time to answer while the second client polls. If that were asked,
+  // it would decline.
   "an onlooker": (() => {
     let first = true;
     return peers(async (maker, onlooker) => {

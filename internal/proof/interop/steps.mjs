@@ -1,5 +1,5 @@
-// What both clients' programs share: the steps are run one after the other, each
-// within a time, and told on standard output.
+// Shared by the clients' programs: runs the steps one after the other, each with a timeout,
+// and prints their outcomes.
 import { setTimeout as pause } from "node:timers/promises";
 
 const most = 30_000;
@@ -26,7 +26,7 @@ export async function report(steps) {
   process.exit(0); // streams that a failed step left open
 }
 
-// describe keeps of the stack what is ours.
+// describe returns the errors with the first line of each stack that is ours.
 function describe(error) {
   const lines = [];
   for (let e = error; e !== undefined && e !== null; e = e.cause) {
@@ -38,7 +38,7 @@ function describe(error) {
   return lines.join("\n");
 }
 
-// text is the text of a result with one piece of it.
+// text returns the text of a result that has one text.
 export function text(result) {
   if (result.content?.length !== 1 || result.content[0].type !== "text")
     throw new Error(`not one text: ${JSON.stringify(result)}`);

@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 )
 
-// A step is one that the clients of the columns named must take; of all, if none is.
+// A step must be made by the clients of these columns. Without columns all make it.
 type step struct {
 	name    string
 	columns []string
@@ -39,7 +39,7 @@ var steps = []step{
 	{name: "no list for strangers"},
 }
 
-// A table holds what came of each step, by setting, column and step.
+// A table has the outcome of each step, by setting, column and step.
 type table struct {
 	settings []string
 	outcomes map[cell]string
@@ -47,14 +47,14 @@ type table struct {
 
 type cell struct{ setting, column, step string }
 
-// Outcomes of a step, other than why it failed.
+// Outcomes of a step that did not fail.
 const (
 	passed   = "ok"
 	leftOut  = "-" // not for this client, or not in this setting
 	notTaken = "the client did not take the step"
 )
 
-// read notes what a client wrote. A step it did not speak of has failed.
+// read adds a client's output. A step that is missing in it has failed.
 func (t *table) read(setting, column string, output []byte) error {
 	outcomes, err := decodeOutcomes(output)
 	if err != nil {
@@ -80,7 +80,7 @@ func (t *table) read(setting, column string, output []byte) error {
 	return nil
 }
 
-// leaveOut notes that the client does not run in the setting.
+// leaveOut adds that the client does not run in the setting.
 func (t *table) leaveOut(setting, column string) {
 	for _, step := range steps {
 		t.note(cell{setting, column, step.name}, leftOut)
@@ -97,7 +97,7 @@ func (t *table) note(at cell, outcome string) {
 	t.outcomes[at] = outcome
 }
 
-// print prints the table, then what went wrong, and says whether all is well.
+// print prints the table and the errors. It reports whether there are none.
 func (t *table) print(w io.Writer) bool {
 	var failures []string
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

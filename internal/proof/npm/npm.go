@@ -1,5 +1,5 @@
-// Package npm installs programs that are published to npm, with the Node they run
-// on. It needs npm on PATH.
+// Package npm installs programs from npm, and the Node that runs them. It needs npm on
+// PATH.
 package npm
 
 import (
@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 )
 
-// nodeVersion is exact, as the packages' versions are: what is proven with one
-// Node is not proven with another. npm itself may run on any.
+// nodeVersion is exact, like the packages' versions, so that the result does not change by
+// itself. npm itself may run on any Node.
 const nodeVersion = "22.23.3"
 
 // An Installation is a directory with node_modules in it.
@@ -22,10 +22,9 @@ type Installation struct {
 	Node string // the program
 }
 
-// Install returns the packages, by name and exact version, from the user's cache,
-// filling the cache first if they are not in it under this key. A directory under
-// its final name is complete: it is built beside and renamed, so that a cut-off or
-// concurrent install does no harm.
+// Install returns an installation of the packages, by name and exact version, in the user's
+// cache directory. It installs them if the cache has none with this key. An interrupted or
+// concurrent install does no harm: it is made in another directory, which is renamed.
 func Install(ctx context.Context, key string, packages map[string]string) (*Installation, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -53,7 +52,7 @@ func Install(ctx context.Context, key string, packages map[string]string) (*Inst
 		if _, statErr := os.Stat(dir); statErr != nil {
 			return nil, err
 		}
-		// Someone else's install was first.
+		// A concurrent install was first.
 	}
 	return in(dir), nil
 }
@@ -62,8 +61,8 @@ func in(dir string) *Installation {
 	return &Installation{Dir: dir, Node: filepath.Join(dir, "node_modules", "node", "bin", "node")}
 }
 
-// install puts the packages into dir and checks that Node runs. The node package
-// fetches its binary in an install script, which npm wants allowed.
+// install installs the packages into dir and checks that Node runs. The node package
+// downloads its binary in an install script, which npm must be told to allow.
 func install(ctx context.Context, dir string, packages map[string]string) error {
 	dependencies := map[string]string{"node": nodeVersion}
 	for name, version := range packages {
@@ -95,7 +94,7 @@ func install(ctx context.Context, dir string, packages map[string]string) error 
 	return nil
 }
 
-// Tail keeps the end of a command's output, where the reason usually stands.
+// Tail returns the end of a command's output, which usually has the cause.
 func Tail(out []byte) []byte {
 	const most = 4 << 10
 	out = bytes.TrimSpace(out)

@@ -12,8 +12,8 @@ import (
 	"github.com/mcptasks/mcptasks/ops"
 )
 
-// balancer is the load balancer before the servers, and the client's transport: each
-// request goes to the next server that says it is ready.
+// balancer is a load balancer and the client's transport. Each request goes to the next
+// server whose probe says that it is ready.
 type balancer struct {
 	next    http.RoundTripper
 	servers []*upstream
@@ -21,20 +21,20 @@ type balancer struct {
 }
 
 type upstream struct {
-	*member
-	ready atomic.Bool
-	took  atomic.Int64 // requests
+	*service
+	ready    atomic.Bool
+	requests atomic.Int64
 }
 
-func newBalancer(servers ...*member) *balancer {
-	b := &balancer{next: &http.Transport{}} // which knows no proxy
+func newBalancer(servers ...*service) *balancer {
+	b := &balancer{next: &http.Transport{}} // without the proxy of the environment
 	for _, m := range servers {
-		b.servers = append(b.servers, &upstream{member: m})
+		b.servers = append(b.servers, &upstream{service: m})
 	}
 	return b
 }
 
-// watch asks every server again and again whether it is ready, until ctx ends.
+// watch probes all servers until ctx ends.
 func (b *balancer) watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, server := range b.servers {
@@ -53,7 +53,7 @@ func (b *balancer) RoundTrip(req *http.Request) (*http.Response, error) {
 	for i := range uint64(len(b.servers)) {
 		server := b.servers[(turn+i)%uint64(len(b.servers))]
 		if server.ready.Load() {
-			server.took.Add(1)
+			server.requests.Add(1)
 			req = req.Clone(req.Context())
 			req.URL.Host, req.Host = server.addr, server.addr
 			return b.next.RoundTrip(req)

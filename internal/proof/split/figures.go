@@ -13,7 +13,7 @@ import (
 
 var finishesLine = regexp.MustCompile(`(?m)^mcptasks_task_finishes_total\{(.*)\} (\d+)$`)
 
-// finishes asks a process for the figure that Prometheus would have.
+// finishes returns the number of finished tasks in a process's /metrics.
 func finishes(ctx context.Context, addr string) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics", nil)
 	if err != nil {

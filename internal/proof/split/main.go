@@ -1,14 +1,13 @@
 //go:build unix
 
-// Command split runs examples/split as it would be deployed, where there is no Docker
-// engine: two servers, two workers and a producer, each a process of its own, on a
-// throwaway Postgres. A client calls the tool through a load balancer, the producer
-// makes tasks in its transactions, and meanwhile a worker and the producer are killed
-// and everything is restarted, one after the other.
+// Command split runs examples/split as it is deployed, but without Docker: two servers, two
+// workers and a producer, each in its own process, on a throwaway Postgres. A client calls
+// the tool through a load balancer, and the producer creates tasks in its transactions.
+// Meanwhile a worker and the producer are killed, and all services are restarted one after
+// the other.
 //
-// It judges what it saw by itself: the exit status is 0, and the last line begins
-// with PASS, only if every call and every order became one task, each was completed,
-// and no request failed.
+// The exit status is 0, and the last line begins with PASS, only if every call and every
+// order became one task, each task was completed, and no request failed.
 package main
 
 import (
@@ -29,8 +28,8 @@ import (
 const (
 	programs = "github.com/mcptasks/mcptasks/examples/split/..."
 
-	buildTimeout = 10 * time.Minute // of the first build, with nothing in Go's cache
-	playTimeout  = 3 * time.Minute
+	buildTimeout    = 10 * time.Minute // of the first build, with nothing in Go's cache
+	scenarioTimeout = 3 * time.Minute
 )
 
 func main() {
@@ -52,13 +51,13 @@ func run(ctx context.Context) error {
 	if err := build(ctx, dir); err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	story := newStory(os.Stdout)
-	story.say("split", "starting Postgres")
+	log := newProgressLog(os.Stdout)
+	log.say("split", "starting Postgres")
 	url, drop, err := testdb.Database(ctx)
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	seen, err := playWithin(ctx, story, dir, url)
+	seen, err := scenarioWithin(ctx, log, dir, url)
 	if err == nil {
 		err = judge(seen)
 	}
@@ -70,7 +69,7 @@ func run(ctx context.Context) error {
 	return os.RemoveAll(dir)
 }
 
-// build builds the programs as the Dockerfile does, all into one directory.
+// build builds the programs into one directory, as the Dockerfile does.
 func build(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
@@ -84,18 +83,18 @@ func build(ctx context.Context, dir string) error {
 	return nil
 }
 
-func playWithin(ctx context.Context, story *story, dir, url string) (*facts, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, playTimeout, fmt.Errorf("it did not end within %s", playTimeout))
+func scenarioWithin(ctx context.Context, log *progressLog, dir, url string) (*results, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, scenarioTimeout, fmt.Errorf("it did not end within %s", scenarioTimeout))
 	defer cancel()
-	seen, err := play(ctx, story, dir, url)
+	seen, err := scenario(ctx, log, dir, url)
 	if err != nil && ctx.Err() != nil {
 		err = errors.Join(context.Cause(ctx), err)
 	}
 	return seen, err
 }
 
-// judge prints what was seen and returns what was wrong with it.
-func judge(seen *facts) error {
+// judge prints the results and returns what is wrong with them.
+func judge(seen *results) error {
 	seen.table(os.Stdout)
 	if complaints := seen.complaints(); len(complaints) > 0 {
 		return errors.New(strings.Join(complaints, "; "))

@@ -13,7 +13,7 @@ import (
 	"github.com/mcptasks/mcptasks/examples/split/tools"
 )
 
-// task is a task as its table has it.
+// task is a row of the table of tasks.
 type task struct {
 	status     string
 	order      int64
@@ -21,8 +21,7 @@ type task struct {
 	finishedBy string // the process of its last run
 }
 
-// halfDone returns the tasks of which the process has recorded one step, and which
-// nobody has ended.
+// halfDone returns the working tasks of which the process has recorded one step.
 func halfDone(ctx context.Context, conn *pgx.Conn, process string) ([]string, error) {
 	rows, err := conn.Query(ctx, `
 SELECT s.task_id FROM mcptasks.mcp_task_step s JOIN mcptasks.mcp_task t ON t.id = s.task_id AND t.status = 'working'
@@ -33,7 +32,7 @@ GROUP BY s.task_id HAVING count(*) = 1 AND min(s.result) = to_json($1::text)::te
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// working returns how many of the tasks have not ended; of all, if none is named.
+// working returns how many of the tasks have not ended. Without ids it counts all.
 func working(ctx context.Context, conn *pgx.Conn, ids []string) (n int, err error) {
 	err = conn.QueryRow(ctx, `SELECT count(*) FROM mcptasks.mcp_task WHERE finished_at IS NULL AND ($1::text[] IS NULL OR id = ANY($1))`, ids).Scan(&n)
 	return n, err
@@ -55,8 +54,8 @@ func readOrders(ctx context.Context, conn *pgx.Conn) (map[int64]string, error) {
 	return orders, err
 }
 
-// readTasks returns all tasks, by id. A process is known by the steps that its node
-// recorded.
+// readTasks returns all tasks by id. The process of a node is known from the steps that
+// the node recorded.
 func readTasks(ctx context.Context, conn *pgx.Conn) (map[string]task, error) {
 	tasks := make(map[string]task)
 	rows, err := conn.Query(ctx, `

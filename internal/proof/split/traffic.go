@@ -19,10 +19,10 @@ import (
 	"github.com/mcptasks/mcptasks/mcpclient"
 )
 
-// call is a tools/call, followed to its end.
+// call is a tools/call that was followed to its end.
 type call struct {
 	task       string
-	answeredIn time.Duration // from the call to its handle
+	answeredIn time.Duration // from the call to the answer with the task
 	receipt    tools.Receipt
 	err        error
 }
@@ -39,7 +39,7 @@ type client struct {
 func connect(ctx context.Context, b *balancer) (*client, error) {
 	implementation := &mcp.Implementation{Name: "mcptasks-split", Version: "v1"}
 	session, err := mcpclient.NewClient(implementation, nil).Connect(ctx, &mcp.StreamableClientTransport{
-		Endpoint:   "http://balancer/mcp", // which puts a server's address there
+		Endpoint:   "http://balancer/mcp", // the balancer puts a server's address there
 		HTTPClient: &http.Client{Transport: b},
 	}, nil)
 	if err != nil {
@@ -48,10 +48,10 @@ func connect(ctx context.Context, b *balancer) (*client, error) {
 	return &client{session: session, stop: make(chan struct{})}, nil
 }
 
-// firstCalled is the first order of the client's: the producer's begin with 1.
+// firstCalled is the client's first order. The producer's begin with 1.
 const firstCalled = 1_000_000
 
-// call ships an order and returns when it is shipped.
+// call calls the tool and returns when the task has ended.
 func (c *client) call(ctx context.Context) call {
 	c.mu.Lock()
 	c.calls = append(c.calls, call{})
@@ -95,9 +95,9 @@ func receiptOf(result *mcp.CallToolResult) (receipt tools.Receipt, err error) {
 	return receipt, err
 }
 
-// crowd makes calls, several at a time, until stop is closed, and returns when the
-// last has ended.
-func (c *client) crowd(ctx context.Context, size int) {
+// callUntilStopped makes calls, several at a time, until stop is closed. It returns when
+// the last one has ended.
+func (c *client) callUntilStopped(ctx context.Context, size int) {
 	var callers sync.WaitGroup
 	for range size {
 		callers.Go(func() {
@@ -114,17 +114,17 @@ func (c *client) crowd(ctx context.Context, size int) {
 	callers.Wait()
 }
 
-// producer runs the program of that name.
+// producer runs the program producer.
 type producer struct {
 	dir, url string
 
-	told    map[int64]string // what became of an order, as it said after the commit: the task's id
-	refused int              // orders that it said were taken before
+	announced map[int64]string // task ids by order, printed after the commit
+	refused   int              // orders that existed before
 }
 
-// take takes count orders and returns, or when it has told of killAfter of them, if
-// that is not 0: it is then killed.
-func (p *producer) take(ctx context.Context, count int, every time.Duration, killAfter int) error {
+// run runs the program with count orders. If killAfter is not 0 it kills the program after
+// that many lines of output.
+func (p *producer) run(ctx context.Context, count int, every time.Duration, killAfter int) error {
 	log, err := os.OpenFile(filepath.Join(p.dir, "producer.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -143,14 +143,14 @@ func (p *producer) take(ctx context.Context, count int, every time.Duration, kil
 
 	lines := bufio.NewScanner(stdout)
 	for n := 1; lines.Scan(); n++ {
-		p.hear(lines.Text())
+		p.read(lines.Text())
 		if n == killAfter {
 			_ = cmd.Process.Kill()
 		}
 	}
 	err = cmd.Wait()
 	if killAfter != 0 && cmd.ProcessState != nil && !cmd.ProcessState.Exited() {
-		return context.Cause(ctx) // as it was to be
+		return context.Cause(ctx) // it was killed, as intended
 	}
 	if err != nil {
 		return fmt.Errorf("the producer: %w: see its log", err)
@@ -158,11 +158,11 @@ func (p *producer) take(ctx context.Context, count int, every time.Duration, kil
 	return nil
 }
 
-func (p *producer) hear(line string) {
+func (p *producer) read(line string) {
 	var number int64
 	var task string
 	if n, _ := fmt.Sscanf(line, "order %d is task %s", &number, &task); n == 2 {
-		p.told[number] = task
+		p.announced[number] = task
 		return
 	}
 	p.refused++

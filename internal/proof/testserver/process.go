@@ -23,8 +23,8 @@ type process struct {
 	stop     func() error // interrupts the process and returns when it has ended
 }
 
-// start starts the program on a free port and returns when it listens. When ctx
-// ends, so does it.
+// start starts the program on a free port and returns when it listens. The program ends
+// with ctx.
 func start(ctx context.Context, binary, database, logPath string) (*process, error) {
 	log, err := os.Create(logPath)
 	if err != nil {
@@ -51,18 +51,18 @@ func start(ctx context.Context, binary, database, logPath string) (*process, err
 	go func() {
 		defer close(ended)
 		lines := bufio.NewScanner(stdout)
-		for lines.Scan() { // to the end: a full pipe would stall the program
+		for lines.Scan() { // to its end: a full pipe would block the program
 			if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok && len(endpoint) == 0 {
 				endpoint <- url
 			}
 		}
-		_ = cmd.Wait() // how it ended is in ProcessState
+		_ = cmd.Wait() // the result is in ProcessState
 	}()
 	stop := func() error {
 		cancel()
 		<-ended
 		if !cmd.ProcessState.Success() {
-			return fmt.Errorf("the server did not stop in good order: %s", cmd.ProcessState)
+			return fmt.Errorf("the server did not stop cleanly: %s", cmd.ProcessState)
 		}
 		return nil
 	}

@@ -1,5 +1,5 @@
-// Package testserver runs examples/conformance, the server that others' programs are
-// run against, in each of the settings it must do well in.
+// Package testserver runs examples/conformance, the server for the official suite and
+// clients, in each setting that it must work in.
 package testserver
 
 import (
@@ -26,12 +26,12 @@ import (
 const (
 	SQLite   = "sqlite"
 	Postgres = "postgres"
-	// TwoNodes is two processes on one Postgres, behind a proxy that gives each its
-	// turn and knows of no sessions: no two requests in a row reach the same.
+	// TwoNodes is two processes on one Postgres, behind a proxy that alternates between
+	// them without regard to sessions.
 	TwoNodes = "two nodes"
 )
 
-// Settings returns the settings of the kind of database, of both if it is "".
+// Settings returns the settings of a kind of database, or of both if it is empty.
 func Settings(database string) ([]string, error) {
 	switch database {
 	case "":
@@ -52,7 +52,7 @@ type Server struct {
 
 const program = "github.com/mcptasks/mcptasks/examples/conformance"
 
-// Build builds the program into dir, which is also where its log goes.
+// Build builds the program into dir, where its logs go as well.
 func Build(ctx context.Context, dir string) (*Server, error) {
 	s := &Server{dir: dir, binary: filepath.Join(dir, "server")}
 	build := exec.CommandContext(ctx, "go", "build", "-o", s.binary, program)
@@ -62,12 +62,11 @@ func Build(ctx context.Context, dir string) (*Server, error) {
 	return s, nil
 }
 
-// Remove removes the binary. The directory may stay, for its logs.
+// Remove removes the binary and leaves the logs.
 func (s *Server) Remove() { _ = os.Remove(s.binary) }
 
-// Start starts the program in the setting and returns its endpoint when it
-// listens, and a function that ends what was started, its database included. When
-// ctx ends, the program does.
+// Start starts the program in the setting and returns its endpoint when it listens. stop
+// ends all that was started and drops the database. The program also ends with ctx.
 func (s *Server) Start(ctx context.Context, setting string) (endpoint string, stop func() error, err error) {
 	var stops []func() error
 	stop = func() (err error) {
@@ -82,7 +81,7 @@ func (s *Server) Start(ctx context.Context, setting string) (endpoint string, st
 		}
 	}()
 
-	var database string // "": the program makes a SQLite file of its own
+	var database string // empty: the program creates a SQLite file
 	nodes := 1
 	if setting != SQLite {
 		var drop func() error
@@ -112,10 +111,10 @@ func (s *Server) Start(ctx context.Context, setting string) (endpoint string, st
 	return proxy.URL + "/mcp", stop, nil
 }
 
-// inTurn is the proxy before several nodes. It reads a request's body before it passes
-// it on: ReverseProxy looks once more for its end after the node has got all of it, and
-// a node may be so quick that the body is closed by then, since the answer has begun.
-// The answer would be cut off.
+// inTurn returns a proxy that alternates between nodes. It reads a request's body before it
+// passes it on. Otherwise ReverseProxy reads the body's end once more after the node has
+// all of it. A fast node has then begun its answer, the body is closed, and the answer is
+// cut off.
 func inTurn(endpoints []string) http.Handler {
 	var requests atomic.Uint64
 	proxy := &httputil.ReverseProxy{

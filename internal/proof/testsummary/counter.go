@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// databases are the names that count as a database, in the order of the summary.
+// databases are the databases' names in the order of the summary.
 var databases = []string{"postgres", "sqlite"}
 
 // event is one line of go test -json (go doc test2json).
@@ -20,14 +20,14 @@ type event struct {
 	Action, Package, Test, Output string
 }
 
-// counter adds up the results of packages as they end, and prints them as go test does.
+// counter counts the results of packages when they end, and prints them as go test does.
 type counter struct {
 	out                     io.Writer
 	running                 map[string]*pkg
 	ended                   int // packages, with tests or without
 	passed, failed, skipped int
 	on                      map[string]int // tests that passed or failed, by database
-	brokenPackages          []string       // that failed to build, or otherwise than by a test
+	brokenPackages          []string       // that failed to build, or failed without a failed test
 }
 
 // pkg is a package whose tests run.
@@ -42,8 +42,8 @@ func newCounter(out io.Writer) *counter {
 	return &counter{out: out, running: map[string]*pkg{}, on: map[string]int{}}
 }
 
-// read consumes r to its end. Lines that are no events are printed as they are. A package whose end never came has
-// failed.
+// read reads r to its end. It prints lines that are not events as they are. A package that
+// did not end has failed.
 func (c *counter) read(r io.Reader) error {
 	in := bufio.NewReader(r)
 	for {
@@ -74,7 +74,7 @@ func (c *counter) line(raw []byte) {
 	case e.Action == "build-output":
 		_, _ = io.WriteString(c.out, e.Output)
 	case e.Package == "":
-		// The end of a build: its packages fail by themselves.
+		// The end of a build. Its packages have events of their own.
 	case e.Action == "output":
 		p := c.pkg(e.Package)
 		p.lines = append(p.lines, line{e.Test, e.Output})
@@ -126,7 +126,7 @@ func (c *counter) end(name, result string) {
 	}
 }
 
-// count adds one test. One with subtests counts only if it failed and none of them did.
+// count counts a test. One with subtests counts only if it failed and none of them did.
 func (c *counter) count(test, result string, all map[string]string) {
 	subtests, failedSubtests := false, false
 	for other, r := range all {
@@ -177,7 +177,7 @@ func (c *counter) summary() string {
 	return s
 }
 
-// complaints returns why the run is no success, nothing if it is one.
+// complaints returns why the run failed.
 func (c *counter) complaints(required []string) []string {
 	var all []string
 	if c.ended == 0 {

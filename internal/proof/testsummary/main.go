@@ -1,11 +1,11 @@
-// Command testsummary reads the output of go test -json, prints what go test prints without -json, and ends with how many
-// tests ran, in all and on each database:
+// Command testsummary reads the output of go test -json, prints it as go test does without
+// -json, and ends with the number of tests that ran, in total and on each database:
 //
 //	go test -json ./... | go run ./internal/proof/testsummary -require postgres,sqlite
 //
-// A test runs on a database when the database's name is an element of its own, as in TestStore/postgres/claim. A test
-// with subtests is counted by them. The exit status is 1 when anything failed, when nothing ran, or when no test ran on
-// a required database.
+// A test runs on a database if the database's name is an element of the test's name, as in
+// TestStore/postgres/claim. Of a test with subtests only these are counted. The exit status
+// is 1 if anything failed, nothing ran, or no test ran on a required database.
 package main
 
 import (

@@ -10,22 +10,22 @@ import (
 	"github.com/mcptasks/mcptasks/examples/split/tools"
 )
 
-// facts are what was seen from outside: the client's answers, what the producer said,
-// how processes ended, and in the end the tables.
-type facts struct {
-	calls   []call
-	took    []int64          // requests, by server
-	told    map[int64]string // by order: its task, as the producer said
-	refused int              // orders that the producer said were taken before
-	left    []string         // tasks that the killed worker left half done
-	lives   []*life
+// results has the client's answers, the producer's output, how the processes ended, and
+// the tables at the end.
+type results struct {
+	calls     []call
+	requests  []int64          // by server
+	announced map[int64]string // tasks by order, from the producer's output
+	refused   int              // orders that existed before, from the producer's output
+	left      []string         // tasks that the killed worker left half done
+	instances []*instance
 
 	orders map[int64]string // the table: tasks by order
 	tasks  map[string]task  // the table, by id
 }
 
-// complaints returns what is wrong with what was seen.
-func (f *facts) complaints() []string {
+// complaints returns what is wrong with the results.
+func (f *results) complaints() []string {
 	var found []string
 	must := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -39,11 +39,11 @@ func (f *facts) complaints() []string {
 		must(t.status == "completed", "task %s is %s", id, t.status)
 	}
 	f.checkLeft(must)
-	f.checkLives(must)
+	f.checkInstances(must)
 	return found
 }
 
-func (f *facts) checkCalls(must func(bool, string, ...any)) {
+func (f *results) checkCalls(must func(bool, string, ...any)) {
 	must(len(f.calls) > callers, "only %d calls were made", len(f.calls))
 	for i, call := range f.calls {
 		t, ok := f.tasks[call.task]
@@ -57,7 +57,7 @@ func (f *facts) checkCalls(must func(bool, string, ...any)) {
 			must(equal(call.receipt, t.receipt), "call %d was answered with %v, its task says %v", i, call.receipt, t.receipt)
 		}
 	}
-	for i, n := range f.took {
+	for i, n := range f.requests {
 		must(n > 0, "server %d took no request", i+1)
 	}
 }
@@ -66,20 +66,20 @@ func equal(a, b tools.Receipt) bool {
 	return a.Tracking == b.Tracking && slices.Equal(a.DoneBy, b.DoneBy)
 }
 
-func (f *facts) checkOrders(must func(bool, string, ...any)) {
+func (f *results) checkOrders(must func(bool, string, ...any)) {
 	must(len(f.orders) == orders, "there are %d orders, want %d", len(f.orders), orders)
 	must(f.refused >= killOrder, "the producer was refused %d orders, and had taken %d when it was killed", f.refused, killOrder)
 	for number, id := range f.orders {
 		t, ok := f.tasks[id]
 		must(ok && t.order == number, "order %d has no task of its own: %q", number, id)
 	}
-	for number, id := range f.told {
+	for number, id := range f.announced {
 		must(f.orders[number] == id, "the producer said that order %d is task %s: it is %q", number, id, f.orders[number])
 	}
 }
 
-// checkLeft: what a dead worker left was taken up by others where it was.
-func (f *facts) checkLeft(must func(bool, string, ...any)) {
+// checkLeft checks that others continued the tasks of the dead worker after its last step.
+func (f *results) checkLeft(must func(bool, string, ...any)) {
 	must(len(f.left) > 0, "the worker was killed with no task half done")
 	for _, id := range f.left {
 		by := f.tasks[id].receipt.DoneBy
@@ -88,9 +88,9 @@ func (f *facts) checkLeft(must func(bool, string, ...any)) {
 	}
 }
 
-// victim is the process that was killed, as receipts name it.
-func (f *facts) victim() string {
-	for _, l := range f.lives {
+// victim returns the name of the killed process in receipts.
+func (f *results) victim() string {
+	for _, l := range f.instances {
 		if l.killed {
 			return l.process
 		}
@@ -98,9 +98,9 @@ func (f *facts) victim() string {
 	return ""
 }
 
-func (f *facts) checkLives(must func(bool, string, ...any)) {
+func (f *results) checkInstances(must func(bool, string, ...any)) {
 	restarts := make(map[string]int)
-	for _, l := range f.lives {
+	for _, l := range f.instances {
 		restarts[l.name]++
 		must(l.drained || !l.underLoad, "%s (process %d) was not unready while it drained", l.name, l.pid)
 		if l.finishes >= 0 {
@@ -112,7 +112,7 @@ func (f *facts) checkLives(must func(bool, string, ...any)) {
 	}
 }
 
-func (f *facts) finishedBy(l *life) (n int) {
+func (f *results) finishedBy(l *instance) (n int) {
 	for _, t := range f.tasks {
 		if t.finishedBy == l.process {
 			n++
@@ -121,15 +121,15 @@ func (f *facts) finishedBy(l *life) (n int) {
 	return n
 }
 
-// tell tells of a task that a worker left and another took up.
-func (f *facts) tell(s *story) {
+// narrate prints who worked a task that a killed worker left.
+func (f *results) narrate(s *progressLog) {
 	if len(f.left) == 0 {
 		return
 	}
 	t := f.tasks[f.left[0]]
 	verbs := []string{"picked", "packed", "labelled"}
 	for i, by := range t.receipt.DoneBy[:min(len(verbs), len(t.receipt.DoneBy))] {
-		for _, l := range f.lives {
+		for _, l := range f.instances {
 			if l.process == by {
 				s.say("split", "task %s was %s by %s, process %d", f.left[0], verbs[i], l.name, l.pid)
 			}
@@ -137,10 +137,10 @@ func (f *facts) tell(s *story) {
 	}
 }
 
-// table shows each process and what it did.
-func (f *facts) table(out io.Writer) {
+// table prints each process and what it did.
+func (f *results) table(out io.Writer) {
 	fmt.Fprintf(out, "\n%-10s  %7s  %-7s  %s\n", "", "process", "end", "tasks finished")
-	for _, l := range f.lives {
+	for _, l := range f.instances {
 		end := "SIGTERM"
 		if l.killed {
 			end = "kill -9"
@@ -154,7 +154,7 @@ func (f *facts) table(out io.Writer) {
 		}
 		fmt.Fprintf(out, "%-10s  %7d  %-7s  %s\n", l.name, l.pid, end, finished)
 	}
-	for i, n := range f.took {
+	for i, n := range f.requests {
 		fmt.Fprintf(out, "server-%d took %d requests\n", i+1, n)
 	}
 }

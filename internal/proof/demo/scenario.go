@@ -14,13 +14,13 @@ import (
 
 const (
 	steps      = 6 // of a second each
-	killAfter  = 2 // steps that the client has been told of, and half a second
+	killAfter  = 2 // steps that the client has seen done
 	maxPolling = 30 * time.Second
 )
 
-// play does what is to be seen and returns what was seen. No process that it
-// started outlives it.
-func play(ctx context.Context, s *screen, binary, db string) (_ *observations, err error) {
+// scenario runs the demo and returns what was observed. All processes have ended when it
+// returns.
+func scenario(ctx context.Context, s *screen, binary, db string) (_ *observations, err error) {
 	seen := &observations{steps: steps, next: make(chan stepRun, 100)}
 	var servers []*server
 	defer func() {
@@ -32,15 +32,32 @@ func play(ctx context.Context, s *screen, binary, db string) (_ *observations, e
 		}
 	}()
 
-	server, err := startServer(ctx, s, seen, binary, db)
+	first, err := startServer(ctx, s, seen, binary, db)
 	if err != nil {
 		return nil, err
 	}
-	servers = append(servers, server)
+	servers = append(servers, first)
+	if err := startTask(ctx, s, seen, first); err != nil {
+		return nil, err
+	}
+	s.say("demo", "kill -9 %d", first.pid())
+	seen.killed = first.kill()
+
+	second, err := startServer(ctx, s, seen, binary, db)
+	if err != nil {
+		return nil, err
+	}
+	servers = append(servers, second)
+	return seen, finishTask(ctx, s, seen, second)
+}
+
+// startTask calls the tool, and returns when the client has seen killAfter steps done and
+// the server runs the next one.
+func startTask(ctx context.Context, s *screen, seen *observations, server *server) error {
 	seen.first = server.pid()
 	session, err := connect(ctx, server.url)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = session.Close() }()
 
@@ -51,10 +68,10 @@ func play(ctx context.Context, s *screen, binary, db string) (_ *observations, e
 		Arguments: map[string]any{"topic": "tides", "steps": steps},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if started.Task == nil {
-		return nil, errors.New("the tool answered without a task")
+		return errors.New("the tool answered without a task")
 	}
 	seen.answeredIn = time.Since(called)
 	seen.startedID = started.Task.ID
@@ -64,43 +81,37 @@ func play(ctx context.Context, s *screen, binary, db string) (_ *observations, e
 		return doneSteps(task) >= killAfter
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	seen.statusAtKill, seen.doneAtKill = task.Status, doneSteps(task)
+	return seen.began(ctx, seen.doneAtKill+1)
+}
 
-	if err := seen.began(ctx, seen.doneAtKill+1); err != nil { // of which the kill hits the work
-		return nil, err
-	}
-	s.say("demo", "kill -9 %d", server.pid())
-	seen.killed = server.kill()
-	if server, err = startServer(ctx, s, seen, binary, db); err != nil {
-		return nil, err
-	}
-	servers = append(servers, server)
+// finishTask follows the task to its end in a new session, and stops the server.
+func finishTask(ctx context.Context, s *screen, seen *observations, server *server) error {
 	seen.second = server.pid()
-
-	// Of the first session only the task's id is used.
-	again, err := connect(ctx, server.url)
+	session, err := connect(ctx, server.url)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { _ = again.Close() }()
-	if task, err = follow(ctx, s, again, seen.startedID, func(*mcpclient.Task) bool { return false }); err != nil {
-		return nil, err
+	defer func() { _ = session.Close() }()
+	task, err := follow(ctx, s, session, seen.startedID, func(*mcpclient.Task) bool { return false })
+	if err != nil {
+		return err
 	}
 	seen.endedID, seen.endedAs = task.ID, task.Status
 	if err := server.stop(); err != nil {
-		return nil, err
+		return err
 	}
 	result, err := task.CallToolResult()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	seen.isError, seen.text = result.IsError, textOf(result)
 	for line := range strings.Lines(seen.text) {
 		s.say("result", "%s", strings.TrimSpace(line))
 	}
-	return seen, nil
+	return nil
 }
 
 func connect(ctx context.Context, url string) (*mcpclient.Session, error) {
@@ -108,7 +119,7 @@ func connect(ctx context.Context, url string) (*mcpclient.Session, error) {
 	return client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url}, nil)
 }
 
-// follow polls until the task has ended or enough says so.
+// follow polls until the task has ended or enough returns true.
 func follow(ctx context.Context, s *screen, session *mcpclient.Session, id string, enough func(*mcpclient.Task) bool) (*mcpclient.Task, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxPolling)
 	defer cancel()
@@ -129,7 +140,7 @@ func follow(ctx context.Context, s *screen, session *mcpclient.Session, id strin
 	}
 }
 
-// doneSteps reads the tool's progress.
+// doneSteps returns the number of steps done in the task's status message.
 func doneSteps(task *mcpclient.Task) int {
 	var done, of int
 	if n, _ := fmt.Sscanf(task.StatusMessage, "%d of %d steps done", &done, &of); n != 2 || of != steps {
