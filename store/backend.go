@@ -39,7 +39,7 @@ type Backend interface {
 	Report(ctx context.Context, fence Fence, progress Progress) (held bool, err error)
 	SaveStep(ctx context.Context, step Step) (result json.RawMessage, held bool, err error)
 	Park(ctx context.Context, fence Fence, questions map[string]mcptasks.Question, within time.Duration) (parked, held bool, err error)
-	Retry(ctx context.Context, retry Retry) (held bool, err error)
+	FailAttempt(ctx context.Context, failed FailedAttempt) (held bool, err error)
 	Finish(ctx context.Context, fence Fence, tool string, outcome *mcptasks.Outcome, event Event) (held bool, err error)
 
 	Beat(ctx context.Context, node Node) (at time.Time, err error)

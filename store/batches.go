@@ -62,8 +62,8 @@ func (s *Store[TTx]) makeBatchers() {
 	})
 	s.reports = newFenced(s, writes, telemetry.OpProgress, s.driver.Report,
 		func(r Report) (Fence, int) { return r.Fence, len(r.Message) })
-	s.retries = newFenced(s, writes, telemetry.OpFailAttempt, s.driver.Retry,
-		func(r Retry) (Fence, int) { return r.Fence, len(r.Event.Detail) })
+	s.failures = newFenced(s, writes, telemetry.OpFailAttempt, s.driver.FailAttempts,
+		func(f FailedAttempt) (Fence, int) { return f.Fence, len(f.Event.Detail) })
 	s.finishes = newFenced(s, writes, telemetry.OpFinish, s.finishAll,
 		func(f Finish) (Fence, int) { return f.Fence, len(f.Outcome) })
 }

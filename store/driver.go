@@ -120,10 +120,10 @@ type RunDriver[TTx any] interface {
 	// with the run's node and the detail.
 	Park(ctx context.Context, tx TTx, fence Fence, questions []Asked, detail string, now time.Time) (all, open int, held bool, err error)
 
-	// Retry counts an error of the handler, sets the message and, unless it is "",
+	// FailAttempts counts an error of the handler, sets the message and, unless it is "",
 	// the trace context, drops the run token and adds the event. It returns the ids
 	// of the tasks whose fence held.
-	Retry(ctx context.Context, retries []Retry, now time.Time) ([]string, error)
+	FailAttempts(ctx context.Context, failed []FailedAttempt, now time.Time) ([]string, error)
 
 	// Finish ends tasks with their outcome, sets finished_at to now and
 	// expires_at to the later of created_at + ttl and now + retention, clears

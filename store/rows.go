@@ -105,8 +105,8 @@ type Asked struct {
 	DeadlineAt time.Time
 }
 
-// Retry is the error of an attempt that another one follows.
-type Retry struct {
+// FailedAttempt is the error of an attempt that another one follows.
+type FailedAttempt struct {
 	Fence
 	Message      string
 	TraceContext string // of the next run; "": as before

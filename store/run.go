@@ -84,15 +84,14 @@ func (s *Store[TTx]) SaveStep(ctx context.Context, step Step) (_ json.RawMessage
 	return result, true, nil
 }
 
-// Retry counts an error of the handler against its task and ends the run's hold
-// on it, and reports whether it still had it. The caller then has River run the
-// same job again.
-func (s *Store[TTx]) Retry(ctx context.Context, retry Retry) (_ bool, err error) {
+// FailAttempt counts an error of the handler against its task and ends the run. It reports
+// whether the run still held the task. The caller then has River run the same job again.
+func (s *Store[TTx]) FailAttempt(ctx context.Context, failed FailedAttempt) (_ bool, err error) {
 	defer s.op(ctx, telemetry.OpFailAttempt, 0).end(&err)
-	retry.Message = clean(retry.Message, maxMessageBytes)
-	retry.Event.Detail = clean(retry.Event.Detail, maxDetailBytes)
-	held, err := s.retries.Do(ctx, retry)
-	return s.written("retry", retry.TaskID, held, err)
+	failed.Message = clean(failed.Message, maxMessageBytes)
+	failed.Event.Detail = clean(failed.Event.Detail, maxDetailBytes)
+	held, err := s.failures.Do(ctx, failed)
+	return s.written("fail attempt", failed.TaskID, held, err)
 }
 
 // Finish ends the tool's task with the outcome and reports whether the run still held

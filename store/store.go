@@ -32,7 +32,7 @@ type Store[TTx any] struct {
 	creates  *batch.Batcher[*Row, struct{}]
 	claims   *batch.Batcher[claim, *Claimed]
 	reports  *batch.Batcher[Report, bool]
-	retries  *batch.Batcher[Retry, bool]
+	failures *batch.Batcher[FailedAttempt, bool]
 	finishes *batch.Batcher[Finish, bool]
 
 	completed riverdb.CompletedJobs

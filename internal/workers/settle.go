@@ -58,7 +58,7 @@ func (w *Workers) retry(ctx context.Context, r *run, cause error) (string, error
 	wait := max(r.tool.Options.Backoff(errs), 0)
 	w.log.InfoContext(ctx, "mcptasks: the handler failed; another attempt follows", append(r.attrs(), "attempt", errs, "wait", wait, "error", cause)...)
 	held, err := w.write(ctx, r, func(ctx context.Context) (bool, error) {
-		return w.store.Retry(ctx, store.Retry{
+		return w.store.FailAttempt(ctx, store.FailedAttempt{
 			Fence:        r.Fence,
 			Message:      fmt.Sprintf("Attempt %d of %d failed; the next follows in %s.", errs, r.MaxAttempts, wait.Round(100*time.Millisecond)),
 			TraceContext: telemetry.After(ctx, r.TraceContext),

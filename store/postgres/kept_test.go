@@ -60,7 +60,7 @@ func runOnce(t *testing.T, driver store.Driver[pgx.Tx]) {
 	claim()
 	wrote(driver.Held(ctx, []store.Fence{fence}))
 	wrote(driver.Report(ctx, []store.Report{{Fence: fence}}, now))
-	wrote(driver.Retry(ctx, []store.Retry{{Fence: fence}}, now))
+	wrote(driver.FailAttempts(ctx, []store.FailedAttempt{{Fence: fence}}, now))
 	claim()
 	ended, _, err := driver.Finish(ctx, []store.Finish{{Fence: fence, Status: mcptasks.StatusCompleted}}, now, time.Hour)
 	wrote(ended, err)

@@ -293,15 +293,15 @@ WITH r AS (
 )
 SELECT id FROM changed`
 
-// Retry implements store.RunDriver.
-func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
-	ids, jobs, tokens := fences(retries, func(r store.Retry) store.Fence { return r.Fence })
+// FailAttempts implements store.RunDriver.
+func (d *Driver) FailAttempts(ctx context.Context, failed []store.FailedAttempt, now time.Time) ([]string, error) {
+	ids, jobs, tokens := fences(failed, func(r store.FailedAttempt) store.Fence { return r.Fence })
 	return d.strings(ctx, retrySQL, ids, jobs, tokens,
-		column(retries, func(r store.Retry) string { return r.Message }),
-		column(retries, func(r store.Retry) *string { return nonEmpty(r.TraceContext) }),
-		column(retries, func(r store.Retry) string { return r.Event.Kind }),
-		column(retries, func(r store.Retry) string { return r.Event.Node }),
-		column(retries, func(r store.Retry) string { return r.Event.Detail }),
+		column(failed, func(r store.FailedAttempt) string { return r.Message }),
+		column(failed, func(r store.FailedAttempt) *string { return nonEmpty(r.TraceContext) }),
+		column(failed, func(r store.FailedAttempt) string { return r.Event.Kind }),
+		column(failed, func(r store.FailedAttempt) string { return r.Event.Node }),
+		column(failed, func(r store.FailedAttempt) string { return r.Event.Detail }),
 		now)
 }
 

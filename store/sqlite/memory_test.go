@@ -61,7 +61,7 @@ func testOneConnection(t *testing.T) {
 	must(err)
 	_, _, err = backend.SaveStep(ctx, store.Step{Fence: run.Fence, Key: "a", Result: json.RawMessage(`1`)})
 	must(err)
-	_, err = backend.Retry(ctx, store.Retry{Fence: run.Fence, Event: store.Event{Kind: store.EventError}})
+	_, err = backend.FailAttempt(ctx, store.FailedAttempt{Fence: run.Fence, Event: store.Event{Kind: store.EventError}})
 	must(err)
 	if _, err = backend.Claim(ctx, tasks[0].ID, 1, nil, "node"); !errors.Is(err, mcptasks.ErrUnknownTool) {
 		t.Errorf("the error is %v, want %v", err, mcptasks.ErrUnknownTool)

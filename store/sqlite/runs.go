@@ -235,9 +235,9 @@ SET attempts = attempts + 1, status_message = ?4, run_token = NULL, updated_at =
     trace_context = coalesce(nullif(?6, ''), trace_context)
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
-// Retry implements store.RunDriver.
-func (d *Driver) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
-	return held(ctx, d, retries, func(tx querier, r store.Retry) (string, bool, error) {
+// FailAttempts implements store.RunDriver.
+func (d *Driver) FailAttempts(ctx context.Context, failed []store.FailedAttempt, now time.Time) ([]string, error) {
+	return held(ctx, d, failed, func(tx querier, r store.FailedAttempt) (string, bool, error) {
 		changed, err := exec(ctx, tx, retrySQL, r.TaskID, r.JobID, r.RunToken, r.Message, now.UnixMicro(), r.TraceContext)
 		if err == nil && changed {
 			err = addEvent(ctx, tx, r.TaskID, r.Event, now)

@@ -121,7 +121,7 @@ func claimTests[TTx any]() []test[TTx] {
 			}
 			for _, write := range []func() ([]string, error){
 				func() ([]string, error) { return f.driver.Report(f.ctx, nil, f.clock.now()) },
-				func() ([]string, error) { return f.driver.Retry(f.ctx, nil, f.clock.now()) },
+				func() ([]string, error) { return f.driver.FailAttempts(f.ctx, nil, f.clock.now()) },
 				func() ([]string, error) {
 					held, _, err := f.driver.Finish(f.ctx, nil, f.clock.now(), retention)
 					return held, err

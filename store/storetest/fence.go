@@ -34,7 +34,7 @@ func (f *fixture[TTx]) writes() map[string]func(store.Fence) (bool, error) {
 			return held, err
 		},
 		"Retry": func(fence store.Fence) (bool, error) {
-			return f.store.Retry(f.ctx, store.Retry{Fence: fence, Message: "late", Event: store.Event{Kind: store.EventError}})
+			return f.store.FailAttempt(f.ctx, store.FailedAttempt{Fence: fence, Message: "late", Event: store.Event{Kind: store.EventError}})
 		},
 		"Finish": func(fence store.Fence) (bool, error) {
 			return f.store.Finish(f.ctx, fence, f.tool.Name, result(`{"late":1}`), store.Event{Kind: store.EventError})
@@ -162,8 +162,8 @@ func fenceTests[TTx any]() []test[TTx] {
 				},
 				"Retry": func() ([]string, error) {
 					defer func() { fences[1] = f.claim(current.TaskID).Fence }()
-					return f.driver.Retry(f.ctx, each(fences, func(fence store.Fence) store.Retry {
-						return store.Retry{Fence: fence, Event: store.Event{Kind: store.EventError}}
+					return f.driver.FailAttempts(f.ctx, each(fences, func(fence store.Fence) store.FailedAttempt {
+						return store.FailedAttempt{Fence: fence, Event: store.Event{Kind: store.EventError}}
 					}), f.clock.now())
 				},
 			} {

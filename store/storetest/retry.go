@@ -37,7 +37,7 @@ func retryTests[TTx any]() []test[TTx] {
 		}},
 		{"text is cleaned", func(f *fixture[TTx]) {
 			run := f.begin()
-			held, err := f.store.Retry(f.ctx, store.Retry{
+			held, err := f.store.FailAttempt(f.ctx, store.FailedAttempt{
 				Fence: run.Fence, Message: "a\x00\xff",
 				Event: store.Event{Kind: store.EventError, Node: "n", Detail: "b\x00\xff" + strings.Repeat("c", 1<<20)},
 			})
@@ -60,7 +60,7 @@ func retryTests[TTx any]() []test[TTx] {
 
 func (f *fixture[TTx]) retry(fence store.Fence, message string) {
 	f.Helper()
-	held, err := f.store.Retry(f.ctx, store.Retry{
+	held, err := f.store.FailAttempt(f.ctx, store.FailedAttempt{
 		Fence: fence, Message: message,
 		Event: store.Event{Kind: store.EventError, Node: here, Detail: message + ", in full"},
 	})

@@ -39,7 +39,7 @@ func showTests[TTx any]() []test[TTx] {
 			run := f.claimOn(id, "node-a")
 			f.must(f.step(run.Fence, "fetch", `"日本"`, at(1), at(1).Add(time.Second)))
 			detail := strings.Repeat("x", 60_000)
-			held, err := f.store.Retry(f.ctx, store.Retry{Fence: run.Fence, Event: store.Event{Kind: store.EventError, Node: "node-a", Detail: detail}})
+			held, err := f.store.FailAttempt(f.ctx, store.FailedAttempt{Fence: run.Fence, Event: store.Event{Kind: store.EventError, Node: "node-a", Detail: detail}})
 			f.must(err)
 			equal(f.T, "held", held, true)
 			next() // 2: one whose node dies

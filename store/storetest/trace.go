@@ -37,7 +37,7 @@ func traceTests[TTx any]() []test[TTx] {
 			run := f.begin()
 			f.wantOrigin(run, spans.at(0), nil)
 			ctx, failed := spans.Start(f.ctx, "run report")
-			held, err := f.store.Retry(ctx, store.Retry{Fence: run.Fence, TraceContext: origin(spans.at(0), failed), Event: store.Event{Kind: store.EventError}})
+			held, err := f.store.FailAttempt(ctx, store.FailedAttempt{Fence: run.Fence, TraceContext: origin(spans.at(0), failed), Event: store.Event{Kind: store.EventError}})
 			f.must(err)
 			equal(f.T, "held", held, true)
 			again := f.claim(run.TaskID)

@@ -96,7 +96,7 @@ func (w *walk[TTx]) park(t *rapid.T) {
 // fail is a handler's error, with attempts left.
 func (w *walk[TTx]) fail(t *rapid.T) {
 	run := pick(t, "run", w.runs)
-	held, err := w.store.Retry(w.ctx, store.Retry{Fence: run.Fence, Event: store.Event{Kind: store.EventError}})
+	held, err := w.store.FailAttempt(w.ctx, store.FailedAttempt{Fence: run.Fence, Event: store.Event{Kind: store.EventError}})
 	w.must(err)
 	w.want("held", held, run.holds())
 	if held {

@@ -61,10 +61,10 @@ func (o *observed[TTx]) Report(ctx context.Context, reports []store.Report, now 
 	return held, recordWrites(o, "progress", reports, func(r store.Report) store.Fence { return r.Fence }, sent, held, err)
 }
 
-func (o *observed[TTx]) Retry(ctx context.Context, retries []store.Retry, now time.Time) ([]string, error) {
+func (o *observed[TTx]) FailAttempts(ctx context.Context, failed []store.FailedAttempt, now time.Time) ([]string, error) {
 	sent := time.Now()
-	held, err := o.Driver.Retry(ctx, retries, now)
-	return held, recordWrites(o, "retry", retries, func(r store.Retry) store.Fence { return r.Fence }, sent, held, err)
+	held, err := o.Driver.FailAttempts(ctx, failed, now)
+	return held, recordWrites(o, "retry", failed, func(r store.FailedAttempt) store.Fence { return r.Fence }, sent, held, err)
 }
 
 func (o *observed[TTx]) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
