@@ -12,8 +12,8 @@ import (
 
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/notify"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 	"github.com/mcptasks/mcptasks/runner"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // url returns the database's URL, which may hold a password.
@@ -59,12 +59,12 @@ func (p *program) withOperator(cmd *cobra.Command, fn func(context.Context, *run
 }
 
 // withBackend runs fn on the database, whatever the version of its schema.
-func (p *program) withBackend(cmd *cobra.Command, url string, fn func(context.Context, store.Backend) error) error {
+func (p *program) withBackend(cmd *cobra.Command, url string, fn func(context.Context, taskstore.Backend) error) error {
 	cfg, err := p.storeConfig(cmd)
 	if err != nil {
 		return err
 	}
-	backend, err := store.Open(cmd.Context(), url, cfg, notify.New(cfg.Logger))
+	backend, err := taskstore.Open(cmd.Context(), url, cfg, notify.New(cfg.Logger))
 	if err != nil {
 		return err
 	}

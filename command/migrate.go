@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -47,7 +48,7 @@ migrates, the others wait.`,
 		if err != nil {
 			return err
 		}
-		return p.withBackend(cmd, url, func(ctx context.Context, backend store.Backend) error {
+		return p.withBackend(cmd, url, func(ctx context.Context, backend taskstore.Backend) error {
 			plan, err := migrations.Plan(ctx, backend.Migrations())
 			switch {
 			case err != nil:
@@ -81,7 +82,7 @@ func migrationName(name string, version int64) string {
 	return fmt.Sprintf("%s (%d)", name, version)
 }
 
-func migrateUp(ctx context.Context, cmd *cobra.Command, backend store.Backend, plan []migrations.Pending) error {
+func migrateUp(ctx context.Context, cmd *cobra.Command, backend taskstore.Backend, plan []migrations.Pending) error {
 	progress := newProgress(cmd.ErrOrStderr())
 	progress.show("applying %d migrations", len(plan))
 	err := migrations.Up(ctx, backend.Migrations())
@@ -114,7 +115,7 @@ first.`,
 		if err != nil {
 			return err
 		}
-		return p.withBackend(cmd, url, func(ctx context.Context, backend store.Backend) error {
+		return p.withBackend(cmd, url, func(ctx context.Context, backend taskstore.Backend) error {
 			if !*yes {
 				lost, err := whatIsLost(ctx, backend)
 				if err != nil {
@@ -132,7 +133,7 @@ first.`,
 	return cmd
 }
 
-func whatIsLost(ctx context.Context, backend store.Backend) (string, error) {
+func whatIsLost(ctx context.Context, backend taskstore.Backend) (string, error) {
 	if err := migrations.Check(ctx, backend.Migrations()); err != nil {
 		return "", err
 	}
@@ -164,7 +165,7 @@ func (p *program) migrateStatus() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return p.withBackend(cmd, url, func(ctx context.Context, backend store.Backend) error {
+		return p.withBackend(cmd, url, func(ctx context.Context, backend taskstore.Backend) error {
 			states, err := migrations.Status(ctx, backend.Migrations())
 			if err != nil {
 				return err

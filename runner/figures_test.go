@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 	"github.com/mcptasks/mcptasks/store"
 )
 
 type surveyed struct {
-	store.Operator
+	taskstore.Operator
 	survey store.Survey
 }
 

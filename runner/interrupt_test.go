@@ -8,12 +8,12 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 	_ "github.com/mcptasks/mcptasks/store/sqlite"
 )
 
 type cancels struct {
-	store.Operator
+	taskstore.Operator
 	err error
 }
 

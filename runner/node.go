@@ -23,10 +23,10 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/notify"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/internal/workers"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // Node serves the tasks of a database in one process, works them, or both. It implements
@@ -36,7 +36,7 @@ type Node struct {
 	id        string
 	config    *config.Config
 	tools     *mcptasks.Tools
-	store     store.Backend
+	store     taskstore.Backend
 	workers   *workers.Workers
 	notifier  *notify.Notifier
 	audit     telemetry.Audit
@@ -70,9 +70,9 @@ func Open(ctx context.Context, url string, tools *mcptasks.Tools, config *Config
 }
 
 // open opens the database at url, with its notifier.
-func open(ctx context.Context, url string, cfg *config.Config) (store.Backend, *notify.Notifier, error) {
+func open(ctx context.Context, url string, cfg *config.Config) (taskstore.Backend, *notify.Notifier, error) {
 	notifier := notify.New(cfg.Logger)
-	backend, err := store.Open(ctx, url, cfg, notifier)
+	backend, err := taskstore.Open(ctx, url, cfg, notifier)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -88,7 +88,7 @@ func open(ctx context.Context, url string, cfg *config.Config) (store.Backend, *
 
 // prepare brings an older schema up if migrate is set. It returns an error unless the
 // schema is then this release's.
-func prepare(ctx context.Context, backend store.Backend, migrate bool) error {
+func prepare(ctx context.Context, backend taskstore.Backend, migrate bool) error {
 	err := migrations.Check(ctx, backend.Migrations())
 	if migrate && errors.Is(err, migrations.ErrOldSchema) {
 		return migrations.Up(ctx, backend.Migrations())
@@ -96,7 +96,7 @@ func prepare(ctx context.Context, backend store.Backend, migrate bool) error {
 	return err
 }
 
-func newNode(backend store.Backend, tools *mcptasks.Tools, cfg *config.Config, notifier *notify.Notifier) *Node {
+func newNode(backend taskstore.Backend, tools *mcptasks.Tools, cfg *config.Config, notifier *notify.Notifier) *Node {
 	id := rand.Text()
 	node := &Node{
 		id:       id,
@@ -134,22 +134,22 @@ func (n *Node) Create(ctx context.Context, owner mcptasks.Owner, params mcptasks
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := n.store.Create(ctx, []store.NewTask{call})
+	tasks, err := n.store.Create(ctx, []taskstore.NewTask{call})
 	if err != nil {
 		return nil, err
 	}
 	return tasks[0], nil
 }
 
-func (n *Node) newTask(owner mcptasks.Owner, params mcptasks.CreateParams) (store.NewTask, error) {
+func (n *Node) newTask(owner mcptasks.Owner, params mcptasks.CreateParams) (taskstore.NewTask, error) {
 	tool, ok := n.tools.Get(params.Tool)
 	if !ok {
-		return store.NewTask{}, &mcptasks.Error{Op: "create", Err: fmt.Errorf("%w: %q", mcptasks.ErrUnknownTool, params.Tool)}
+		return taskstore.NewTask{}, &mcptasks.Error{Op: "create", Err: fmt.Errorf("%w: %q", mcptasks.ErrUnknownTool, params.Tool)}
 	}
 	if tool.Options.TaskSupport == mcptasks.TaskForbidden {
-		return store.NewTask{}, &mcptasks.Error{Op: "create", Err: fmt.Errorf("%w: tool %q forbids tasks", mcptasks.ErrInvalid, params.Tool)}
+		return taskstore.NewTask{}, &mcptasks.Error{Op: "create", Err: fmt.Errorf("%w: tool %q forbids tasks", mcptasks.ErrInvalid, params.Tool)}
 	}
-	return store.NewTask{Owner: owner, Tool: tool, Params: params}, nil
+	return taskstore.NewTask{Owner: owner, Tool: tool, Params: params}, nil
 }
 
 // Get implements [mcptasks.Runner].

@@ -9,6 +9,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/notify"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -19,7 +20,7 @@ import (
 // unknown or was deleted; an expired task is found until it is deleted. They are safe for
 // concurrent use, except Close.
 type Operator struct {
-	tasks     store.Operator
+	tasks     taskstore.Operator
 	notifier  *notify.Notifier
 	recheck   time.Duration       // of Watch
 	interrupt func(taskID string) // ends the run of a cancelled task in this process
@@ -48,7 +49,7 @@ func OpenOperator(ctx context.Context, url string, config *Config) (*Operator, e
 }
 
 // newOperator returns an operator that closes nothing and knows no runs.
-func newOperator(cfg *config.Config, backend store.Backend, notifier *notify.Notifier) *Operator {
+func newOperator(cfg *config.Config, backend taskstore.Backend, notifier *notify.Notifier) *Operator {
 	return &Operator{
 		tasks:     backend.Operator(),
 		notifier:  notifier,

@@ -10,14 +10,14 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 	"github.com/mcptasks/mcptasks/internal/workers"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // database is the part of a store that Ready uses.
 type database struct {
-	store.Backend
+	taskstore.Backend
 	ping func(context.Context) error
 }
 

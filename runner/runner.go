@@ -6,6 +6,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/notify"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 	"github.com/mcptasks/mcptasks/store"
 )
 
@@ -13,7 +14,7 @@ import (
 // in a transaction of the program's: TTx is pgx.Tx or *sql.Tx.
 type Runner[TTx any] struct {
 	*Node
-	store *store.Store[TTx]
+	store *taskstore.Store[TTx]
 }
 
 // New returns a runner on a driver, for the tools: store/postgres.New makes one of the
@@ -29,7 +30,7 @@ func New[TTx any](ctx context.Context, driver store.Driver[TTx], tools *mcptasks
 		return nil, err
 	}
 	notifier := notify.New(cfg.Logger)
-	tasks, err := store.New(driver, cfg, notifier)
+	tasks, err := taskstore.New(driver, cfg, notifier)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (r *Runner[TTx]) CreateTx(ctx context.Context, tx TTx, owner mcptasks.Owner
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := r.store.CreateTx(ctx, tx, []store.NewTask{call})
+	tasks, err := r.store.CreateTx(ctx, tx, []taskstore.NewTask{call})
 	if err != nil {
 		return nil, err
 	}

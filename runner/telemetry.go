@@ -5,8 +5,8 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // auditRead writes the audit line for an outcome that is returned, if the task has one.
@@ -19,7 +19,7 @@ func auditRead(ctx context.Context, audit telemetry.Audit, task *mcptasks.Task, 
 }
 
 // figures returns a function that reads the metrics of the whole database, nil on failure.
-func figures(cfg *config.Config, operator store.Operator) func(context.Context) *telemetry.Figures {
+func figures(cfg *config.Config, operator taskstore.Operator) func(context.Context) *telemetry.Figures {
 	return func(ctx context.Context) *telemetry.Figures {
 		survey, err := operator.Survey(ctx)
 		if err != nil {

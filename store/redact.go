@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/mcptasks/mcptasks/internal/names"
 )
 
 // unreadable stands for a URL of which nobody can say where its password ends.
@@ -16,25 +18,13 @@ func Redact(database string) string {
 	switch scheme, rest, _ := strings.Cut(database, ":"); {
 	case scheme == "sqlite":
 		return database // a path
-	case isScheme(scheme) && strings.HasPrefix(rest, "//"):
+	case names.IsScheme(scheme) && strings.HasPrefix(rest, "//"):
 		return redactURL(scheme, database)
 	case strings.Contains(database, "="):
 		return redactKeywords(database)
 	default:
 		return unreadable
 	}
-}
-
-// isScheme says whether the text before a URL's first colon can be its scheme. A
-// password can come before one, too.
-func isScheme(text string) bool {
-	for i, c := range text {
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-		if !letter && (i == 0 || !strings.ContainsRune("0123456789+-.", c)) {
-			return false
-		}
-	}
-	return text != ""
 }
 
 func redactURL(scheme, database string) string {

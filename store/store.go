@@ -1,119 +1,43 @@
-// Package store holds the rules for a task and its job together: what is written
-// in one transaction, under which fence, and what a lost race means. The SQL is in
-// a [Driver] per database, store/postgres and store/sqlite.
+// Package store has what a program and an operator name of the database: the driver that
+// [github.com/mcptasks/mcptasks/runner.New] takes, and what an operator reads. Its
+// subpackages postgres and sqlite make drivers. Importing one of them, if only for its
+// side effect, lets runner.Open open URLs of that database.
+//
+// The rules and the SQL are internal. The set of databases is closed: a [Driver] has
+// methods that only this module can name, and which change without notice.
 package store
 
 import (
-	"context"
-	"time"
-
-	"github.com/riverqueue/river"
-
-	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/internal/batch"
-	"github.com/mcptasks/mcptasks/internal/config"
-	"github.com/mcptasks/mcptasks/internal/notify"
-	"github.com/mcptasks/mcptasks/internal/riverdb"
-	"github.com/mcptasks/mcptasks/internal/telemetry"
-	"github.com/mcptasks/mcptasks/migrations"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
-// Store is the tasks of one database. Safe for concurrent use.
-type Store[TTx any] struct {
-	driver Driver[TTx]
-	river  *river.Client[TTx] // inserts and cancels; it works nothing
-	config *config.Config
-	now    func() time.Time // of one write, at the precision that every database keeps
+// Driver is a database on the program's own pool, made by store/postgres.New or
+// store/sqlite.New. TTx is the type of its transactions: pgx.Tx or *sql.Tx.
+type Driver[TTx any] = driver.Driver[TTx]
 
-	exclusive bool // one process at a time works the database, which has one writer
-	notifier  *notify.Notifier
+// What an operator asks for and reads.
+type (
+	Query         = taskstore.Query
+	Survey        = taskstore.Survey
+	Shown         = driver.Shown
+	ShownQuestion = driver.ShownQuestion
+	ShownStep     = driver.ShownStep
+	TimedEvent    = driver.TimedEvent
+	Event         = driver.Event
+	Node          = driver.Node
+	NodeSeen      = driver.NodeSeen
+	Connections   = driver.Connections
+	Waiting       = driver.Waiting
+	Job           = driver.Job
+)
 
-	gets     *batch.Batcher[Name, *mcptasks.Task]
-	creates  *batch.Batcher[*Row, struct{}]
-	claims   *batch.Batcher[claim, *Claimed]
-	reports  *batch.Batcher[Report, bool]
-	failures *batch.Batcher[FailedAttempt, bool]
-	finishes *batch.Batcher[Finish, bool]
-
-	completed riverdb.CompletedJobs
-
-	tracer  *telemetry.Tracer
-	metrics *telemetry.Metrics
-	audit   telemetry.Audit
-}
-
-var _ Backend = (*Store[struct{}])(nil)
-
-// New returns a store on the driver. The config is a resolved one. The store tells the
-// notifier of what it has committed, and has to be the database of the notifier's Start.
-// Closing the store closes the driver. New reads and writes nothing.
-func New[TTx any](driver Driver[TTx], cfg *config.Config, notifier *notify.Notifier) (*Store[TTx], error) {
-	return NewWithClock(driver, cfg, notifier, time.Now)
-}
-
-// NewWithClock is New with a clock, for tests.
-func NewWithClock[TTx any](driver Driver[TTx], cfg *config.Config, notifier *notify.Notifier, now func() time.Time) (*Store[TTx], error) {
-	client, err := riverdb.NewInserter(driver.River(), driver.Schema(), cfg.Logger)
-	if err != nil {
-		return nil, &mcptasks.Error{Op: "open", Err: err}
-	}
-	s := &Store[TTx]{
-		driver: driver, river: client, config: cfg, notifier: notifier,
-		now:    func() time.Time { return now().UTC().Truncate(time.Microsecond) },
-		tracer: telemetry.NewTracer(cfg.TracerProvider), metrics: telemetry.NewMetrics(cfg.MeterProvider), audit: telemetry.NewAudit(cfg.Audit),
-	}
-	_, s.exclusive = driver.(Exclusive)
-	s.makeBatchers()
-	return s, nil
-}
-
-// Migrations returns the database as something to migrate and check.
-func (s *Store[TTx]) Migrations() migrations.DB { return s.driver }
-
-// Ping says whether the database answers.
-func (s *Store[TTx]) Ping(ctx context.Context) error {
-	if err := s.driver.Ping(ctx); err != nil {
-		return wrap("ping", "", err)
-	}
-	return nil
-}
-
-// Close closes the driver.
-func (s *Store[TTx]) Close() error { return s.driver.Close() }
-
-// Get returns the owner's task as it is now, or ErrNotFound. A task that does not
-// agree with its job is repaired first.
-func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (_ *mcptasks.Task, err error) {
-	defer s.op(ctx, telemetry.OpGet, 0).end(&err)
-	if !isTaskID(id) || !storable(string(owner)) {
-		return nil, wrap("get", quotable(id), mcptasks.ErrNotFound)
-	}
-	task, err := s.gets.Do(ctx, Name{owner, id})
-	if err == nil {
-		task, err = s.sound(ctx, task)
-	}
-	if err != nil {
-		return nil, wrap("get", id, err)
-	}
-	return task, nil
-}
-
-// sound returns the task as its owner is told of it, repaired if it has to be.
-func (s *Store[TTx]) sound(ctx context.Context, task *mcptasks.Task) (*mcptasks.Task, error) {
-	if s.suspect(task) {
-		var err error
-		if task, err = s.repaired(ctx, task); err != nil {
-			return nil, err
-		}
-	}
-	reportTTL(task)
-	return task, nil
-}
-
-// reportTTL makes the TTL of a task that has ended the time until it expires: it
-// may be kept for longer than was asked.
-func reportTTL(task *mcptasks.Task) {
-	if !task.ExpiresAt.IsZero() {
-		task.TTL = task.ExpiresAt.Sub(task.CreatedAt)
-	}
-}
+// Kinds of [Event].
+const (
+	EventError     = driver.EventError     // an attempt ended with an error; another follows, or it was the answer
+	EventParked    = driver.EventParked    // the run ended: the task waits for answers
+	EventFailed    = driver.EventFailed    // the task failed: a panic, a time limit, a result that could not be kept
+	EventRecovered = driver.EventRecovered // the node that ran the task died, or lost the job; it has a fresh one
+	EventRepaired  = driver.EventRepaired  // the task did not agree with its job
+	EventCancelled = driver.EventCancelled // by an operator
+)

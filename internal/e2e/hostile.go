@@ -14,7 +14,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/mcpwire"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 )
 
 // hostileInput sends ids and keys that a database may not hold, and many: each is answered
@@ -75,7 +75,7 @@ func hostileInput(t *testing.T, db Database) {
 
 	many := make([]string, 10_000)
 	for i := range many {
-		many[i] = store.NewID(time.Now())
+		many[i] = taskstore.NewID(time.Now())
 	}
 	many[100] = foreign.ID
 	for _, id := range many[:500] {

@@ -9,8 +9,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/runner"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // openOperator opens the database for an operator, who has no tools.
@@ -66,14 +66,14 @@ func operatorShows(t *testing.T, db Database) {
 		shown.Attempts != 1 || shown.JobID != 0 || len(shown.Questions) != 1 || shown.Questions[0].Response == nil {
 		t.Errorf("shown is %+v", shown)
 	}
-	var ends []store.TimedEvent
+	var ends []driver.TimedEvent
 	for _, event := range shown.Timeline {
 		event.At = time.Time{}
 		ends = append(ends, event)
 	}
-	want := []store.TimedEvent{
-		{Event: store.Event{Kind: store.EventError, Node: p.ID(), Detail: "the password is hunter2"}, RunSeq: 1},
-		{Event: store.Event{Kind: store.EventParked, Node: p.ID(), Detail: `until ["confirm"] are answered`}, RunSeq: 2},
+	want := []driver.TimedEvent{
+		{Event: driver.Event{Kind: driver.EventError, Node: p.ID(), Detail: "the password is hunter2"}, RunSeq: 1},
+		{Event: driver.Event{Kind: driver.EventParked, Node: p.ID(), Detail: `until ["confirm"] are answered`}, RunSeq: 2},
 	}
 	if len(ends) != len(want) || ends[0] != want[0] || ends[1] != want[1] {
 		t.Errorf("the timeline is %+v, want %+v", ends, want)

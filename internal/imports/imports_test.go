@@ -33,33 +33,35 @@ var (
 	serving = []string{module + "/mcpserver", module + "/mcpclient", module + "/command"}
 	running = slices.Concat(serving, []string{module + "/runner"})
 	working = slices.Concat(running, []string{module + "/internal/workers"})
-	engine  = slices.Concat(working, []string{module + "/store", module + "/migrations"})
+	engine  = slices.Concat(working, []string{module + "/store", module + "/internal/taskstore", module + "/migrations"})
 )
 
 // never says what a package must not depend on.
 var never = map[string][]string{
-	"":                    slices.Concat(database, otelSDK),
-	"/command":            slices.Concat(sqlite, postgres),
-	"/internal/batch":     slices.Concat(database, otelSDK, []string{module}),
-	"/internal/backoff":   slices.Concat(database, otelSDK, []string{module}),
-	"/internal/config":    slices.Concat(database, otelSDK, engine),
-	"/internal/names":     slices.Concat(database, otelSDK, []string{module}),
-	"/internal/notify":    slices.Concat(database, otelSDK, []string{module}),
-	"/internal/riverdb":   slices.Concat(sqlite, postgres, otelSDK, []string{module + "/store", module + "/migrations"}),
-	"/internal/telemetry": slices.Concat(database, otelSDK, []string{module}),
-	"/internal/mcpwire":   slices.Concat(database, otelSDK),
-	"/internal/question":  slices.Concat(database, otelSDK, []string{module + "/internal/toolcall", module + "/internal/fastpath"}),
-	"/internal/toolcall":  slices.Concat(database, otelSDK),
-	"/mcpclient":          slices.Concat(database, otelSDK),
-	"/mcpserver":          slices.Concat(database, otelSDK),
-	"/tasktest":           slices.Concat(database, otelSDK),
-	"/migrations":         slices.Concat(sqlite, postgres, otelSDK, working, []string{module + "/store"}),
-	"/runner":             slices.Concat(sqlite, postgres, otelSDK, serving),
-	"/store":              slices.Concat(sqlite, postgres, otelSDK, working),
-	"/store/storetest":    slices.Concat(sqlite, postgres, otelSDK),
-	"/internal/workers":   slices.Concat(sqlite, postgres, otelSDK, running),
-	"/store/postgres":     slices.Concat(sqlite, otelSDK),
-	"/store/sqlite":       slices.Concat(postgres, otelSDK),
+	"":                              slices.Concat(database, otelSDK),
+	"/command":                      slices.Concat(sqlite, postgres),
+	"/internal/batch":               slices.Concat(database, otelSDK, []string{module}),
+	"/internal/backoff":             slices.Concat(database, otelSDK, []string{module}),
+	"/internal/config":              slices.Concat(database, otelSDK, engine),
+	"/internal/names":               slices.Concat(database, otelSDK, []string{module}),
+	"/internal/notify":              slices.Concat(database, otelSDK, []string{module}),
+	"/internal/riverdb":             slices.Concat(sqlite, postgres, otelSDK, []string{module + "/store", module + "/migrations"}),
+	"/internal/telemetry":           slices.Concat(database, otelSDK, []string{module}),
+	"/internal/mcpwire":             slices.Concat(database, otelSDK),
+	"/internal/question":            slices.Concat(database, otelSDK, []string{module + "/internal/toolcall", module + "/internal/fastpath"}),
+	"/internal/toolcall":            slices.Concat(database, otelSDK),
+	"/mcpclient":                    slices.Concat(database, otelSDK),
+	"/mcpserver":                    slices.Concat(database, otelSDK),
+	"/tasktest":                     slices.Concat(database, otelSDK),
+	"/migrations":                   slices.Concat(sqlite, postgres, otelSDK, working, []string{module + "/store"}),
+	"/runner":                       slices.Concat(sqlite, postgres, otelSDK, serving),
+	"/store":                        slices.Concat(sqlite, postgres, otelSDK, working),
+	"/internal/taskstore":           slices.Concat(sqlite, postgres, otelSDK, working, []string{module + "/store"}),
+	"/internal/taskstore/driver":    slices.Concat(sqlite, postgres, otelSDK, working, []string{module + "/store", module + "/internal/batch", module + "/internal/notify"}),
+	"/internal/taskstore/storetest": slices.Concat(sqlite, postgres, otelSDK, []string{module + "/store"}),
+	"/internal/workers":             slices.Concat(sqlite, postgres, otelSDK, running),
+	"/store/postgres":               slices.Concat(sqlite, otelSDK),
+	"/store/sqlite":                 slices.Concat(postgres, otelSDK),
 }
 
 // A listed package is one of the module's, without its tests.

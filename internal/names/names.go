@@ -26,3 +26,15 @@ var schema = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 // IsSchema reports whether the name can be a Postgres schema that holds the tables of
 // River and of this module.
 func IsSchema(name string) bool { return schema.MatchString(name) && !strings.HasPrefix(name, "pg_") }
+
+// IsScheme reports whether the text before the first colon of a URL can be its scheme. It
+// may also be a password.
+func IsScheme(text string) bool {
+	for i, c := range text {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || !strings.ContainsRune("0123456789+-.", c)) {
+			return false
+		}
+	}
+	return text != ""
+}

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks/internal/config"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // heartbeat sends a node's heartbeats and knows how they went. A node that cannot reach
 // the database must not treat the others as dead, and must end its own runs after a
 // lease, since the others treat it as dead then.
 type heartbeat struct {
-	store  store.Backend
-	node   store.Node
+	store  taskstore.Backend
+	node   driver.Node
 	config *config.Config
 	log    *slog.Logger
 

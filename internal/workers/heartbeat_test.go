@@ -10,17 +10,18 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks/internal/config"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // database is the part of a store that a heartbeat uses.
 type database struct {
-	store.Backend
+	taskstore.Backend
 	away  atomic.Bool
 	ahead atomic.Int64 // by how much its clock is
 }
 
-func (d *database) Beat(context.Context, store.Node) (time.Time, error) {
+func (d *database) Beat(context.Context, driver.Node) (time.Time, error) {
 	if d.away.Load() {
 		return time.Time{}, errors.New("the database is away")
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // lostFetches recovers jobs that the database says are running on this node and that are
@@ -48,7 +48,7 @@ func (l *lostFetches) recover(ctx context.Context) {
 
 // replace gives the job's task a fresh job, if the task still has this one, and discards
 // the job.
-func (l *lostFetches) replace(ctx context.Context, job store.Job) {
+func (l *lostFetches) replace(ctx context.Context, job driver.Job) {
 	w := l.workers
 	recovered, err := w.store.RecoverLost(ctx, job, w.nodeID)
 	if recovered {

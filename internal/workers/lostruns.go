@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // cutOff ends all runs of this node, whose tasks other nodes may have recovered by now.
@@ -35,7 +35,7 @@ func (w *Workers) lostRunsInterval() time.Duration {
 func (w *Workers) endLostRuns(ctx context.Context) {
 	w.mu.Lock()
 	runs := make(map[string]*run, len(w.runs))
-	fences := make([]store.Fence, 0, len(w.runs))
+	fences := make([]driver.Fence, 0, len(w.runs))
 	for r := range w.runs {
 		runs[r.RunToken] = r
 		fences = append(fences, r.Fence)

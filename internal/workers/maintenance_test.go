@@ -11,13 +11,14 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // maintained is the part of a store that the maintenance loops use. It notes the calls.
 type maintained struct {
 	database
-	running []store.Job
+	running []driver.Job
 	calls   []string
 }
 
@@ -50,9 +51,9 @@ func (m *maintained) Forget(_ context.Context, node string) error {
 	return nil
 }
 
-func (m *maintained) RunningOn(context.Context, string) ([]store.Job, error) { return m.running, nil }
+func (m *maintained) RunningOn(context.Context, string) ([]driver.Job, error) { return m.running, nil }
 
-func (m *maintained) RecoverLost(_ context.Context, lost store.Job, _ string) (bool, error) {
+func (m *maintained) RecoverLost(_ context.Context, lost driver.Job, _ string) (bool, error) {
 	m.note("recover %d", lost.ID)
 	return true, nil
 }
@@ -129,7 +130,7 @@ func TestReapOnlyWhileSteady(t *testing.T) {
 func TestLostFetches(t *testing.T) {
 	maintain(t, func(t *testing.T, w *Workers, db *maintained) {
 		lost := lostFetches{workers: w, missing: make(map[int64]time.Time)}
-		db.running = []store.Job{{ID: 1}, {ID: 2}}
+		db.running = []driver.Job{{ID: 1}, {ID: 2}}
 		w.jobs = map[int64]struct{}{2: {}}
 		const lease = 3 * interval
 		began := time.Now()
@@ -169,7 +170,7 @@ func TestRepeatLimitsEachPass(t *testing.T) {
 }
 
 // stopped is a River client that stops at once.
-type stopped struct{ store.WorkClient }
+type stopped struct{ taskstore.WorkClient }
 
 func (stopped) Stop(context.Context) error { return nil }
 

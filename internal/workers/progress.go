@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // progressInterval is the least time between two writes of a run's progress.
@@ -13,20 +13,20 @@ const progressInterval = 100 * time.Millisecond
 // progress writes what a run reports of its progress: the first report at once, and of
 // those that follow within progressInterval only the latest, at its end.
 type progress struct {
-	write func(store.Progress)
+	write func(driver.Progress)
 	// later calls fn after d, unless it is stopped before.
 	later func(d time.Duration, fn func()) (stop func() bool)
 
 	writing sync.Mutex // one write at a time, so that the latest report is written last
 
 	mu      sync.Mutex
-	pending *store.Progress // the latest report, if it has not been written
-	written time.Time       // when the one before it was
-	stop    func() bool     // stops the timer that will write it
+	pending *driver.Progress // the latest report, if it has not been written
+	written time.Time        // when the one before it was
+	stop    func() bool      // stops the timer that will write it
 }
 
 // report writes the latest progress, now or later.
-func (p *progress) report(latest store.Progress) {
+func (p *progress) report(latest driver.Progress) {
 	p.mu.Lock()
 	p.pending = &latest
 	wait := progressInterval - time.Since(p.written)
@@ -58,7 +58,7 @@ func (p *progress) drop() {
 }
 
 // dequeue returns the pending progress, nil for none, which is then no longer pending.
-func (p *progress) dequeue() *store.Progress {
+func (p *progress) dequeue() *driver.Progress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pending := p.pending

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // written is what a progress under test has written, and when.
@@ -20,7 +20,7 @@ type written struct {
 func newProgress() (*progress, *written) {
 	w, start := &written{}, time.Now()
 	return &progress{
-		write: func(p store.Progress) {
+		write: func(p driver.Progress) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.done, w.at = append(w.done, p.Done), append(w.at, time.Since(start))
@@ -33,7 +33,7 @@ func TestProgressIsCoalesced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := newProgress()
 		for n := range 1000 { // one a millisecond
-			p.report(store.Progress{Done: float64(n)})
+			p.report(driver.Progress{Done: float64(n)})
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(time.Second)
@@ -52,8 +52,8 @@ func TestProgressIsCoalesced(t *testing.T) {
 func TestProgressThatIsFlushed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := newProgress()
-		p.report(store.Progress{Done: 1})
-		p.report(store.Progress{Done: 2})
+		p.report(driver.Progress{Done: 1})
+		p.report(driver.Progress{Done: 2})
 		p.flush()
 		if !slices.Equal(w.done, []float64{1, 2}) {
 			t.Errorf("written: %v", w.done)
@@ -69,8 +69,8 @@ func TestProgressThatIsFlushed(t *testing.T) {
 func TestProgressThatIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := newProgress()
-		p.report(store.Progress{Done: 1})
-		p.report(store.Progress{Done: 2})
+		p.report(driver.Progress{Done: 1})
+		p.report(driver.Progress{Done: 2})
 		p.drop()
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -85,7 +85,7 @@ func TestProgressOfManyAtOnce(t *testing.T) {
 		p, w := newProgress()
 		var wg sync.WaitGroup
 		for n := range 100 {
-			wg.Go(func() { p.report(store.Progress{Done: float64(n)}) })
+			wg.Go(func() { p.report(driver.Progress{Done: float64(n)}) })
 		}
 		wg.Wait()
 		time.Sleep(time.Second)

@@ -14,14 +14,14 @@ import (
 	"github.com/mcptasks/mcptasks/internal/backoff"
 	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/internal/question"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // run is one execution of a handler in this process. It implements toolcall.Journal, to
 // which the handler's steps, questions and progress go.
 type run struct {
-	*store.Claimed
+	*driver.Claimed
 	workers *Workers
 	tool    *mcptasks.Tool
 	ctx     context.Context // the handler's; its cause is one of package mcptasks' errors
@@ -36,7 +36,7 @@ type run struct {
 
 // newRun starts a run's context. It does not end together with River's: interrupted finds
 // out first why River's ended.
-func (w *Workers) newRun(ctx context.Context, claimed *store.Claimed, tool *mcptasks.Tool) *run {
+func (w *Workers) newRun(ctx context.Context, claimed *driver.Claimed, tool *mcptasks.Tool) *run {
 	r := &run{Claimed: claimed, workers: w, tool: tool}
 	r.ctx, r.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.progress = &progress{write: r.writeProgress, later: w.later}
@@ -141,10 +141,10 @@ func (r *run) cancelled(at time.Time) {
 
 // Report implements toolcall.Journal.
 func (r *run) Report(done, total float64, message string) {
-	r.progress.report(store.Progress{Done: done, Total: total, Message: message})
+	r.progress.report(driver.Progress{Done: done, Total: total, Message: message})
 }
 
-func (r *run) writeProgress(p store.Progress) {
+func (r *run) writeProgress(p driver.Progress) {
 	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Second)
 	defer cancel()
 	held, err := r.workers.store.Report(ctx, r.Fence, p)
@@ -184,7 +184,7 @@ func (r *run) Park(ctx context.Context, open map[string]question.Question) error
 
 // SaveStep implements toolcall.Journal.
 func (r *run) SaveStep(ctx context.Context, key string, result json.RawMessage, began time.Time) (json.RawMessage, error) {
-	step := store.Step{Fence: r.Fence, Key: key, Result: result, BeganAt: began, EndedAt: began.Add(time.Since(began))}
+	step := driver.Step{Fence: r.Fence, Key: key, Result: result, BeganAt: began, EndedAt: began.Add(time.Since(began))}
 	var stored json.RawMessage
 	err := r.persist(ctx, "step "+key, func(ctx context.Context) (held bool, err error) {
 		stored, held, err = r.workers.store.SaveStep(ctx, step)

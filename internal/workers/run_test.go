@@ -16,23 +16,24 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/question"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/internal/toolcall"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // recorded is the part of a store to which a run writes. It notes the writes.
 type recorded struct {
-	store.Backend
+	taskstore.Backend
 	writes []string
 }
 
-func (s *recorded) Report(_ context.Context, _ store.Fence, p store.Progress) (bool, error) {
+func (s *recorded) Report(_ context.Context, _ driver.Fence, p driver.Progress) (bool, error) {
 	s.writes = append(s.writes, fmt.Sprint("progress ", p.Done))
 	return true, nil
 }
 
-func (s *recorded) Park(context.Context, store.Fence, map[string]mcptasks.Question, time.Duration) (parked, held bool, err error) {
+func (s *recorded) Park(context.Context, driver.Fence, map[string]mcptasks.Question, time.Duration) (parked, held bool, err error) {
 	s.writes = append(s.writes, "park")
 	return true, true, nil
 }
@@ -47,7 +48,7 @@ func withRun(t *testing.T, fn func(t *testing.T, r *run, db *recorded)) {
 		tool, _ := tools.Get("report")
 		w := New(db, tools, config.Default(), "here")
 		w.log = slog.New(slog.DiscardHandler)
-		r := w.newRun(t.Context(), &store.Claimed{Tool: "report", RunTimeout: time.Hour}, tool)
+		r := w.newRun(t.Context(), &driver.Claimed{Tool: "report", RunTimeout: time.Hour}, tool)
 		defer w.finished(r)
 		r.Report(1, 0, "")
 		r.Report(2, 0, "")

@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mcptasks/mcptasks/internal/riverdb"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // runSpan is the span and the metrics of one run.
@@ -24,7 +24,7 @@ type runSpan struct {
 
 // startSpan starts the span of a run whose task has just been claimed, in the task's
 // trace. The returned context carries it.
-func (w *Workers) startSpan(ctx context.Context, job *river.Job[riverdb.JobArgs], claimed *store.Claimed) (context.Context, *runSpan) {
+func (w *Workers) startSpan(ctx context.Context, job *river.Job[riverdb.JobArgs], claimed *driver.Claimed) (context.Context, *runSpan) {
 	s := &runSpan{workers: w, tool: claimed.Tool, began: time.Now(), outcome: telemetry.Lost}
 	w.metrics.QueueWait.RecordDuration(ctx, s.began.Sub(job.ScheduledAt), claimed.Tool, job.Queue)
 	w.metrics.Active.Add(ctx, 1, claimed.Tool)

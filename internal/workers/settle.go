@@ -11,9 +11,10 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/backoff"
 	"github.com/mcptasks/mcptasks/internal/failure"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/internal/toolcall"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // Pauses between the attempts to write what a run did.
@@ -58,11 +59,11 @@ func (w *Workers) retry(ctx context.Context, r *run, cause error) (string, error
 	wait := max(r.tool.Options.Backoff(errs), 0)
 	w.log.InfoContext(ctx, "mcptasks: the handler failed; another attempt follows", append(r.attrs(), "attempt", errs, "wait", wait, "error", cause)...)
 	held, err := w.write(ctx, r, func(ctx context.Context) (bool, error) {
-		return w.store.FailAttempt(ctx, store.FailedAttempt{
+		return w.store.FailAttempt(ctx, driver.FailedAttempt{
 			Fence:        r.Fence,
 			Message:      fmt.Sprintf("Attempt %d of %d failed; the next follows in %s.", errs, r.MaxAttempts, wait.Round(100*time.Millisecond)),
 			TraceContext: telemetry.After(ctx, r.TraceContext),
-			Event:        store.Event{Kind: store.EventError, Node: w.nodeID, Detail: cause.Error()},
+			Event:        driver.Event{Kind: driver.EventError, Node: w.nodeID, Detail: cause.Error()},
 		})
 	})
 	if !held || err != nil {
@@ -73,20 +74,20 @@ func (w *Workers) retry(ctx context.Context, r *run, cause error) (string, error
 }
 
 func (w *Workers) finish(ctx context.Context, r *run, outcome *mcptasks.Outcome, cause error) (string, error) {
-	event := store.Event{Node: w.nodeID}
+	event := driver.Event{Node: w.nodeID}
 	switch {
 	case cause == nil: // the quiet path writes no event
 	case outcome.Error != nil:
-		event.Kind, event.Detail = store.EventFailed, cause.Error()
+		event.Kind, event.Detail = driver.EventFailed, cause.Error()
 		w.log.WarnContext(ctx, "mcptasks: the task failed", append(r.attrs(), "error", cause)...)
 	default:
-		event.Kind, event.Detail = store.EventError, cause.Error()
+		event.Kind, event.Detail = driver.EventError, cause.Error()
 	}
 	held, err := w.write(ctx, r, func(ctx context.Context) (bool, error) {
 		held, err := w.store.Finish(ctx, r.Fence, r.Tool, outcome, event)
 		if errors.Is(err, mcptasks.ErrInvalid) { // no later attempt can succeed
 			w.log.ErrorContext(ctx, "mcptasks: the outcome cannot be stored", append(r.attrs(), "error", err)...)
-			event.Kind, event.Detail = store.EventFailed, "the outcome cannot be stored"
+			event.Kind, event.Detail = driver.EventFailed, "the outcome cannot be stored"
 			return w.store.Finish(ctx, r.Fence, r.Tool, failure.Outcome("The tool's result cannot be stored."), event)
 		}
 		return held, err
@@ -94,7 +95,7 @@ func (w *Workers) finish(ctx context.Context, r *run, outcome *mcptasks.Outcome,
 	if !held || err != nil {
 		return telemetry.Lost, err
 	}
-	return store.OutcomeName(outcome.Status(), outcome.IsError), nil
+	return taskstore.OutcomeName(outcome.Status(), outcome.IsError), nil
 }
 
 // write calls write until it succeeds or the fence rejects it, for as long as the database

@@ -17,9 +17,10 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 	"github.com/mcptasks/mcptasks/internal/toolcall"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // stopWait is how long Stop waits for runs that outlasted the grace, after it has ended
@@ -29,7 +30,7 @@ const stopWait = 10 * time.Second
 // Workers works the tasks of one database's tools in this process. Start and
 // Stop must not be called concurrently; all else is safe for concurrent use.
 type Workers struct {
-	store  store.Backend
+	store  taskstore.Backend
 	tools  *mcptasks.Tools
 	config *config.Config
 	nodeID string
@@ -40,7 +41,7 @@ type Workers struct {
 
 	names       []string // of the tools that are worked here
 	caller      *toolcall.Caller
-	client      store.WorkClient
+	client      taskstore.WorkClient
 	end         func() error // ends what BeginWork began
 	heartbeat   *heartbeat
 	maintenance *maintenance
@@ -56,7 +57,7 @@ type Workers struct {
 
 // New returns workers for the tools that have a handler, allow tasks, and have a queue
 // that is worked here. The config is a resolved one. They do nothing until Start.
-func New(backend store.Backend, tools *mcptasks.Tools, cfg *config.Config, nodeID string) *Workers {
+func New(backend taskstore.Backend, tools *mcptasks.Tools, cfg *config.Config, nodeID string) *Workers {
 	w := &Workers{
 		store: backend, tools: tools, config: cfg, nodeID: nodeID, log: cfg.Logger,
 		tracer: telemetry.NewTracer(cfg.TracerProvider), metrics: telemetry.NewMetrics(cfg.MeterProvider),
@@ -100,7 +101,7 @@ func (w *Workers) Start(ctx context.Context) (err error) {
 func (w *Workers) begin(ctx context.Context) error {
 	config := w.riverConfig()
 	host, _ := os.Hostname()
-	node := store.Node{ID: w.nodeID, Host: host, Tools: w.names, Queues: w.queues()}
+	node := driver.Node{ID: w.nodeID, Host: host, Tools: w.names, Queues: w.queues()}
 	w.heartbeat = &heartbeat{store: w.store, node: node, config: w.config, log: w.log}
 	if err := w.heartbeat.send(ctx); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // getSQL is the statement that is asked most, and as bare as it can be: each column
@@ -19,7 +19,7 @@ const getSQL = `
 SELECT owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, expires_at, outcome, is_error
 FROM {s}.mcp_task WHERE id = $1`
 
-// Get implements store.CallDriver.
+// Get implements driver.CallDriver.
 func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error) {
 	var r taskRow
 	r.task.ID = id
@@ -39,7 +39,7 @@ func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now t
 
 // getAsked is Get of a task that may have open questions: it reads both at one moment.
 func (d *Driver) getAsked(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error) {
-	tasks, err := d.GetMany(ctx, []store.Name{{Owner: owner, ID: id}}, now)
+	tasks, err := d.GetMany(ctx, []driver.Name{{Owner: owner, ID: id}}, now)
 	if err != nil {
 		return nil, err
 	}
@@ -61,11 +61,11 @@ FROM unnest((SELECT $1::text[]), $2::text[]) AS n (id, owner) CROSS JOIN LATERAL
 ) t
 WHERE t.owner = n.owner AND (expires_at IS NULL OR expires_at > $3)`
 
-// GetMany implements store.CallDriver.
-func (d *Driver) GetMany(ctx context.Context, names []store.Name, now time.Time) ([]*mcptasks.Task, error) {
+// GetMany implements driver.CallDriver.
+func (d *Driver) GetMany(ctx context.Context, names []driver.Name, now time.Time) ([]*mcptasks.Task, error) {
 	rows, err := d.pool.Query(ctx, d.sql(getManySQL),
-		column(names, func(n store.Name) string { return n.ID }),
-		column(names, func(n store.Name) string { return string(n.Owner) }), now)
+		column(names, func(n driver.Name) string { return n.ID }),
+		column(names, func(n driver.Name) string { return string(n.Owner) }), now)
 	if err != nil {
 		return nil, interpretError(err)
 	}
@@ -123,7 +123,7 @@ func (r *taskRow) decode() *mcptasks.Task {
 // decodeOutcome gives the task its outcome, if it has one.
 func (r *taskRow) decodeOutcome() (err error) {
 	if r.outcome.Valid {
-		r.task.Outcome, err = store.DecodeOutcome(r.task.Status, []byte(r.outcome.String), r.isError)
+		r.task.Outcome, err = driver.DecodeOutcome(r.task.Status, []byte(r.outcome.String), r.isError)
 	}
 	return err
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/internal/testdb"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
@@ -38,12 +38,12 @@ func with(t *testing.T, database string, more ...string) string {
 
 func open(t testing.TB, url string, options *postgres.Options) *postgres.Driver {
 	t.Helper()
-	driver, err := postgres.OpenWith(t.Context(), url, options)
+	db, err := postgres.OpenWith(t.Context(), url, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = driver.Close() })
-	return driver
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
 // TestLimits reads what a session is told: ours, unless the URL says otherwise.
@@ -51,8 +51,8 @@ func TestLimits(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		database := testdb.Postgres(t, migrate)
 		settings := func(options *postgres.Options, more ...string) (s [6]string) {
-			driver := open(t, with(t, database, more...), options)
-			err := driver.InTx(t.Context(), func(tx pgx.Tx) error {
+			db := open(t, with(t, database, more...), options)
+			err := db.InTx(t.Context(), func(tx pgx.Tx) error {
 				return tx.QueryRow(t.Context(), `SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),
 					current_setting('idle_in_transaction_session_timeout'), current_setting('application_name'),
 					current_setting('enable_seqscan'), current_setting('jit')`).Scan(&s[0], &s[1], &s[2], &s[3], &s[4], &s[5])
@@ -78,12 +78,12 @@ func TestLimits(t *testing.T) {
 // Who finds every connection of the pool in use is told so, and how many there are.
 func TestExhaustedPool(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
-		driver := open(t, with(t, testdb.Postgres(t, migrate), "pool_max_conns=1"), nil)
-		err := driver.InTx(t.Context(), func(pgx.Tx) error {
+		db := open(t, with(t, testdb.Postgres(t, migrate), "pool_max_conns=1"), nil)
+		err := db.InTx(t.Context(), func(pgx.Tx) error {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			err := driver.Ping(ctx)
-			if late := driver.Ping(ctx); strings.Contains(fmt.Sprint(late), "pool") {
+			err := db.Ping(ctx)
+			if late := db.Ping(ctx); strings.Contains(fmt.Sprint(late), "pool") {
 				t.Errorf("who is late does not wait, and is told: %v", late)
 			}
 			return err
@@ -97,13 +97,13 @@ func TestExhaustedPool(t *testing.T) {
 // A wait for a lock ends as the URL says, with an error that says what timed out.
 func TestLockTimeout(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
-		driver := open(t, with(t, testdb.Postgres(t, migrate), "lock_timeout=50ms"), nil)
+		db := open(t, with(t, testdb.Postgres(t, migrate), "lock_timeout=50ms"), nil)
 		held := make(chan struct{})
 		holder := make(chan error, 1)
 		release := make(chan struct{})
 		const lock = `LOCK TABLE mcptasks.mcp_task`
 		go func() {
-			holder <- driver.InTx(t.Context(), func(tx pgx.Tx) error {
+			holder <- db.InTx(t.Context(), func(tx pgx.Tx) error {
 				_, err := tx.Exec(t.Context(), lock)
 				close(held)
 				<-release
@@ -111,12 +111,12 @@ func TestLockTimeout(t *testing.T) {
 			})
 		}()
 		<-held
-		err := driver.InTx(t.Context(), func(tx pgx.Tx) error {
-			_, err := driver.Lock(t.Context(), tx, "nobody's", false)
+		err := db.InTx(t.Context(), func(tx pgx.Tx) error {
+			_, err := db.Lock(t.Context(), tx, "nobody's", false)
 			return err
 		})
 		close(release)
-		if !errors.Is(err, store.ErrBusy) || !strings.Contains(fmt.Sprint(err), "lock timeout") {
+		if !errors.Is(err, driver.ErrBusy) || !strings.Contains(fmt.Sprint(err), "lock timeout") {
 			t.Errorf("the wait ended with: %v", err)
 		}
 		if err := <-holder; err != nil {
@@ -131,14 +131,14 @@ func TestMigrationsAreNotLimited(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		ctx := t.Context()
 		const limit = 50 * time.Millisecond
-		driver := open(t, with(t, testdb.Postgres(t, migrate), "statement_timeout=50", "lock_timeout=50", "idle_in_transaction_session_timeout=50"),
+		db := open(t, with(t, testdb.Postgres(t, migrate), "statement_timeout=50", "lock_timeout=50", "idle_in_transaction_session_timeout=50"),
 			&postgres.Options{Schema: "later"})
-		unlock, err := driver.LockMigrations(ctx)
+		unlock, err := db.LockMigrations(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		up := make(chan error, 1)
-		go func() { up <- migrations.Up(ctx, driver) }()
+		go func() { up <- migrations.Up(ctx, db) }()
 		select {
 		case err := <-up:
 			t.Fatalf("Up did not wait: %v", err)
@@ -149,7 +149,7 @@ func TestMigrationsAreNotLimited(t *testing.T) {
 			t.Errorf("Up after a long wait: %v", err)
 		}
 
-		handle, err := driver.Migrating(ctx, nil)
+		handle, err := db.Migrating(ctx, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,8 +166,8 @@ func TestUpIsPatient(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		ctx := t.Context()
 		database := testdb.Postgres(t, migrate)
-		driver := open(t, database, nil)
-		if err := migrations.DownTo(ctx, driver, 1); err != nil {
+		db := open(t, database, nil)
+		if err := migrations.DownTo(ctx, db, 1); err != nil {
 			t.Fatal(err)
 		}
 		locked, err := pgx.Connect(ctx, database)
@@ -179,7 +179,7 @@ func TestUpIsPatient(t *testing.T) {
 			t.Fatal(err)
 		}
 		up := make(chan error, 1)
-		go func() { up <- migrations.Up(ctx, driver) }()
+		go func() { up <- migrations.Up(ctx, db) }()
 		select {
 		case err := <-up:
 			t.Fatalf("Up did not wait: %v", err)
@@ -223,9 +223,9 @@ func TestReindexOutlastsLockTimeout(t *testing.T) {
 		if err := reindex(riverpgxv5.New(pool).GetExecutor(), "river_job_state_and_finalized_at_index"); err == nil || !strings.Contains(err.Error(), "lock timeout") {
 			t.Fatalf("the test shows nothing: a pool with a lock_timeout reindexes: %v", err)
 		}
-		driver := open(t, limited, nil)
+		db := open(t, limited, nil)
 		done := make(chan error, 1)
-		go func() { done <- reindex(driver.River().GetExecutor(), "river_job_prioritized_fetching_index") }()
+		go func() { done <- reindex(db.River().GetExecutor(), "river_job_prioritized_fetching_index") }()
 		select {
 		case err := <-done:
 			t.Fatalf("the reindexing did not wait for the transaction: %v", err)

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 const lockSQL = `
@@ -18,14 +18,14 @@ SELECT id, owner, tool, status, status_message, ttl, poll_interval, created_at, 
 FROM {s}.mcp_task
 WHERE id = $1`
 
-// LockOwned implements store.LockDriver.
-func (d *Driver) LockOwned(ctx context.Context, tx pgx.Tx, owner mcptasks.Owner, id string, now time.Time) (*store.Locked, error) {
+// LockOwned implements driver.LockDriver.
+func (d *Driver) LockOwned(ctx context.Context, tx pgx.Tx, owner mcptasks.Owner, id string, now time.Time) (*driver.Locked, error) {
 	const owned = lockSQL + ` AND owner = $2 AND (expires_at IS NULL OR expires_at > $3) FOR UPDATE`
 	return scanLocked(tx.QueryRow(ctx, d.sql(owned), id, string(owner), now))
 }
 
-// Lock implements store.LockDriver.
-func (d *Driver) Lock(ctx context.Context, tx pgx.Tx, id string, nowait bool) (*store.Locked, error) {
+// Lock implements driver.LockDriver.
+func (d *Driver) Lock(ctx context.Context, tx pgx.Tx, id string, nowait bool) (*driver.Locked, error) {
 	query := lockSQL + ` FOR UPDATE`
 	if nowait {
 		query += ` NOWAIT`
@@ -33,9 +33,9 @@ func (d *Driver) Lock(ctx context.Context, tx pgx.Tx, id string, nowait bool) (*
 	return scanLocked(tx.QueryRow(ctx, d.sql(query), id))
 }
 
-func scanLocked(row pgx.Row) (*store.Locked, error) {
+func scanLocked(row pgx.Row) (*driver.Locked, error) {
 	var (
-		locked     store.Locked
+		locked     driver.Locked
 		task       taskRow
 		args, meta *string
 		runTimeout int64
@@ -64,7 +64,7 @@ func scanLocked(row pgx.Row) (*store.Locked, error) {
 const questionsSQL = `
 SELECT key, method, params, response, answered_at IS NOT NULL FROM {s}.mcp_task_input WHERE task_id = $1`
 
-// Questions implements store.LockDriver.
+// Questions implements driver.LockDriver.
 func (d *Driver) Questions(ctx context.Context, tx pgx.Tx, id string) (map[string]mcptasks.Question, error) {
 	rows, err := tx.Query(ctx, d.sql(questionsSQL), id)
 	if err != nil {
@@ -87,7 +87,7 @@ WITH answered AS (
 )
 UPDATE {s}.mcp_task t SET recoveries = 0, updated_at = $4 FROM answered WHERE t.id = answered.task_id`
 
-// Answer implements store.LockDriver.
+// Answer implements driver.LockDriver.
 func (d *Driver) Answer(ctx context.Context, tx pgx.Tx, id, key string, response json.RawMessage, now time.Time) error {
 	_, err := tx.Exec(ctx, d.sql(answerSQL), id, key, string(response), now)
 	return interpretError(err)
@@ -96,7 +96,7 @@ func (d *Driver) Answer(ctx context.Context, tx pgx.Tx, id, key string, response
 const expireQuestionsSQL = `
 UPDATE {s}.mcp_task_input SET answered_at = $2 WHERE task_id = $1 AND answered_at IS NULL AND deadline_at < $2`
 
-// ExpireQuestions implements store.LockDriver.
+// ExpireQuestions implements driver.LockDriver.
 func (d *Driver) ExpireQuestions(ctx context.Context, tx pgx.Tx, id string, now time.Time) (int, error) {
 	expired, err := tx.Exec(ctx, d.sql(expireQuestionsSQL), id, now)
 	return int(expired.RowsAffected()), interpretError(err)
@@ -113,9 +113,9 @@ WITH changed AS (
 INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
 SELECT id, $7, $4, run_seq, $5, $6 FROM changed WHERE $4 <> ''`
 
-// Requeue implements store.LockDriver.
+// Requeue implements driver.LockDriver.
 func (d *Driver) Requeue(
-	ctx context.Context, tx pgx.Tx, id string, jobID int64, recoveries int, traceContext string, event store.Event, now time.Time,
+	ctx context.Context, tx pgx.Tx, id string, jobID int64, recoveries int, traceContext string, event driver.Event, now time.Time,
 ) error {
 	_, err := tx.Exec(ctx, d.sql(requeueSQL), id, jobID, recoveries, event.Kind, event.Node, event.Detail, now, traceContext)
 	return interpretError(err)
@@ -133,8 +133,8 @@ WITH changed AS (
 INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
 SELECT id, $9, $6, run_seq, $7, $8 FROM changed WHERE $6 <> ''`
 
-// End implements store.LockDriver.
-func (d *Driver) End(ctx context.Context, tx pgx.Tx, end store.Finish, now time.Time, retention time.Duration) error {
+// End implements driver.LockDriver.
+func (d *Driver) End(ctx context.Context, tx pgx.Tx, end driver.Finish, now time.Time, retention time.Duration) error {
 	_, err := tx.Exec(ctx, d.sql(endSQL), end.TaskID, string(end.Status), end.Message, text(end.Outcome), end.IsError,
 		end.Event.Kind, end.Event.Node, end.Event.Detail, now, retention.Milliseconds())
 	return interpretError(err)
@@ -142,7 +142,7 @@ func (d *Driver) End(ctx context.Context, tx pgx.Tx, end store.Finish, now time.
 
 const deleteSQL = `DELETE FROM {s}.mcp_task WHERE id = $1`
 
-// Delete implements store.LockDriver.
+// Delete implements driver.LockDriver.
 func (d *Driver) Delete(ctx context.Context, tx pgx.Tx, id string) error {
 	_, err := tx.Exec(ctx, d.sql(deleteSQL), id)
 	return interpretError(err)
@@ -153,7 +153,7 @@ SELECT state::text, coalesce(attempted_by[array_upper(attempted_by, 1)], '') FRO
 WHERE id = $1 AND kind = 'mcptask' AND coalesce(args ->> 'task_id', '') = $2
 FOR UPDATE`
 
-// JobState implements store.LockDriver.
+// JobState implements driver.LockDriver.
 func (d *Driver) JobState(ctx context.Context, tx pgx.Tx, jobID int64, taskID string) (state, node string, err error) {
 	err = tx.QueryRow(ctx, d.sql(jobStateSQL), jobID, taskID).Scan(&state, &node)
 	return state, node, interpretError(err)
@@ -164,15 +164,15 @@ UPDATE {s}.river_job j SET state = 'discarded', finalized_at = $3
 WHERE id = $1 AND kind = 'mcptask' AND state = 'running' AND coalesce(attempted_by[array_upper(attempted_by, 1)], '') = $2
   AND NOT ` + isTasksSQL
 
-// DiscardJob implements store.LockDriver.
-func (d *Driver) DiscardJob(ctx context.Context, tx pgx.Tx, job store.Job, now time.Time) error {
+// DiscardJob implements driver.LockDriver.
+func (d *Driver) DiscardJob(ctx context.Context, tx pgx.Tx, job driver.Job, now time.Time) error {
 	_, err := tx.Exec(ctx, d.sql(discardJobSQL), job.ID, job.Node, now)
 	return interpretError(err)
 }
 
 const countEventsSQL = `SELECT count(*) FROM {s}.mcp_task_event WHERE task_id = $1 AND kind = $2`
 
-// CountEvents implements store.LockDriver.
+// CountEvents implements driver.LockDriver.
 func (d *Driver) CountEvents(ctx context.Context, tx pgx.Tx, id, kind string) (n int, err error) {
 	err = tx.QueryRow(ctx, d.sql(countEventsSQL), id, kind).Scan(&n)
 	return n, interpretError(err)

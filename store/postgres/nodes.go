@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // heart is the connection that beats. It is not the pool's: a pool whose every
@@ -22,9 +22,9 @@ INSERT INTO {s}.mcp_node (id, host, tools, queues, beat_at) VALUES ($1, $2, coal
 ON CONFLICT (id) DO UPDATE SET host = excluded.host, tools = excluded.tools, queues = excluded.queues, beat_at = now()
 RETURNING beat_at`
 
-// Beat implements store.NodeDriver. If the connection turns out to be lost, it beats
+// Beat implements driver.NodeDriver. If the connection turns out to be lost, it beats
 // on a fresh one: that is no reason to be a beat late.
-func (d *Driver) Beat(ctx context.Context, node store.Node) (time.Time, error) {
+func (d *Driver) Beat(ctx context.Context, node driver.Node) (time.Time, error) {
 	d.heart.mu.Lock()
 	defer d.heart.mu.Unlock()
 	at, err := d.beat(ctx, node)
@@ -34,7 +34,7 @@ func (d *Driver) Beat(ctx context.Context, node store.Node) (time.Time, error) {
 	return at, interpretError(err)
 }
 
-func (d *Driver) beat(ctx context.Context, node store.Node) (at time.Time, err error) {
+func (d *Driver) beat(ctx context.Context, node driver.Node) (at time.Time, err error) {
 	if d.heart.conn == nil {
 		if d.heart.conn, err = d.connect(ctx); err != nil {
 			return at, err
@@ -59,7 +59,7 @@ func (d *Driver) closeHeart() {
 
 const forgetSQL = `DELETE FROM {s}.mcp_node WHERE $1 = '' OR id = $1`
 
-// Forget implements store.NodeDriver.
+// Forget implements driver.NodeDriver.
 func (d *Driver) Forget(ctx context.Context, nodeID string) error {
 	d.closeHeart()
 	_, err := d.pool.Exec(ctx, d.sql(forgetSQL), nodeID)
@@ -76,7 +76,7 @@ WHERE NOT ` + beatenSQL + ` AND NOT EXISTS (
     SELECT FROM {s}.river_job j
     WHERE j.state = 'running' AND j.kind = 'mcptask' AND j.attempted_by[array_upper(j.attempted_by, 1)] = n.id)`
 
-// Prune implements store.NodeDriver.
+// Prune implements driver.NodeDriver.
 func (d *Driver) Prune(ctx context.Context, age time.Duration) error {
 	_, err := d.pool.Exec(ctx, d.sql(pruneSQL), age.Milliseconds())
 	return interpretError(err)
@@ -93,15 +93,15 @@ const isTasksSQL = `EXISTS (
 
 const orphansSQL = deadSQL + ` AND ` + isTasksSQL + ` LIMIT $2`
 
-// Orphans implements store.NodeDriver.
-func (d *Driver) Orphans(ctx context.Context, lease time.Duration, limit int) ([]store.Job, error) {
+// Orphans implements driver.NodeDriver.
+func (d *Driver) Orphans(ctx context.Context, lease time.Duration, limit int) ([]driver.Job, error) {
 	return d.jobs(ctx, orphansSQL, lease.Milliseconds(), limit)
 }
 
 const leftoversSQL = deadSQL + ` AND NOT ` + isTasksSQL + ` LIMIT $2`
 
-// Leftovers implements store.NodeDriver.
-func (d *Driver) Leftovers(ctx context.Context, age time.Duration, limit int) ([]store.Job, error) {
+// Leftovers implements driver.NodeDriver.
+func (d *Driver) Leftovers(ctx context.Context, age time.Duration, limit int) ([]driver.Job, error) {
 	return d.jobs(ctx, leftoversSQL, age.Milliseconds(), limit)
 }
 
@@ -109,16 +109,16 @@ const runningOnSQL = `
 SELECT id, coalesce(args ->> 'task_id', ''), $1 FROM {s}.river_job
 WHERE state = 'running' AND kind = 'mcptask' AND attempted_by[array_upper(attempted_by, 1)] = $1`
 
-// RunningOn implements store.NodeDriver.
-func (d *Driver) RunningOn(ctx context.Context, nodeID string) ([]store.Job, error) {
+// RunningOn implements driver.NodeDriver.
+func (d *Driver) RunningOn(ctx context.Context, nodeID string) ([]driver.Job, error) {
 	return d.jobs(ctx, runningOnSQL, nodeID)
 }
 
-func (d *Driver) jobs(ctx context.Context, query string, args ...any) ([]store.Job, error) {
+func (d *Driver) jobs(ctx context.Context, query string, args ...any) ([]driver.Job, error) {
 	rows, err := d.pool.Query(ctx, d.sql(query), args...)
 	if err != nil {
 		return nil, interpretError(err)
 	}
-	jobs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[store.Job])
+	jobs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[driver.Job])
 	return jobs, interpretError(err)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/notify"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 )
 
 // defaultPoolSize is used where the URL has no pool_max_conns: pgx's default, the
@@ -177,12 +177,12 @@ const (
 	protocolViolation    = "08P01"
 )
 
-func openBackend(ctx context.Context, url string, cfg *config.Config, notifier *notify.Notifier) (store.Backend, error) {
+func openBackend(ctx context.Context, url string, cfg *config.Config, notifier *notify.Notifier) (taskstore.Backend, error) {
 	driver, err := OpenWith(ctx, url, &Options{Schema: cfg.Schema, PollOnly: cfg.PollOnly})
 	if err != nil {
 		return nil, err
 	}
-	backend, err := store.New(driver, cfg, notifier)
+	backend, err := taskstore.New(driver, cfg, notifier)
 	if err != nil {
 		_ = driver.Close()
 		return nil, err

@@ -8,12 +8,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 const ownerOfSQL = `SELECT owner FROM {s}.mcp_task WHERE id = $1`
 
-// OwnerOf implements store.OperatorDriver.
+// OwnerOf implements driver.OperatorDriver.
 func (d *Driver) OwnerOf(ctx context.Context, id string) (owner mcptasks.Owner, err error) {
 	err = d.pool.QueryRow(ctx, d.sql(ownerOfSQL), id).Scan(&owner)
 	return owner, interpretError(err)
@@ -37,8 +37,8 @@ FROM {s}.mcp_task_step WHERE task_id = $1 ORDER BY run_seq, ended_at, key`
 
 const eventsSQL = `SELECT kind, node, detail, at, run_seq FROM {s}.mcp_task_event WHERE task_id = $1 ORDER BY id`
 
-// Show implements store.OperatorDriver.
-func (d *Driver) Show(ctx context.Context, id string) (shown *store.Shown, err error) {
+// Show implements driver.OperatorDriver.
+func (d *Driver) Show(ctx context.Context, id string) (shown *driver.Shown, err error) {
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, d.pool, snapshot, func(tx pgx.Tx) (err error) {
 		if shown, err = scanShown(tx.QueryRow(ctx, d.sql(showSQL), id)); err != nil {
@@ -61,9 +61,9 @@ func queue[T any](batch *pgx.Batch, query, id string, into *[]T, scan pgx.RowToF
 	})
 }
 
-func scanShown(row pgx.Row) (*store.Shown, error) {
+func scanShown(row pgx.Row) (*driver.Shown, error) {
 	var (
-		s                 store.Shown
+		s                 driver.Shown
 		task              taskRow
 		args              *string
 		runAt, deadlineAt *time.Time
@@ -77,7 +77,7 @@ func scanShown(row pgx.Row) (*store.Shown, error) {
 	return &s, task.decodeOutcome()
 }
 
-func scanShownQuestion(row pgx.CollectableRow) (q store.ShownQuestion, err error) {
+func scanShownQuestion(row pgx.CollectableRow) (q driver.ShownQuestion, err error) {
 	var (
 		params     string
 		response   *string
@@ -92,13 +92,13 @@ func scanShownQuestion(row pgx.CollectableRow) (q store.ShownQuestion, err error
 	return q, err
 }
 
-func scanShownStep(row pgx.CollectableRow) (s store.ShownStep, err error) {
+func scanShownStep(row pgx.CollectableRow) (s driver.ShownStep, err error) {
 	err = row.Scan(&s.Key, &s.Node, &s.RunSeq, &s.BeganAt, &s.EndedAt, &s.Bytes)
 	s.BeganAt, s.EndedAt = s.BeganAt.UTC(), s.EndedAt.UTC()
 	return s, err
 }
 
-func scanEvent(row pgx.CollectableRow) (e store.TimedEvent, err error) {
+func scanEvent(row pgx.CollectableRow) (e driver.TimedEvent, err error) {
 	err = row.Scan(&e.Kind, &e.Node, &e.Detail, &e.At, &e.RunSeq)
 	e.At = e.At.UTC()
 	return e, err
@@ -112,9 +112,9 @@ FROM {s}.mcp_node n LEFT JOIN (
 ) j ON j.node = n.id
 ORDER BY n.id`
 
-// Nodes implements store.OperatorDriver.
-func (d *Driver) Nodes(ctx context.Context) ([]store.NodeSeen, error) {
-	return collect(ctx, d, nodesSQL, func(row pgx.CollectableRow) (n store.NodeSeen, err error) {
+// Nodes implements driver.OperatorDriver.
+func (d *Driver) Nodes(ctx context.Context) ([]driver.NodeSeen, error) {
+	return collect(ctx, d, nodesSQL, func(row pgx.CollectableRow) (n driver.NodeSeen, err error) {
 		var silent int64
 		err = row.Scan(&n.ID, &n.Host, &n.Tools, &n.Queues, &n.BeatAt, &silent, &n.Running)
 		n.BeatAt, n.Silent = n.BeatAt.UTC(), time.Duration(max(silent, 0))*time.Microsecond
@@ -133,15 +133,15 @@ SELECT clock_timestamp(),
        current_setting('superuser_reserved_connections')::integer
            + coalesce(current_setting('reserved_connections', true)::integer, 0)`
 
-// Server implements store.OperatorDriver.
-func (d *Driver) Server(ctx context.Context) (clock time.Time, c store.Connections, err error) {
+// Server implements driver.OperatorDriver.
+func (d *Driver) Server(ctx context.Context) (clock time.Time, c driver.Connections, err error) {
 	err = d.pool.QueryRow(ctx, serverSQL).Scan(&clock, &c.Used, &c.Max, &c.Reserved)
 	return clock.UTC(), c, interpretError(err)
 }
 
 const liveSQL = `SELECT status, count(*) FROM {s}.mcp_task WHERE status IN ('working', 'input_required') GROUP BY status`
 
-// Live implements store.OperatorDriver.
+// Live implements driver.OperatorDriver.
 func (d *Driver) Live(ctx context.Context) (map[mcptasks.Status]int, error) {
 	rows, err := d.pool.Query(ctx, d.sql(liveSQL))
 	if err != nil {
@@ -172,9 +172,9 @@ WHERE unclaimed OR scheduled_at <= now()
 GROUP BY queue, tool
 ORDER BY queue, tool`
 
-// Waiting implements store.OperatorDriver.
-func (d *Driver) Waiting(ctx context.Context) ([]store.Waiting, error) {
-	return collect(ctx, d, waitingSQL, func(row pgx.CollectableRow) (w store.Waiting, err error) {
+// Waiting implements driver.OperatorDriver.
+func (d *Driver) Waiting(ctx context.Context) ([]driver.Waiting, error) {
+	return collect(ctx, d, waitingSQL, func(row pgx.CollectableRow) (w driver.Waiting, err error) {
 		var oldest int64
 		err = row.Scan(&w.Queue, &w.Tool, &w.Jobs, &oldest)
 		w.Oldest = time.Duration(max(oldest, 0)) * time.Microsecond
@@ -194,8 +194,8 @@ WHERE NOT ` + isTasksSQL + `
   AND NOT EXISTS (SELECT FROM {s}.mcp_task t WHERE t.id = j.args ->> 'task_id' AND t.updated_at >= $2)
 ORDER BY j.id LIMIT $3`
 
-// Taskless implements store.OperatorDriver.
-func (d *Driver) Taskless(ctx context.Context, age time.Duration, before time.Time, limit int) ([]store.Job, error) {
+// Taskless implements driver.OperatorDriver.
+func (d *Driver) Taskless(ctx context.Context, age time.Duration, before time.Time, limit int) ([]driver.Job, error) {
 	return d.jobs(ctx, tasklessSQL, age.Milliseconds(), before, limit)
 }
 

@@ -9,8 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/internal/testdb"
-	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
@@ -39,22 +39,22 @@ func TestConnections(t *testing.T) {
 			return n
 		}
 		for name, url := range map[string]string{"of the superuser": address, "of a plain user": plainUser(t, admin, address)} {
-			driver, err := postgres.Open(ctx, url, "")
+			db, err := postgres.Open(ctx, url, "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { _ = driver.Close() })
-			seen := func() store.Connections {
-				_, connections, err := driver.Server(ctx)
+			t.Cleanup(func() { _ = db.Close() })
+			seen := func() driver.Connections {
+				_, connections, err := db.Server(ctx)
 				if err != nil {
 					t.Fatal(err)
 				}
 				return connections
 			}
-			got, want := seen(), store.Connections{}
+			got, want := seen(), driver.Connections{}
 			// The connections of other tests may be on their way out.
 			for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); got = seen() {
-				want = store.Connections{
+				want = driver.Connections{
 					Used: count(`SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'`),
 					Max:  count(`SELECT setting::int FROM pg_settings WHERE name = 'max_connections'`),
 					Reserved: count(`SELECT sum(setting::int) FROM pg_settings

@@ -10,9 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/internal/testdb"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // TestPlans has the planner make the plans that sessions keep while the table is empty,
@@ -57,10 +58,10 @@ func openEmpty(t *testing.T) *Driver {
 func (d *Driver) insertMany(t *testing.T, n int) {
 	t.Helper()
 	now := time.Now()
-	tasks := make([]*store.Row, n)
+	tasks := make([]*driver.Row, n)
 	for i := range tasks {
-		tasks[i] = &store.Row{
-			Task:  mcptasks.Task{ID: store.NewID(now), Tool: "tool", Status: mcptasks.StatusWorking, CreatedAt: now, UpdatedAt: now},
+		tasks[i] = &driver.Row{
+			Task:  mcptasks.Task{ID: taskstore.NewID(now), Tool: "tool", Status: mcptasks.StatusWorking, CreatedAt: now, UpdatedAt: now},
 			Queue: "default", Priority: 1, MaxAttempts: 1,
 		}
 	}

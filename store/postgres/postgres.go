@@ -18,19 +18,20 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/names"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 func init() {
 	for _, scheme := range []string{"postgres", "postgresql"} {
-		store.Register(scheme, openBackend)
+		taskstore.Register(scheme, openBackend)
 	}
 }
 
-var _ store.Driver[pgx.Tx] = (*Driver)(nil)
+var _ driver.Driver[pgx.Tx] = (*Driver)(nil)
 
-// Driver is store.Driver on a pgx pool. Safe for concurrent use.
+// Driver is driver.Driver on a pgx pool. Safe for concurrent use.
 type Driver struct {
 	pool     *pgxpool.Pool
 	owned    bool // the pool is ours to close
@@ -62,7 +63,7 @@ func New(pool *pgxpool.Pool, schema string) (*Driver, error) {
 	return &Driver{pool: pool, schema: schema, river: riverpgxv5.New(pool)}, nil
 }
 
-// Ping implements store.Driver with the pool: it waits for a connection as everybody.
+// Ping implements driver.Driver with the pool: it waits for a connection as everybody.
 func (d *Driver) Ping(ctx context.Context) error { return d.pool.Ping(ctx) }
 
 // Close closes the heart's connection, and the pool if the driver opened it.
@@ -74,14 +75,14 @@ func (d *Driver) Close() error {
 	return nil
 }
 
-// River implements store.Driver.
+// River implements driver.Driver.
 func (d *Driver) River() riverdriver.Driver[pgx.Tx] { return d.river }
 
 // maxRepeats bounds how often a transaction is repeated that the database ended
 // for the sake of another.
 const maxRepeats = 10
 
-// InTx implements store.Driver.
+// InTx implements driver.Driver.
 func (d *Driver) InTx(ctx context.Context, fn func(pgx.Tx) error) error {
 	return repeat(ctx, func() error { return pgx.BeginFunc(ctx, d.pool, fn) })
 }
@@ -131,9 +132,9 @@ func interpretError(err error) error {
 	case code == uniqueViolation:
 		return fmt.Errorf("%w: %w", mcptasks.ErrConflict, err)
 	case code == lockNotAvailable: // at once with NOWAIT, else after lock_timeout
-		return fmt.Errorf("%w: %w", store.ErrBusy, err)
+		return fmt.Errorf("%w: %w", driver.ErrBusy, err)
 	case strings.HasPrefix(code, dataException), strings.HasPrefix(code, limitExceeded):
-		return store.Unstorable(err)
+		return driver.Unstorable(err)
 	case code == undefinedTable, code == invalidSchema:
 		return &mcptasks.Error{Op: "query", Err: fmt.Errorf("%w: %w", migrations.ErrOldSchema, err), Hint: "set Config.Migrate, or call migrations.Up once before the nodes start"}
 	default:

@@ -7,11 +7,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
+	"github.com/mcptasks/mcptasks/internal/taskstore/storetest"
 	"github.com/mcptasks/mcptasks/internal/testdb"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/postgres"
-	"github.com/mcptasks/mcptasks/store/storetest"
 )
 
 func TestMain(m *testing.M) { os.Exit(testdb.Main(m)) }
@@ -26,9 +26,9 @@ func TestStoreUnprepared(t *testing.T) {
 }
 
 func testStore(t *testing.T, parameters ...string) {
-	storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) func() store.Driver[pgx.Tx] {
+	storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) func() driver.Driver[pgx.Tx] {
 		url := with(t, testdb.Postgres(t, migrate), parameters...)
-		return func() store.Driver[pgx.Tx] { return open(t, url, nil) }
+		return func() driver.Driver[pgx.Tx] { return open(t, url, nil) }
 	}})
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // Each statement of this file changes only tasks whose fence holds: job_id and
@@ -51,10 +51,10 @@ const askedSQL = `
 SELECT task_id, key, method, params, response, answered_at IS NOT NULL
 FROM {s}.mcp_task_input WHERE task_id = ANY ((SELECT $1::text[])::text[])`
 
-// Claim implements store.RunDriver.
-func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string, node string, now time.Time) ([]*store.Claimed, error) {
-	ids, jobs, tokens := fences(claims, func(f store.Fence) store.Fence { return f })
-	var claimed []*store.Claimed
+// Claim implements driver.RunDriver.
+func (d *Driver) Claim(ctx context.Context, claims []driver.Fence, tools []string, node string, now time.Time) ([]*driver.Claimed, error) {
+	ids, jobs, tokens := fences(claims, func(f driver.Fence) driver.Fence { return f })
+	var claimed []*driver.Claimed
 	err := repeat(ctx, func() error {
 		rows, err := d.pool.Query(ctx, d.sql(claimSQL), ids, jobs, tokens, tools, node, now)
 		if err != nil {
@@ -67,7 +67,7 @@ func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string
 		return nil, err
 	}
 
-	again := make(map[string]*store.Claimed)
+	again := make(map[string]*driver.Claimed)
 	for _, c := range claimed {
 		if c.RunSeq > 1 || c.Answered { // a first run has nothing behind it
 			again[c.TaskID] = c
@@ -77,13 +77,13 @@ func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string
 }
 
 // readRecorded reads what earlier runs of the tasks recorded, in one round trip.
-func (d *Driver) readRecorded(ctx context.Context, tasks map[string]*store.Claimed) error {
+func (d *Driver) readRecorded(ctx context.Context, tasks map[string]*driver.Claimed) error {
 	if len(tasks) == 0 {
 		return nil
 	}
 	ids := slices.Collect(maps.Keys(tasks))
 	for _, c := range tasks {
-		c.Recorded = store.Recorded{Steps: make(map[string]json.RawMessage), Questions: make(map[string]mcptasks.Question)}
+		c.Recorded = driver.Recorded{Steps: make(map[string]json.RawMessage), Questions: make(map[string]mcptasks.Question)}
 	}
 	var id, key, result string
 	batch := &pgx.Batch{}
@@ -124,9 +124,9 @@ func (r *questionRow) decode() mcptasks.Question {
 	return q
 }
 
-func scanClaimed(row pgx.CollectableRow) (*store.Claimed, error) {
+func scanClaimed(row pgx.CollectableRow) (*driver.Claimed, error) {
 	var (
-		c          store.Claimed
+		c          driver.Claimed
 		args, meta *string
 		runTimeout int64
 		deadlineAt *time.Time
@@ -148,7 +148,7 @@ func scanClaimed(row pgx.CollectableRow) (*store.Claimed, error) {
 
 const toolOfSQL = `SELECT tool FROM {s}.mcp_task WHERE id = $1 AND job_id = $2`
 
-// ToolOf implements store.RunDriver.
+// ToolOf implements driver.RunDriver.
 func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string, error) {
 	var tool string
 	err := d.pool.QueryRow(ctx, d.sql(toolOfSQL), taskID, jobID).Scan(&tool)
@@ -160,9 +160,9 @@ SELECT r.run_token FROM unnest((SELECT $1::text[]), $2::bigint[], $3::text[]) AS
     SELECT FROM {s}.mcp_task t WHERE t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token OFFSET 0
 ) t`
 
-// Held implements store.RunDriver.
-func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error) {
-	ids, jobs, tokens := fences(runs, func(f store.Fence) store.Fence { return f })
+// Held implements driver.RunDriver.
+func (d *Driver) Held(ctx context.Context, runs []driver.Fence) ([]string, error) {
+	ids, jobs, tokens := fences(runs, func(f driver.Fence) driver.Fence { return f })
 	return d.strings(ctx, heldSQL, ids, jobs, tokens)
 }
 
@@ -183,13 +183,13 @@ SET progress = free.done, total = free.total, status_message = free.message, upd
 FROM free WHERE t.ctid = free.ctid
 RETURNING t.id`
 
-// Report implements store.RunDriver.
-func (d *Driver) Report(ctx context.Context, reports []store.Report, now time.Time) ([]string, error) {
-	ids, jobs, tokens := fences(reports, func(r store.Report) store.Fence { return r.Fence })
+// Report implements driver.RunDriver.
+func (d *Driver) Report(ctx context.Context, reports []driver.Report, now time.Time) ([]string, error) {
+	ids, jobs, tokens := fences(reports, func(r driver.Report) driver.Fence { return r.Fence })
 	return d.strings(ctx, reportSQL, ids, jobs, tokens,
-		column(reports, func(r store.Report) float64 { return r.Done }),
-		column(reports, func(r store.Report) float64 { return r.Total }),
-		column(reports, func(r store.Report) string { return r.Message }),
+		column(reports, func(r driver.Report) float64 { return r.Done }),
+		column(reports, func(r driver.Report) float64 { return r.Total }),
+		column(reports, func(r driver.Report) string { return r.Message }),
 		now)
 }
 
@@ -214,8 +214,8 @@ SELECT EXISTS (SELECT FROM held), EXISTS (SELECT FROM saved)`
 
 const stepSQL = `SELECT result FROM {s}.mcp_task_step WHERE task_id = $1 AND key = $2`
 
-// SaveStep implements store.RunDriver.
-func (d *Driver) SaveStep(ctx context.Context, step store.Step, maxSteps int, now time.Time) (json.RawMessage, bool, error) {
+// SaveStep implements driver.RunDriver.
+func (d *Driver) SaveStep(ctx context.Context, step driver.Step, maxSteps int, now time.Time) (json.RawMessage, bool, error) {
 	var held, saved bool
 	err := repeat(ctx, func() error {
 		return d.pool.QueryRow(ctx, d.sql(saveStepSQL),
@@ -255,24 +255,24 @@ WITH parked AS (
 INSERT INTO {s}.mcp_task_event (task_id, at, kind, run_seq, node, detail)
 SELECT id, $2, $3, run_seq, run_node, $4 FROM parked`
 
-// Park implements store.RunDriver.
+// Park implements driver.RunDriver.
 func (d *Driver) Park(
-	ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, detail string, now time.Time,
+	ctx context.Context, tx pgx.Tx, fence driver.Fence, questions []driver.Asked, detail string, now time.Time,
 ) (all, open int, held bool, err error) {
 	locked, err := tx.Exec(ctx, d.sql(lockHeldSQL), fence.TaskID, fence.JobID, fence.RunToken)
 	if err != nil || locked.RowsAffected() == 0 {
 		return 0, 0, false, interpretError(err)
 	}
 	_, err = tx.Exec(ctx, d.sql(insertAskedSQL), fence.TaskID, now,
-		column(questions, func(q store.Asked) string { return q.Key }),
-		column(questions, func(q store.Asked) string { return q.Method }),
-		column(questions, func(q store.Asked) string { return string(q.Params) }),
-		column(questions, func(q store.Asked) time.Time { return q.DeadlineAt }))
+		column(questions, func(q driver.Asked) string { return q.Key }),
+		column(questions, func(q driver.Asked) string { return q.Method }),
+		column(questions, func(q driver.Asked) string { return string(q.Params) }),
+		column(questions, func(q driver.Asked) time.Time { return q.DeadlineAt }))
 	if err == nil {
 		err = tx.QueryRow(ctx, d.sql(countAskedSQL), fence.TaskID).Scan(&all, &open)
 	}
 	if err == nil && open > 0 {
-		_, err = tx.Exec(ctx, d.sql(parkSQL), fence.TaskID, now, store.EventParked, detail)
+		_, err = tx.Exec(ctx, d.sql(parkSQL), fence.TaskID, now, driver.EventParked, detail)
 	}
 	return all, open, true, interpretError(err)
 }
@@ -293,15 +293,15 @@ WITH r AS (
 )
 SELECT id FROM changed`
 
-// FailAttempts implements store.RunDriver.
-func (d *Driver) FailAttempts(ctx context.Context, failed []store.FailedAttempt, now time.Time) ([]string, error) {
-	ids, jobs, tokens := fences(failed, func(r store.FailedAttempt) store.Fence { return r.Fence })
+// FailAttempts implements driver.RunDriver.
+func (d *Driver) FailAttempts(ctx context.Context, failed []driver.FailedAttempt, now time.Time) ([]string, error) {
+	ids, jobs, tokens := fences(failed, func(r driver.FailedAttempt) driver.Fence { return r.Fence })
 	return d.strings(ctx, retrySQL, ids, jobs, tokens,
-		column(failed, func(r store.FailedAttempt) string { return r.Message }),
-		column(failed, func(r store.FailedAttempt) *string { return nonEmpty(r.TraceContext) }),
-		column(failed, func(r store.FailedAttempt) string { return r.Event.Kind }),
-		column(failed, func(r store.FailedAttempt) string { return r.Event.Node }),
-		column(failed, func(r store.FailedAttempt) string { return r.Event.Detail }),
+		column(failed, func(r driver.FailedAttempt) string { return r.Message }),
+		column(failed, func(r driver.FailedAttempt) *string { return nonEmpty(r.TraceContext) }),
+		column(failed, func(r driver.FailedAttempt) string { return r.Event.Kind }),
+		column(failed, func(r driver.FailedAttempt) string { return r.Event.Node }),
+		column(failed, func(r driver.FailedAttempt) string { return r.Event.Detail }),
 		now)
 }
 
@@ -334,18 +334,18 @@ WITH r AS (
 )
 SELECT ARRAY (SELECT id FROM changed), ARRAY (SELECT id FROM job)`
 
-// Finish implements store.RunDriver.
-func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) (held []string, completed []int64, err error) {
-	ids, jobs, tokens := fences(ends, func(f store.Finish) store.Fence { return f.Fence })
+// Finish implements driver.RunDriver.
+func (d *Driver) Finish(ctx context.Context, ends []driver.Finish, now time.Time, retention time.Duration) (held []string, completed []int64, err error) {
+	ids, jobs, tokens := fences(ends, func(f driver.Finish) driver.Fence { return f.Fence })
 	args := []any{
 		ids, jobs, tokens,
-		column(ends, func(f store.Finish) string { return string(f.Status) }),
-		column(ends, func(f store.Finish) string { return f.Message }),
-		column(ends, func(f store.Finish) *string { return text(f.Outcome) }),
-		column(ends, func(f store.Finish) bool { return f.IsError }),
-		column(ends, func(f store.Finish) string { return f.Event.Kind }),
-		column(ends, func(f store.Finish) string { return f.Event.Node }),
-		column(ends, func(f store.Finish) string { return f.Event.Detail }),
+		column(ends, func(f driver.Finish) string { return string(f.Status) }),
+		column(ends, func(f driver.Finish) string { return f.Message }),
+		column(ends, func(f driver.Finish) *string { return text(f.Outcome) }),
+		column(ends, func(f driver.Finish) bool { return f.IsError }),
+		column(ends, func(f driver.Finish) string { return f.Event.Kind }),
+		column(ends, func(f driver.Finish) string { return f.Event.Node }),
+		column(ends, func(f driver.Finish) string { return f.Event.Detail }),
 		now, retention.Milliseconds(),
 	}
 	err = repeat(ctx, func() error { return d.pool.QueryRow(ctx, d.sql(finishSQL), args...).Scan(&held, &completed) })
@@ -366,7 +366,7 @@ func (d *Driver) strings(ctx context.Context, query string, args ...any) ([]stri
 	return values, err
 }
 
-func fences[T any](items []T, fence func(T) store.Fence) (ids []string, jobs []int64, tokens []string) {
+func fences[T any](items []T, fence func(T) driver.Fence) (ids []string, jobs []int64, tokens []string) {
 	for _, item := range items {
 		f := fence(item)
 		ids, jobs, tokens = append(ids, f.TaskID), append(jobs, f.JobID), append(tokens, f.RunToken)

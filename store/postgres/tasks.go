@@ -12,7 +12,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/riverdb"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // A task and its job are one statement, and so one round trip: River's InsertManyTx
@@ -35,35 +35,35 @@ INSERT INTO {s}.mcp_task (
     max_attempts, run_timeout, deadline_at, retry_of, created_at, updated_at, trace_context, job_id)
 SELECT t.*, job.id FROM t JOIN job ON job.task_id = t.id`
 
-// Insert implements store.CallDriver.
-func (d *Driver) Insert(ctx context.Context, tasks []*store.Row) error {
+// Insert implements driver.CallDriver.
+func (d *Driver) Insert(ctx context.Context, tasks []*driver.Row) error {
 	return repeat(ctx, func() error { return d.insert(ctx, d.pool, tasks) })
 }
 
-// InsertTx implements store.CallDriver.
-func (d *Driver) InsertTx(ctx context.Context, tx pgx.Tx, tasks []*store.Row) error {
+// InsertTx implements driver.CallDriver.
+func (d *Driver) InsertTx(ctx context.Context, tx pgx.Tx, tasks []*driver.Row) error {
 	return interpretError(d.insert(ctx, tx, tasks))
 }
 
-func (d *Driver) insert(ctx context.Context, db execer, tasks []*store.Row) error {
+func (d *Driver) insert(ctx context.Context, db execer, tasks []*driver.Row) error {
 	_, err := db.Exec(ctx, d.sql(insertSQL),
-		column(tasks, func(t *store.Row) string { return t.ID }),
-		column(tasks, func(t *store.Row) string { return string(t.Owner) }),
-		column(tasks, func(t *store.Row) string { return t.Tool }),
-		column(tasks, func(t *store.Row) string { return t.Queue }),
-		column(tasks, func(t *store.Row) int { return t.Priority }),
-		column(tasks, func(t *store.Row) *string { return text(t.Arguments) }),
-		column(tasks, func(t *store.Row) *string { return text(t.RequestMeta) }),
-		column(tasks, func(t *store.Row) string { return string(t.Status) }),
-		column(tasks, func(t *store.Row) int64 { return t.TTL.Milliseconds() }),
-		column(tasks, func(t *store.Row) int64 { return t.PollInterval.Milliseconds() }),
-		column(tasks, func(t *store.Row) int { return t.MaxAttempts }),
-		column(tasks, func(t *store.Row) int64 { return t.RunTimeout.Milliseconds() }),
-		column(tasks, func(t *store.Row) *time.Time { return timestamp(t.DeadlineAt) }),
-		column(tasks, func(t *store.Row) *string { return nonEmpty(t.RetryOf) }),
-		column(tasks, func(t *store.Row) time.Time { return t.CreatedAt }),
-		column(tasks, func(t *store.Row) time.Time { return t.UpdatedAt }),
-		column(tasks, func(t *store.Row) *string { return nonEmpty(t.TraceContext) }),
+		column(tasks, func(t *driver.Row) string { return t.ID }),
+		column(tasks, func(t *driver.Row) string { return string(t.Owner) }),
+		column(tasks, func(t *driver.Row) string { return t.Tool }),
+		column(tasks, func(t *driver.Row) string { return t.Queue }),
+		column(tasks, func(t *driver.Row) int { return t.Priority }),
+		column(tasks, func(t *driver.Row) *string { return text(t.Arguments) }),
+		column(tasks, func(t *driver.Row) *string { return text(t.RequestMeta) }),
+		column(tasks, func(t *driver.Row) string { return string(t.Status) }),
+		column(tasks, func(t *driver.Row) int64 { return t.TTL.Milliseconds() }),
+		column(tasks, func(t *driver.Row) int64 { return t.PollInterval.Milliseconds() }),
+		column(tasks, func(t *driver.Row) int { return t.MaxAttempts }),
+		column(tasks, func(t *driver.Row) int64 { return t.RunTimeout.Milliseconds() }),
+		column(tasks, func(t *driver.Row) *time.Time { return timestamp(t.DeadlineAt) }),
+		column(tasks, func(t *driver.Row) *string { return nonEmpty(t.RetryOf) }),
+		column(tasks, func(t *driver.Row) time.Time { return t.CreatedAt }),
+		column(tasks, func(t *driver.Row) time.Time { return t.UpdatedAt }),
+		column(tasks, func(t *driver.Row) *string { return nonEmpty(t.TraceContext) }),
 		riverdb.JobAttempts)
 	return err
 }
@@ -88,9 +88,9 @@ const keyedSQL = `
 SELECT id, args_hash FROM {s}.mcp_task
 WHERE owner = $1 AND tool = $2 AND idempotency_key = $3`
 
-// InsertKeyed implements store.CallDriver. Of two that insert at once the second
+// InsertKeyed implements driver.CallDriver. Of two that insert at once the second
 // waits for the first's transaction, and then finds its task.
-func (d *Driver) InsertKeyed(ctx context.Context, tx pgx.Tx, t *store.Row, now time.Time) (id string, argsHash []byte, err error) {
+func (d *Driver) InsertKeyed(ctx context.Context, tx pgx.Tx, t *driver.Row, now time.Time) (id string, argsHash []byte, err error) {
 	if _, err := tx.Exec(ctx, d.sql(freeKeySQL), string(t.Owner), t.Tool, t.IdempotencyKey, now); err != nil {
 		return "", nil, interpretError(err)
 	}
@@ -109,7 +109,7 @@ const insertAnswersSQL = `
 INSERT INTO {s}.mcp_task_input (task_id, key, method, params, response, asked_at, deadline_at, answered_at)
 SELECT $1, a.key, '', '', a.response, $2, $2, $2 FROM unnest($3::text[], $4::text[]) AS a (key, response)`
 
-// InsertAnswers implements store.CallDriver.
+// InsertAnswers implements driver.CallDriver.
 func (d *Driver) InsertAnswers(ctx context.Context, tx pgx.Tx, id string, responses map[string]json.RawMessage, now time.Time) error {
 	keys := slices.Sorted(maps.Keys(responses))
 	_, err := tx.Exec(ctx, d.sql(insertAnswersSQL), id, now, keys,
@@ -121,7 +121,7 @@ const countsSQL = `
 SELECT (SELECT count(*) FROM {s}.mcp_task WHERE status IN ('working', 'input_required') AND owner = $1),
        (SELECT count(*) FROM {s}.mcp_task WHERE status = 'working' AND queue = $2 AND run_token IS NULL)`
 
-// Counts implements store.CallDriver.
+// Counts implements driver.CallDriver.
 func (d *Driver) Counts(ctx context.Context, tx pgx.Tx, owner mcptasks.Owner, queue string) (live, backlog int, err error) {
 	err = tx.QueryRow(ctx, d.sql(countsSQL), string(owner), queue).Scan(&live, &backlog)
 	return live, backlog, interpretError(err)
@@ -142,8 +142,8 @@ const (
 	listAllSQL = listSQL + ` AND id < $4 AND id >= $5 ORDER BY id DESC LIMIT $6`
 )
 
-// List implements store.CallDriver.
-func (d *Driver) List(ctx context.Context, f store.Filter, now time.Time) ([]*mcptasks.Task, error) {
+// List implements driver.CallDriver.
+func (d *Driver) List(ctx context.Context, f driver.Filter, now time.Time) ([]*mcptasks.Task, error) {
 	query, args := listAllSQL, []any{now, string(f.Status), f.Tool, f.Before, f.From, f.Limit}
 	if !f.AnyOwner {
 		query, args = listOwnedSQL, append(args, string(f.Owner))

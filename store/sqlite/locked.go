@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // The transaction that writes is the lock: there is one at a time. To lock a task
@@ -21,19 +21,19 @@ WHERE id = ?1`
 
 const lockOwnedSQL = lockSQL + ` AND owner = ?2 AND (expires_at IS NULL OR expires_at > ?3)`
 
-// LockOwned implements store.LockDriver.
-func (d *Driver) LockOwned(ctx context.Context, tx *sql.Tx, owner mcptasks.Owner, id string, now time.Time) (*store.Locked, error) {
+// LockOwned implements driver.LockDriver.
+func (d *Driver) LockOwned(ctx context.Context, tx *sql.Tx, owner mcptasks.Owner, id string, now time.Time) (*driver.Locked, error) {
 	return scanLocked(tx.QueryRowContext(ctx, lockOwnedSQL, id, string(owner), now.UnixMicro()))
 }
 
-// Lock implements store.LockDriver.
-func (d *Driver) Lock(ctx context.Context, tx *sql.Tx, id string, _ bool) (*store.Locked, error) {
+// Lock implements driver.LockDriver.
+func (d *Driver) Lock(ctx context.Context, tx *sql.Tx, id string, _ bool) (*driver.Locked, error) {
 	return scanLocked(tx.QueryRowContext(ctx, lockSQL, id))
 }
 
-func scanLocked(row scanner) (*store.Locked, error) {
+func scanLocked(row scanner) (*driver.Locked, error) {
 	var (
-		l          store.Locked
+		l          driver.Locked
 		args, meta []byte
 		runTimeout int64
 		deadlineAt sql.NullInt64
@@ -48,7 +48,7 @@ func scanLocked(row scanner) (*store.Locked, error) {
 	return &l, nil
 }
 
-// Questions implements store.LockDriver.
+// Questions implements driver.LockDriver.
 func (d *Driver) Questions(ctx context.Context, tx *sql.Tx, id string) (map[string]mcptasks.Question, error) {
 	return questions(ctx, tx, questionsSQL, id)
 }
@@ -59,7 +59,7 @@ WHERE task_id = ?1 AND key = ?2 AND answered_at IS NULL`
 
 const answeredSQL = `UPDATE mcp_task SET recoveries = 0, updated_at = ?2 WHERE id = ?1`
 
-// Answer implements store.LockDriver.
+// Answer implements driver.LockDriver.
 func (d *Driver) Answer(ctx context.Context, tx *sql.Tx, id, key string, response json.RawMessage, now time.Time) error {
 	changed, err := exec(ctx, tx, answerSQL, id, key, text(response), now.UnixMicro())
 	if err == nil && changed {
@@ -72,7 +72,7 @@ const expireQuestionsSQL = `
 UPDATE mcp_task_input SET answered_at = ?2
 WHERE task_id = ?1 AND answered_at IS NULL AND deadline_at < ?2`
 
-// ExpireQuestions implements store.LockDriver.
+// ExpireQuestions implements driver.LockDriver.
 func (d *Driver) ExpireQuestions(ctx context.Context, tx *sql.Tx, id string, now time.Time) (int, error) {
 	result, err := tx.ExecContext(ctx, expireQuestionsSQL, id, now.UnixMicro())
 	if err != nil {
@@ -88,9 +88,9 @@ SET status = 'working', job_id = ?2, run_token = NULL, recoveries = ?3, updated_
     trace_context = coalesce(nullif(?5, ''), trace_context)
 WHERE id = ?1 AND status IN ('working', 'input_required')`
 
-// Requeue implements store.LockDriver.
+// Requeue implements driver.LockDriver.
 func (d *Driver) Requeue(
-	ctx context.Context, tx *sql.Tx, id string, jobID int64, recoveries int, traceContext string, event store.Event, now time.Time,
+	ctx context.Context, tx *sql.Tx, id string, jobID int64, recoveries int, traceContext string, event driver.Event, now time.Time,
 ) error {
 	changed, err := exec(ctx, tx, requeueSQL, id, jobID, recoveries, now.UnixMicro(), traceContext)
 	if err != nil || !changed {
@@ -106,8 +106,8 @@ SET status = ?2, status_message = ?3, outcome = ?4, is_error = ?5,
     expires_at = max(created_at + ttl * 1000, ?6 + ?7 * 1000)
 WHERE id = ?1 AND status IN ('working', 'input_required')`
 
-// End implements store.LockDriver.
-func (d *Driver) End(ctx context.Context, tx *sql.Tx, end store.Finish, now time.Time, retention time.Duration) error {
+// End implements driver.LockDriver.
+func (d *Driver) End(ctx context.Context, tx *sql.Tx, end driver.Finish, now time.Time, retention time.Duration) error {
 	changed, err := exec(ctx, tx, endSQL, end.TaskID,
 		string(end.Status), end.Message, text(end.Outcome), end.IsError, now.UnixMicro(), retention.Milliseconds())
 	if err != nil || !changed {
@@ -118,7 +118,7 @@ func (d *Driver) End(ctx context.Context, tx *sql.Tx, end store.Finish, now time
 
 const deleteSQL = `DELETE FROM mcp_task WHERE id = ?1`
 
-// Delete implements store.LockDriver.
+// Delete implements driver.LockDriver.
 func (d *Driver) Delete(ctx context.Context, tx *sql.Tx, id string) error {
 	_, err := exec(ctx, tx, deleteSQL, id)
 	return err
@@ -129,7 +129,7 @@ SELECT j.state, coalesce(` + jobNode + `, '')
 FROM river_job j
 WHERE j.id = ?1 AND j.kind = 'mcptask' AND coalesce(json_extract(j.args, '$.task_id'), '') = ?2`
 
-// JobState implements store.LockDriver.
+// JobState implements driver.LockDriver.
 func (d *Driver) JobState(ctx context.Context, tx *sql.Tx, jobID int64, taskID string) (state, node string, err error) {
 	err = tx.QueryRowContext(ctx, jobStateSQL, jobID, taskID).Scan(&state, &node)
 	return state, node, interpretError(err)
@@ -144,15 +144,15 @@ WHERE id = ?1 AND state = 'running' AND kind = 'mcptask' AND coalesce(` + jobNod
 // as such.
 const riverTime = "2006-01-02 15:04:05.000"
 
-// DiscardJob implements store.LockDriver.
-func (d *Driver) DiscardJob(ctx context.Context, tx *sql.Tx, job store.Job, now time.Time) error {
+// DiscardJob implements driver.LockDriver.
+func (d *Driver) DiscardJob(ctx context.Context, tx *sql.Tx, job driver.Job, now time.Time) error {
 	_, err := exec(ctx, tx, discardJobSQL, job.ID, job.Node, now.UTC().Round(time.Millisecond).Format(riverTime))
 	return err
 }
 
 const countEventsSQL = `SELECT count(*) FROM mcp_task_event WHERE task_id = ?1 AND kind = ?2`
 
-// CountEvents implements store.LockDriver.
+// CountEvents implements driver.LockDriver.
 func (d *Driver) CountEvents(ctx context.Context, tx *sql.Tx, id, kind string) (int, error) {
 	var n int
 	err := tx.QueryRowContext(ctx, countEventsSQL, id, kind).Scan(&n)

@@ -14,8 +14,9 @@ import (
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/failure"
 	"github.com/mcptasks/mcptasks/internal/notify"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 func TestMemory(t *testing.T) {
@@ -38,7 +39,7 @@ func testOneConnection(t *testing.T) {
 	}
 	cfg := config.Default()
 	cfg.MaxLiveTasks, cfg.HeartbeatInterval = 100, time.Nanosecond
-	backend, err := store.Open(ctx, "sqlite::memory:", cfg, notify.New(cfg.Logger))
+	backend, err := taskstore.Open(ctx, "sqlite::memory:", cfg, notify.New(cfg.Logger))
 	must(err)
 	must(migrations.Up(ctx, backend.Migrations()))
 	defer func() { must(backend.Close()) }()
@@ -49,7 +50,7 @@ func testOneConnection(t *testing.T) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool[map[string]any, any](tools, &mcp.Tool{Name: "report"}, nil, nil)
 	tool, _ := tools.Get("report")
-	tasks, err := backend.Create(ctx, []store.NewTask{{Tool: tool}, {Tool: tool}})
+	tasks, err := backend.Create(ctx, []taskstore.NewTask{{Tool: tool}, {Tool: tool}})
 	must(err)
 	_, err = backend.Cancel(ctx, "", tasks[1].ID)
 	must(err)
@@ -57,11 +58,11 @@ func testOneConnection(t *testing.T) {
 	// The first jobs of a database are numbered from 1.
 	run, err := backend.Claim(ctx, tasks[0].ID, 1, []string{"report"}, "node")
 	must(err)
-	_, err = backend.Report(ctx, run.Fence, store.Progress{Done: 1})
+	_, err = backend.Report(ctx, run.Fence, driver.Progress{Done: 1})
 	must(err)
-	_, _, err = backend.SaveStep(ctx, store.Step{Fence: run.Fence, Key: "a", Result: json.RawMessage(`1`)})
+	_, _, err = backend.SaveStep(ctx, driver.Step{Fence: run.Fence, Key: "a", Result: json.RawMessage(`1`)})
 	must(err)
-	_, err = backend.FailAttempt(ctx, store.FailedAttempt{Fence: run.Fence, Event: store.Event{Kind: store.EventError}})
+	_, err = backend.FailAttempt(ctx, driver.FailedAttempt{Fence: run.Fence, Event: driver.Event{Kind: driver.EventError}})
 	must(err)
 	if _, err = backend.Claim(ctx, tasks[0].ID, 1, nil, "node"); !errors.Is(err, mcptasks.ErrUnknownTool) {
 		t.Errorf("the error is %v, want %v", err, mcptasks.ErrUnknownTool)
@@ -74,9 +75,9 @@ func testOneConnection(t *testing.T) {
 	must(backend.Answer(ctx, "", tasks[0].ID, map[string]json.RawMessage{"q": json.RawMessage(`{"action":"cancel"}`)}))
 	run, err = backend.Claim(ctx, tasks[0].ID, 3, []string{"report"}, "node")
 	must(err)
-	_, err = backend.Held(ctx, []store.Fence{run.Fence})
+	_, err = backend.Held(ctx, []driver.Fence{run.Fence})
 	must(err)
-	_, err = backend.Finish(ctx, run.Fence, run.Tool, failure.Outcome("no"), store.Event{})
+	_, err = backend.Finish(ctx, run.Fence, run.Tool, failure.Outcome("no"), driver.Event{})
 	must(err)
 	task, err := backend.Get(ctx, "", tasks[0].ID)
 	must(err)
@@ -84,17 +85,17 @@ func testOneConnection(t *testing.T) {
 		t.Errorf("the task is %+v, its last run %+v", task, run)
 	}
 
-	tasks, err = backend.Create(ctx, []store.NewTask{{Tool: tool, Params: mcptasks.CreateParams{IdempotencyKey: "key"}}})
+	tasks, err = backend.Create(ctx, []taskstore.NewTask{{Tool: tool, Params: mcptasks.CreateParams{IdempotencyKey: "key"}}})
 	must(err)
 	_, err = backend.Get(ctx, "", tasks[0].ID)
 	must(err)
 	_, err = backend.List(ctx, "", "", 0)
 	must(err)
-	_, err = backend.Beat(ctx, store.Node{ID: "node"})
+	_, err = backend.Beat(ctx, driver.Node{ID: "node"})
 	must(err)
 	_, err = backend.RunningOn(ctx, "node")
 	must(err)
-	_, err = backend.RecoverLost(ctx, store.Job{ID: 4, TaskID: tasks[0].ID}, "node")
+	_, err = backend.RecoverLost(ctx, driver.Job{ID: 4, TaskID: tasks[0].ID}, "node")
 	must(err)
 	must(backend.Sweep(ctx, 0))
 	must(backend.Prune(ctx, 0))
@@ -113,17 +114,17 @@ func testOneConnection(t *testing.T) {
 	_, err = operator.Retry(ctx, tasks[0].ID)
 	must(err)
 	must(operator.Delete(ctx, tasks[0].ID))
-	_, err = operator.List(ctx, store.Query{}, "", 0)
+	_, err = operator.List(ctx, taskstore.Query{}, "", 0)
 	must(err)
 }
 
 func testOutlivesCancelledQuery(t *testing.T) {
 	t.Parallel()
-	driver := open(t, ":memory:")
-	if err := migrations.Up(t.Context(), driver); err != nil {
+	db := open(t, ":memory:")
+	if err := migrations.Up(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	err := driver.InTx(t.Context(), func(tx *sql.Tx) error {
+	err := db.InTx(t.Context(), func(tx *sql.Tx) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		rows, err := tx.QueryContext(ctx, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n")
@@ -138,7 +139,7 @@ func testOutlivesCancelledQuery(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v, want %v", err, context.Canceled)
 	}
-	if err := migrations.Check(t.Context(), driver); err != nil {
+	if err := migrations.Check(t.Context(), db); err != nil {
 		t.Error(err)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 const (
@@ -24,9 +24,9 @@ INSERT INTO mcp_node (id, host, tools, queues, beat_at) VALUES (?1, ?2, ?3, ?4, 
 ON CONFLICT (id) DO UPDATE
 SET host = excluded.host, tools = excluded.tools, queues = excluded.queues, beat_at = excluded.beat_at`
 
-// Beat implements store.NodeDriver. The one connection that writes is a beat's as
+// Beat implements driver.NodeDriver. The one connection that writes is a beat's as
 // well: it waits its turn.
-func (d *Driver) Beat(ctx context.Context, node store.Node) (time.Time, error) {
+func (d *Driver) Beat(ctx context.Context, node driver.Node) (time.Time, error) {
 	tools, err := array(node.Tools)
 	if err != nil {
 		return time.Time{}, err
@@ -41,7 +41,7 @@ func (d *Driver) Beat(ctx context.Context, node store.Node) (time.Time, error) {
 
 const forgetSQL = `DELETE FROM mcp_node WHERE ?1 = '' OR id = ?1`
 
-// Forget implements store.NodeDriver.
+// Forget implements driver.NodeDriver.
 func (d *Driver) Forget(ctx context.Context, nodeID string) error {
 	_, err := d.write(ctx, forgetSQL, nodeID)
 	return err
@@ -52,7 +52,7 @@ DELETE FROM mcp_node AS n
 WHERE NOT ` + beaten + ` AND NOT EXISTS (
     SELECT 1 FROM river_job j WHERE j.state = 'running' AND ` + jobNode + ` = n.id)`
 
-// Prune implements store.NodeDriver.
+// Prune implements driver.NodeDriver.
 func (d *Driver) Prune(ctx context.Context, age time.Duration) error {
 	_, err := d.write(ctx, pruneSQL, age.Microseconds())
 	return err
@@ -72,29 +72,29 @@ const isTasksSQL = `EXISTS (
 
 const orphansSQL = deadSQL + ` AND ` + isTasksSQL + ` ORDER BY j.id LIMIT ?2`
 
-// Orphans implements store.NodeDriver.
-func (d *Driver) Orphans(ctx context.Context, lease time.Duration, limit int) ([]store.Job, error) {
+// Orphans implements driver.NodeDriver.
+func (d *Driver) Orphans(ctx context.Context, lease time.Duration, limit int) ([]driver.Job, error) {
 	return d.jobs(ctx, orphansSQL, lease.Microseconds(), limit)
 }
 
 const leftoversSQL = deadSQL + ` AND NOT ` + isTasksSQL + ` ORDER BY j.id LIMIT ?2`
 
-// Leftovers implements store.NodeDriver.
-func (d *Driver) Leftovers(ctx context.Context, age time.Duration, limit int) ([]store.Job, error) {
+// Leftovers implements driver.NodeDriver.
+func (d *Driver) Leftovers(ctx context.Context, age time.Duration, limit int) ([]driver.Job, error) {
 	return d.jobs(ctx, leftoversSQL, age.Microseconds(), limit)
 }
 
 const runningOnSQL = runningSQL + ` AND ` + jobNode + ` = ?1 ORDER BY j.id`
 
-// RunningOn implements store.NodeDriver.
-func (d *Driver) RunningOn(ctx context.Context, nodeID string) ([]store.Job, error) {
+// RunningOn implements driver.NodeDriver.
+func (d *Driver) RunningOn(ctx context.Context, nodeID string) ([]driver.Job, error) {
 	return d.jobs(ctx, runningOnSQL, nodeID)
 }
 
-func (d *Driver) jobs(ctx context.Context, query string, args ...any) ([]store.Job, error) {
-	var jobs []store.Job
+func (d *Driver) jobs(ctx context.Context, query string, args ...any) ([]driver.Job, error) {
+	var jobs []driver.Job
 	err := each(ctx, d.reader, query, args, func(row scanner) error {
-		var job store.Job
+		var job driver.Job
 		err := row.Scan(&job.ID, &job.TaskID, &job.Node)
 		jobs = append(jobs, job)
 		return err

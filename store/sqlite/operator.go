@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 const ownerOfSQL = `SELECT owner FROM mcp_task WHERE id = ?1`
 
-// OwnerOf implements store.OperatorDriver.
+// OwnerOf implements driver.OperatorDriver.
 func (d *Driver) OwnerOf(ctx context.Context, id string) (owner mcptasks.Owner, err error) {
 	err = d.reader.QueryRowContext(ctx, ownerOfSQL, id).Scan(&owner)
 	return owner, interpretError(err)
@@ -38,8 +38,8 @@ FROM mcp_task_step WHERE task_id = ?1 ORDER BY run_seq, ended_at, key`
 
 const eventsSQL = `SELECT kind, node, detail, at, run_seq FROM mcp_task_event WHERE task_id = ?1 ORDER BY id`
 
-// Show implements store.OperatorDriver.
-func (d *Driver) Show(ctx context.Context, id string) (*store.Shown, error) {
+// Show implements driver.OperatorDriver.
+func (d *Driver) Show(ctx context.Context, id string) (*driver.Shown, error) {
 	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, interpretError(err)
@@ -59,9 +59,9 @@ func (d *Driver) Show(ctx context.Context, id string) (*store.Shown, error) {
 	return shown, err
 }
 
-func scanShown(row scanner) (*store.Shown, error) {
+func scanShown(row scanner) (*driver.Shown, error) {
 	var (
-		s                 = store.Shown{Task: &mcptasks.Task{}}
+		s                 = driver.Shown{Task: &mcptasks.Task{}}
 		outcome, args     []byte
 		isError           bool
 		runAt, deadlineAt sql.NullInt64
@@ -73,12 +73,12 @@ func scanShown(row scanner) (*store.Shown, error) {
 	}
 	s.Arguments, s.RunAt, s.DeadlineAt = args, microsOrZero(runAt), microsOrZero(deadlineAt)
 	if outcome != nil {
-		s.Outcome, err = store.DecodeOutcome(s.Status, outcome, isError)
+		s.Outcome, err = driver.DecodeOutcome(s.Status, outcome, isError)
 	}
 	return &s, err
 }
 
-func scanShownQuestion(row scanner) (q store.ShownQuestion, err error) {
+func scanShownQuestion(row scanner) (q driver.ShownQuestion, err error) {
 	var (
 		params, response    []byte
 		askedAt, deadlineAt int64
@@ -93,14 +93,14 @@ func scanShownQuestion(row scanner) (q store.ShownQuestion, err error) {
 	return q, err
 }
 
-func scanShownStep(row scanner) (s store.ShownStep, err error) {
+func scanShownStep(row scanner) (s driver.ShownStep, err error) {
 	var beganAt, endedAt int64
 	err = row.Scan(&s.Key, &s.Node, &s.RunSeq, &beganAt, &endedAt, &s.Bytes)
 	s.BeganAt, s.EndedAt = micros(beganAt), micros(endedAt)
 	return s, err
 }
 
-func scanEvent(row scanner) (e store.TimedEvent, err error) {
+func scanEvent(row scanner) (e driver.TimedEvent, err error) {
 	var at int64
 	err = row.Scan(&e.Kind, &e.Node, &e.Detail, &at, &e.RunSeq)
 	e.At = micros(at)
@@ -116,9 +116,9 @@ SELECT n.id, n.host, n.tools, n.queues, n.beat_at, ` + dbNow + ` - n.beat_at, co
 FROM mcp_node n
 ORDER BY n.id`
 
-// Nodes implements store.OperatorDriver.
-func (d *Driver) Nodes(ctx context.Context) ([]store.NodeSeen, error) {
-	return collect(ctx, d.reader, nodesSQL, nil, func(row scanner) (n store.NodeSeen, err error) {
+// Nodes implements driver.OperatorDriver.
+func (d *Driver) Nodes(ctx context.Context) ([]driver.NodeSeen, error) {
+	return collect(ctx, d.reader, nodesSQL, nil, func(row scanner) (n driver.NodeSeen, err error) {
 		var (
 			tools, queues  []byte
 			beatAt, silent int64
@@ -136,17 +136,17 @@ func (d *Driver) Nodes(ctx context.Context) ([]store.NodeSeen, error) {
 
 const serverSQL = `SELECT ` + dbNow
 
-// Server implements store.OperatorDriver. There is no server, and nobody's
+// Server implements driver.OperatorDriver. There is no server, and nobody's
 // connections are counted.
-func (d *Driver) Server(ctx context.Context) (time.Time, store.Connections, error) {
+func (d *Driver) Server(ctx context.Context) (time.Time, driver.Connections, error) {
 	var clock int64
 	err := d.reader.QueryRowContext(ctx, serverSQL).Scan(&clock)
-	return micros(clock), store.Connections{}, interpretError(err)
+	return micros(clock), driver.Connections{}, interpretError(err)
 }
 
 const liveSQL = `SELECT status, count(*) FROM mcp_task WHERE status IN ('working', 'input_required') GROUP BY status`
 
-// Live implements store.OperatorDriver.
+// Live implements driver.OperatorDriver.
 func (d *Driver) Live(ctx context.Context) (map[mcptasks.Status]int, error) {
 	live := make(map[mcptasks.Status]int)
 	err := each(ctx, d.reader, liveSQL, nil, func(row scanner) error {
@@ -175,9 +175,9 @@ WHERE unclaimed OR scheduled_at <= datetime('now', 'subsec')
 GROUP BY queue, tool
 ORDER BY queue, tool`
 
-// Waiting implements store.OperatorDriver.
-func (d *Driver) Waiting(ctx context.Context) ([]store.Waiting, error) {
-	return collect(ctx, d.reader, waitingSQL, nil, func(row scanner) (w store.Waiting, err error) {
+// Waiting implements driver.OperatorDriver.
+func (d *Driver) Waiting(ctx context.Context) ([]driver.Waiting, error) {
+	return collect(ctx, d.reader, waitingSQL, nil, func(row scanner) (w driver.Waiting, err error) {
 		var oldest int64
 		err = row.Scan(&w.Queue, &w.Tool, &w.Jobs, &oldest)
 		w.Oldest = time.Duration(max(oldest, 0)) * time.Microsecond
@@ -194,8 +194,8 @@ WHERE j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled') A
   AND NOT EXISTS (SELECT 1 FROM mcp_task t WHERE t.id = json_extract(j.args, '$.task_id') AND t.updated_at >= ?2)
 ORDER BY j.id LIMIT ?3`
 
-// Taskless implements store.OperatorDriver.
-func (d *Driver) Taskless(ctx context.Context, age time.Duration, before time.Time, limit int) ([]store.Job, error) {
+// Taskless implements driver.OperatorDriver.
+func (d *Driver) Taskless(ctx context.Context, age time.Duration, before time.Time, limit int) ([]driver.Job, error) {
 	return d.jobs(ctx, tasklessSQL, age.Milliseconds(), before.UnixMicro(), limit)
 }
 

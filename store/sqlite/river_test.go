@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/store/sqlite"
 )
 
@@ -30,39 +30,39 @@ INSERT INTO river_job (id, kind, args, state, attempted_by) VALUES
 // testHolder is about River's JSON: of the nodes that began a job the last holds it.
 func testHolder(t *testing.T) {
 	t.Parallel()
-	driver := openWithJobs(t)
+	db := openWithJobs(t)
 	for _, id := range []string{"new", "idle", "idle"} {
-		if _, err := driver.Beat(t.Context(), store.Node{ID: id}); err != nil {
+		if _, err := db.Beat(t.Context(), driver.Node{ID: id}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := func(what string, jobs []store.Job, err error, want string) {
+	want := func(what string, jobs []driver.Job, err error, want string) {
 		t.Helper()
 		if got := fmt.Sprint(jobs); err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", what, got, err, want)
 		}
 	}
-	jobs, err := driver.RunningOn(t.Context(), "new")
+	jobs, err := db.RunningOn(t.Context(), "new")
 	want("running on the new node", jobs, err, "[{1 a new}]")
-	jobs, err = driver.RunningOn(t.Context(), "idle")
+	jobs, err = db.RunningOn(t.Context(), "idle")
 	want("running on the idle node", jobs, err, "[]")
-	jobs, err = driver.Leftovers(t.Context(), time.Hour, 10)
+	jobs, err = db.Leftovers(t.Context(), time.Hour, 10)
 	want("leftovers", jobs, err, "[{2 b old} {3 c }]")
-	jobs, err = driver.Leftovers(t.Context(), time.Hour, 1)
+	jobs, err = db.Leftovers(t.Context(), time.Hour, 1)
 	want("the first leftover", jobs, err, "[{2 b old}]")
-	jobs, err = driver.Leftovers(t.Context(), -time.Hour, 10)
+	jobs, err = db.Leftovers(t.Context(), -time.Hour, 10)
 	want("leftovers of the future", jobs, err, "[{1 a new} {2 b old} {3 c }]")
 
-	if err := driver.Prune(t.Context(), -time.Hour); err != nil {
+	if err := db.Prune(t.Context(), -time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	err = driver.InTx(t.Context(), func(tx *sql.Tx) error {
+	err = db.InTx(t.Context(), func(tx *sql.Tx) error {
 		rows, err := query(t.Context(), tx, "SELECT id, tools, queues, typeof(beat_at) FROM mcp_node")
 		if got := fmt.Sprint(rows); got != "[[new [] [] integer]]" {
 			t.Errorf("the nodes are %s, want the one that holds a job", got)
 		}
 		for id, want := range map[int64]string{1: "running new", 3: "running ", 4: "available old"} {
-			state, node, err := driver.JobState(t.Context(), tx, id, string(rune('a'+id-1)))
+			state, node, err := db.JobState(t.Context(), tx, id, string(rune('a'+id-1)))
 			if got := state + " " + node; err != nil || got != want {
 				t.Errorf("job %d is %q, %v, want %q", id, got, err, want)
 			}
@@ -77,11 +77,11 @@ func testHolder(t *testing.T) {
 // testDiscarded is about River's times: it deletes a job whose text is the lesser.
 func testDiscarded(t *testing.T) {
 	t.Parallel()
-	driver := openWithJobs(t)
-	err := driver.InTx(t.Context(), func(tx *sql.Tx) error {
-		for _, job := range []store.Job{{ID: 1, Node: "new"}, {ID: 2, Node: "new"}, {ID: 2, Node: "old"}, {ID: 3}, {ID: 4, Node: "old"}, {ID: 5, Node: "other"}} {
+	db := openWithJobs(t)
+	err := db.InTx(t.Context(), func(tx *sql.Tx) error {
+		for _, job := range []driver.Job{{ID: 1, Node: "new"}, {ID: 2, Node: "new"}, {ID: 2, Node: "old"}, {ID: 3}, {ID: 4, Node: "old"}, {ID: 5, Node: "other"}} {
 			at := time.Date(2026, 2, 3, 4, 5, 6, 789_600_000, time.FixedZone("", 3600))
-			if err := driver.DiscardJob(t.Context(), tx, job, at); err != nil {
+			if err := db.DiscardJob(t.Context(), tx, job, at); err != nil {
 				return err
 			}
 		}
@@ -104,13 +104,13 @@ func openWithJobs(t *testing.T) *sqlite.Driver {
 	if err := os.WriteFile(path, migratedFile(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	driver := open(t, path)
-	err := driver.InTx(t.Context(), func(tx *sql.Tx) error {
+	db := open(t, path)
+	err := db.InTx(t.Context(), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), insertJobs)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return driver
+	return db
 }

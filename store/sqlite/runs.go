@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // Each UPDATE of this file changes only a task whose fence holds: job_id and
@@ -22,8 +22,8 @@ WHERE id = ?1 AND job_id = ?2 AND status = 'working' AND tool IN (SELECT value F
 RETURNING owner, tool, args, request_meta, coalesce(trace_context, ''), run_seq, attempts, max_attempts, run_timeout, deadline_at,
           EXISTS (SELECT 1 FROM mcp_task_input WHERE task_id = mcp_task.id)`
 
-// Claim implements store.RunDriver.
-func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string, node string, now time.Time) ([]*store.Claimed, error) {
+// Claim implements driver.RunDriver.
+func (d *Driver) Claim(ctx context.Context, claims []driver.Fence, tools []string, node string, now time.Time) ([]*driver.Claimed, error) {
 	if len(claims) == 0 {
 		return nil, nil
 	}
@@ -31,7 +31,7 @@ func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string
 	if err != nil {
 		return nil, err
 	}
-	var claimed []*store.Claimed
+	var claimed []*driver.Claimed
 	err = d.flush(ctx, func(tx flushTx) error {
 		claimed = nil
 		for _, fence := range claims {
@@ -52,8 +52,8 @@ func (d *Driver) Claim(ctx context.Context, claims []store.Fence, tools []string
 	return claimed, nil
 }
 
-func claim(ctx context.Context, tx querier, fence store.Fence, tools, node string, now time.Time) (*store.Claimed, error) {
-	c := &store.Claimed{Fence: fence}
+func claim(ctx context.Context, tx querier, fence driver.Fence, tools, node string, now time.Time) (*driver.Claimed, error) {
+	c := &driver.Claimed{Fence: fence}
 	var (
 		args, meta []byte
 		runTimeout int64
@@ -75,7 +75,7 @@ func claim(ctx context.Context, tx querier, fence store.Fence, tools, node strin
 
 const stepsSQL = `SELECT key, result FROM mcp_task_step WHERE task_id = ?1`
 
-func recorded(ctx context.Context, tx querier, taskID string) (store.Recorded, error) {
+func recorded(ctx context.Context, tx querier, taskID string) (driver.Recorded, error) {
 	steps := make(map[string]json.RawMessage)
 	err := each(ctx, tx, stepsSQL, []any{taskID}, func(row scanner) error {
 		var (
@@ -87,15 +87,15 @@ func recorded(ctx context.Context, tx querier, taskID string) (store.Recorded, e
 		return err
 	})
 	if err != nil {
-		return store.Recorded{}, err
+		return driver.Recorded{}, err
 	}
 	asked, err := questions(ctx, tx, questionsSQL, taskID)
-	return store.Recorded{Steps: steps, Questions: asked}, err
+	return driver.Recorded{Steps: steps, Questions: asked}, err
 }
 
 const toolOfSQL = `SELECT tool FROM mcp_task WHERE id = ?1 AND job_id = ?2 AND status = 'working'`
 
-// ToolOf implements store.RunDriver.
+// ToolOf implements driver.RunDriver.
 func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string, error) {
 	var tool string
 	err := d.reader.QueryRowContext(ctx, toolOfSQL, taskID, jobID).Scan(&tool)
@@ -104,8 +104,8 @@ func (d *Driver) ToolOf(ctx context.Context, taskID string, jobID int64) (string
 
 const heldSQL = `SELECT EXISTS (SELECT 1 FROM mcp_task WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working')`
 
-// Held implements store.RunDriver.
-func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error) {
+// Held implements driver.RunDriver.
+func (d *Driver) Held(ctx context.Context, runs []driver.Fence) ([]string, error) {
 	var tokens []string
 	for _, run := range runs {
 		held, err := holds(ctx, d.reader, run)
@@ -121,7 +121,7 @@ func (d *Driver) Held(ctx context.Context, runs []store.Fence) ([]string, error)
 
 // holds says whether the fence holds, in a transaction that writes for as long as
 // it lasts: nobody else writes meanwhile.
-func holds(ctx context.Context, db querier, fence store.Fence) (held bool, err error) {
+func holds(ctx context.Context, db querier, fence driver.Fence) (held bool, err error) {
 	err = db.QueryRowContext(ctx, heldSQL, fence.TaskID, fence.JobID, fence.RunToken).Scan(&held)
 	return held, interpretError(err)
 }
@@ -131,9 +131,9 @@ UPDATE mcp_task
 SET progress = ?4, total = ?5, status_message = ?6, updated_at = ?7
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
-// Report implements store.RunDriver.
-func (d *Driver) Report(ctx context.Context, reports []store.Report, now time.Time) ([]string, error) {
-	return held(ctx, d, reports, func(tx querier, r store.Report) (string, bool, error) {
+// Report implements driver.RunDriver.
+func (d *Driver) Report(ctx context.Context, reports []driver.Report, now time.Time) ([]string, error) {
+	return held(ctx, d, reports, func(tx querier, r driver.Report) (string, bool, error) {
 		changed, err := exec(ctx, tx, reportSQL, r.TaskID, r.JobID, r.RunToken, r.Done, r.Total, r.Message, now.UnixMicro())
 		return r.TaskID, changed, err
 	})
@@ -151,9 +151,9 @@ const aliveSQL = `
 UPDATE mcp_task SET recoveries = 0, updated_at = ?4
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working' AND recoveries > 0`
 
-// SaveStep implements store.RunDriver.
+// SaveStep implements driver.RunDriver.
 func (d *Driver) SaveStep(
-	ctx context.Context, step store.Step, maxSteps int, now time.Time,
+	ctx context.Context, step driver.Step, maxSteps int, now time.Time,
 ) (result json.RawMessage, held bool, err error) {
 	err = d.InTx(ctx, func(tx *sql.Tx) (err error) {
 		result = nil
@@ -202,9 +202,9 @@ const parkedSQL = `
 INSERT INTO mcp_task_event (task_id, at, kind, run_seq, node, detail)
 SELECT id, ?2, ?3, run_seq, run_node, ?4 FROM mcp_task WHERE id = ?1`
 
-// Park implements store.RunDriver.
+// Park implements driver.RunDriver.
 func (d *Driver) Park(
-	ctx context.Context, tx *sql.Tx, fence store.Fence, questions []store.Asked, detail string, now time.Time,
+	ctx context.Context, tx *sql.Tx, fence driver.Fence, questions []driver.Asked, detail string, now time.Time,
 ) (all, open int, held bool, err error) {
 	held, err = holds(ctx, tx, fence)
 	if err != nil || !held {
@@ -225,7 +225,7 @@ func (d *Driver) Park(
 	if _, err := exec(ctx, tx, parkSQL, fence.TaskID, fence.JobID, fence.RunToken, now.UnixMicro()); err != nil {
 		return 0, 0, false, err
 	}
-	_, err = exec(ctx, tx, parkedSQL, fence.TaskID, now.UnixMicro(), store.EventParked, detail)
+	_, err = exec(ctx, tx, parkedSQL, fence.TaskID, now.UnixMicro(), driver.EventParked, detail)
 	return all, open, err == nil, err
 }
 
@@ -235,9 +235,9 @@ SET attempts = attempts + 1, status_message = ?4, run_token = NULL, updated_at =
     trace_context = coalesce(nullif(?6, ''), trace_context)
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
-// FailAttempts implements store.RunDriver.
-func (d *Driver) FailAttempts(ctx context.Context, failed []store.FailedAttempt, now time.Time) ([]string, error) {
-	return held(ctx, d, failed, func(tx querier, r store.FailedAttempt) (string, bool, error) {
+// FailAttempts implements driver.RunDriver.
+func (d *Driver) FailAttempts(ctx context.Context, failed []driver.FailedAttempt, now time.Time) ([]string, error) {
+	return held(ctx, d, failed, func(tx querier, r driver.FailedAttempt) (string, bool, error) {
 		changed, err := exec(ctx, tx, retrySQL, r.TaskID, r.JobID, r.RunToken, r.Message, now.UnixMicro(), r.TraceContext)
 		if err == nil && changed {
 			err = addEvent(ctx, tx, r.TaskID, r.Event, now)
@@ -258,8 +258,8 @@ const completeSQL = `
 UPDATE river_job SET state = 'completed', finalized_at = datetime('now', 'subsec')
 WHERE id = ?1 AND state = 'running' AND args ->> 'task_id' = ?2`
 
-// Finish implements store.RunDriver.
-func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) (ids []string, completed []int64, err error) {
+// Finish implements driver.RunDriver.
+func (d *Driver) Finish(ctx context.Context, ends []driver.Finish, now time.Time, retention time.Duration) (ids []string, completed []int64, err error) {
 	if len(ends) == 0 {
 		return nil, nil, nil
 	}
@@ -286,7 +286,7 @@ func (d *Driver) Finish(ctx context.Context, ends []store.Finish, now time.Time,
 }
 
 // finish says whether the fence held, and whether the job was running and is completed.
-func finish(ctx context.Context, tx querier, f store.Finish, now time.Time, retention time.Duration) (held, ran bool, err error) {
+func finish(ctx context.Context, tx querier, f driver.Finish, now time.Time, retention time.Duration) (held, ran bool, err error) {
 	held, err = exec(ctx, tx, finishSQL, f.TaskID, f.JobID, f.RunToken,
 		string(f.Status), f.Message, text(f.Outcome), f.IsError, now.UnixMicro(), retention.Milliseconds())
 	if err != nil || !held {
@@ -303,7 +303,7 @@ INSERT INTO mcp_task_event (task_id, at, kind, run_seq, node, detail)
 SELECT id, ?2, ?3, run_seq, ?4, ?5 FROM mcp_task WHERE id = ?1`
 
 // addEvent adds the event to the task's timeline, if it is one.
-func addEvent(ctx context.Context, tx querier, taskID string, event store.Event, now time.Time) error {
+func addEvent(ctx context.Context, tx querier, taskID string, event driver.Event, now time.Time) error {
 	if event.Kind == "" {
 		return nil
 	}

@@ -23,18 +23,19 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/notify"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 )
 
-func init() { store.Register("sqlite", openBackend) }
+func init() { taskstore.Register("sqlite", openBackend) }
 
 var (
-	_ store.Driver[*sql.Tx] = (*Driver)(nil)
-	_ store.Exclusive       = (*Driver)(nil)
+	_ driver.Driver[*sql.Tx] = (*Driver)(nil)
+	_ driver.Exclusive       = (*Driver)(nil)
 )
 
-// Driver is store.Driver on a SQLite file. Safe for concurrent use.
+// Driver is driver.Driver on a SQLite file. Safe for concurrent use.
 type Driver struct {
 	writer   *sql.DB // of one connection
 	reader   *sql.DB // of read-only connections; the writer, in memory
@@ -47,7 +48,7 @@ type Driver struct {
 	memory struct{ worker, migration sync.Mutex } // the locks of a database in memory
 }
 
-func openBackend(ctx context.Context, url string, cfg *config.Config, notifier *notify.Notifier) (store.Backend, error) {
+func openBackend(ctx context.Context, url string, cfg *config.Config, notifier *notify.Notifier) (taskstore.Backend, error) {
 	path, err := pathOf(url)
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func openBackend(ctx context.Context, url string, cfg *config.Config, notifier *
 	if err != nil {
 		return nil, err
 	}
-	backend, err := store.New(driver, cfg, notifier)
+	backend, err := taskstore.New(driver, cfg, notifier)
 	if err != nil {
 		_ = driver.Close()
 		return nil, err
@@ -64,7 +65,7 @@ func openBackend(ctx context.Context, url string, cfg *config.Config, notifier *
 	return backend, nil
 }
 
-// Ping implements store.Driver.
+// Ping implements driver.Driver.
 func (d *Driver) Ping(ctx context.Context) error { return d.reader.PingContext(ctx) }
 
 // Close closes the file. A database in memory is gone with it.
@@ -76,7 +77,7 @@ func (d *Driver) Close() error {
 	return errors.Join(d.reader.Close(), d.writer.Close())
 }
 
-// River implements store.Driver.
+// River implements driver.Driver.
 func (d *Driver) River() riverdriver.Driver[*sql.Tx] { return d.river }
 
 // Dialect implements migrations.DB.
@@ -103,7 +104,7 @@ func (d *Driver) Migrating(ctx context.Context, logger *slog.Logger) (*migration
 // from beginning for the whole of busyTimeout.
 const maxRepeats = 3
 
-// InTx implements store.Driver. The transaction has the one connection that
+// InTx implements driver.Driver. The transaction has the one connection that
 // writes: fn must do all its writing in tx, and in memory its reading too.
 func (d *Driver) InTx(ctx context.Context, fn func(*sql.Tx) error) error {
 	return repeat(ctx, func() error {

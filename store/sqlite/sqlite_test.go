@@ -11,21 +11,21 @@ import (
 	"testing"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
+	"github.com/mcptasks/mcptasks/internal/taskstore/storetest"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/sqlite"
-	"github.com/mcptasks/mcptasks/store/storetest"
 )
 
 func TestStore(t *testing.T) {
 	template := sync.OnceValue(func() []byte { return migratedFile(t) })
 	t.Run("sqlite", func(t *testing.T) {
-		storetest.Run(t, storetest.Harness[*sql.Tx]{Query: query, Open: func(t *testing.T) func() store.Driver[*sql.Tx] {
+		storetest.Run(t, storetest.Harness[*sql.Tx]{Query: query, Open: func(t *testing.T) func() driver.Driver[*sql.Tx] {
 			path := filepath.Join(t.TempDir(), "tasks.db")
 			if err := os.WriteFile(path, template(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			return func() store.Driver[*sql.Tx] { return open(t, path) }
+			return func() driver.Driver[*sql.Tx] { return open(t, path) }
 		}})
 	})
 }
@@ -48,11 +48,11 @@ func TestJSONIsText(t *testing.T) {
 		if err := os.WriteFile(path, migratedFile(t), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		driver := open(t, path)
+		db := open(t, path)
 		object := json.RawMessage(`{"a":1}`)
 		var rows [][]any
-		err := driver.InTx(t.Context(), func(tx *sql.Tx) error {
-			err := driver.InsertTx(t.Context(), tx, []*store.Row{{
+		err := db.InTx(t.Context(), func(tx *sql.Tx) error {
+			err := db.InsertTx(t.Context(), tx, []*driver.Row{{
 				Task:  mcptasks.Task{ID: "a", Status: mcptasks.StatusWorking},
 				Queue: "default", Priority: 1,
 				Arguments: object, RequestMeta: object,
@@ -72,11 +72,11 @@ func TestJSONIsText(t *testing.T) {
 // migratedFile returns a database file without tasks.
 func migratedFile(t testing.TB) []byte {
 	path := filepath.Join(t.TempDir(), "template.db")
-	driver := open(t, path)
-	if err := migrations.Up(t.Context(), driver); err != nil {
+	db := open(t, path)
+	if err := migrations.Up(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	if err := driver.Close(); err != nil {
+	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -88,16 +88,16 @@ func migratedFile(t testing.TB) []byte {
 
 func open(t testing.TB, path string) *sqlite.Driver {
 	t.Helper()
-	driver, err := sqlite.Open(t.Context(), path)
+	db, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := driver.Close(); err != nil {
+		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return driver
+	return db
 }
 
 func query(ctx context.Context, tx *sql.Tx, text string) ([][]any, error) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/riverdb"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 const insertSQL = `
@@ -25,8 +25,8 @@ const insertJobSQL = `
 INSERT INTO river_job (args, kind, max_attempts, priority, queue, created_at, scheduled_at)
 VALUES (jsonb_object('task_id', ?1), 'mcptask', ?2, ?3, ?4, datetime('now', 'subsec'), datetime('now', 'subsec'))`
 
-// Insert implements store.CallDriver.
-func (d *Driver) Insert(ctx context.Context, tasks []*store.Row) error {
+// Insert implements driver.CallDriver.
+func (d *Driver) Insert(ctx context.Context, tasks []*driver.Row) error {
 	return d.flush(ctx, func(tx flushTx) error {
 		if err := insert(ctx, tx, tasks); err != nil {
 			return err
@@ -34,16 +34,16 @@ func (d *Driver) Insert(ctx context.Context, tasks []*store.Row) error {
 		if len(tasks) == 0 {
 			return nil
 		}
-		return d.river.UnwrapExecutor(tx.Tx).NotifyMany(ctx, riverdb.JobNotifications("", store.Queues(tasks)))
+		return d.river.UnwrapExecutor(tx.Tx).NotifyMany(ctx, riverdb.JobNotifications("", driver.Queues(tasks)))
 	})
 }
 
-// InsertTx implements store.CallDriver.
-func (d *Driver) InsertTx(ctx context.Context, tx *sql.Tx, tasks []*store.Row) error {
+// InsertTx implements driver.CallDriver.
+func (d *Driver) InsertTx(ctx context.Context, tx *sql.Tx, tasks []*driver.Row) error {
 	return insert(ctx, tx, tasks)
 }
 
-func insert(ctx context.Context, tx querier, tasks []*store.Row) error {
+func insert(ctx context.Context, tx querier, tasks []*driver.Row) error {
 	for _, t := range tasks {
 		job, err := tx.ExecContext(ctx, insertJobSQL, t.ID, riverdb.JobAttempts, t.Priority, t.Queue)
 		if err != nil {
@@ -61,7 +61,7 @@ func insert(ctx context.Context, tx querier, tasks []*store.Row) error {
 }
 
 // columns returns the values that insertSQL stores. The job is 0 for none.
-func columns(t *store.Row, jobID int64) []any {
+func columns(t *driver.Row, jobID int64) []any {
 	return []any{
 		t.ID, string(t.Owner), t.Tool, t.Queue, t.Priority, text(t.Arguments), text(t.RequestMeta), string(t.Status),
 		t.TTL.Milliseconds(), t.PollInterval.Milliseconds(), jobID, t.MaxAttempts, t.RunTimeout.Milliseconds(), since1970(t.DeadlineAt),
@@ -78,8 +78,8 @@ ON CONFLICT (owner, tool, idempotency_key) WHERE idempotency_key IS NOT NULL DO 
 
 const keyedSQL = `SELECT id, args_hash FROM mcp_task WHERE owner = ?1 AND tool = ?2 AND idempotency_key = ?3`
 
-// InsertKeyed implements store.CallDriver.
-func (d *Driver) InsertKeyed(ctx context.Context, tx *sql.Tx, task *store.Row, now time.Time) (id string, argsHash []byte, err error) {
+// InsertKeyed implements driver.CallDriver.
+func (d *Driver) InsertKeyed(ctx context.Context, tx *sql.Tx, task *driver.Row, now time.Time) (id string, argsHash []byte, err error) {
 	if _, err := exec(ctx, tx, freeKeySQL, string(task.Owner), task.Tool, task.IdempotencyKey, now.UnixMicro()); err != nil {
 		return "", nil, err
 	}
@@ -96,7 +96,7 @@ const insertAnswerSQL = `
 INSERT INTO mcp_task_input (task_id, key, method, params, response, asked_at, deadline_at, answered_at)
 VALUES (?1, ?2, '', '', ?3, ?4, ?4, ?4)`
 
-// InsertAnswers implements store.CallDriver.
+// InsertAnswers implements driver.CallDriver.
 func (d *Driver) InsertAnswers(ctx context.Context, tx *sql.Tx, id string, responses map[string]json.RawMessage, now time.Time) error {
 	for key, response := range responses {
 		if _, err := exec(ctx, tx, insertAnswerSQL, id, key, text(response), now.UnixMicro()); err != nil {
@@ -111,7 +111,7 @@ SELECT (SELECT count(*) FROM mcp_task WHERE +owner = ?1 AND status IN ('working'
        (SELECT count(*) FROM mcp_task
         WHERE status IN ('working', 'input_required') AND status = 'working' AND queue = ?2 AND run_token IS NULL)`
 
-// Counts implements store.CallDriver.
+// Counts implements driver.CallDriver.
 func (d *Driver) Counts(ctx context.Context, tx *sql.Tx, owner mcptasks.Owner, queue string) (live, backlog int, err error) {
 	err = tx.QueryRowContext(ctx, countsSQL, string(owner), queue).Scan(&live, &backlog)
 	return live, backlog, interpretError(err)
@@ -124,7 +124,7 @@ SELECT ` + taskColumns + `, outcome, is_error
 FROM mcp_task
 WHERE id = ?1 AND owner = ?2 AND (expires_at IS NULL OR expires_at > ?3)`
 
-// Get implements store.CallDriver. Status and questions are of one moment: both are
+// Get implements driver.CallDriver. Status and questions are of one moment: both are
 // read in one transaction.
 func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error) {
 	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -135,8 +135,8 @@ func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now t
 	return getTask(ctx, tx, owner, id, now)
 }
 
-// GetMany implements store.CallDriver.
-func (d *Driver) GetMany(ctx context.Context, names []store.Name, now time.Time) ([]*mcptasks.Task, error) {
+// GetMany implements driver.CallDriver.
+func (d *Driver) GetMany(ctx context.Context, names []driver.Name, now time.Time) ([]*mcptasks.Task, error) {
 	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, interpretError(err)
@@ -172,7 +172,7 @@ func getTask(ctx context.Context, tx *sql.Tx, owner mcptasks.Owner, id string, n
 		}
 	}
 	if outcome != nil {
-		task.Outcome, err = store.DecodeOutcome(task.Status, outcome, isError)
+		task.Outcome, err = driver.DecodeOutcome(task.Status, outcome, isError)
 	}
 	return &task, err
 }
@@ -232,8 +232,8 @@ const (
 	listOrder    = ` ORDER BY id DESC LIMIT ?6`
 )
 
-// List implements store.CallDriver.
-func (d *Driver) List(ctx context.Context, filter store.Filter, now time.Time) ([]*mcptasks.Task, error) {
+// List implements driver.CallDriver.
+func (d *Driver) List(ctx context.Context, filter driver.Filter, now time.Time) ([]*mcptasks.Task, error) {
 	query, args := listAllSQL, []any{now.UnixMicro(), string(filter.Status), filter.Tool, filter.Before, filter.From, filter.Limit}
 	if !filter.AnyOwner {
 		query, args = listOwnedSQL, append(args, string(filter.Owner))

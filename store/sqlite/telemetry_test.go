@@ -21,16 +21,17 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/notify"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/runner"
-	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/sqlite"
 )
 
 // counted is a store whose metrics and audit log are looked at.
 type counted struct {
 	*testing.T
-	driver *sqlite.Driver
-	store  *store.Store[*sql.Tx]
+	db *sqlite.Driver
+	store  *taskstore.Store[*sql.Tx]
 	reader *metric.ManualReader
 	audit  bytes.Buffer
 	now    time.Time
@@ -42,7 +43,7 @@ func newCounted(t *testing.T, options *mcptasks.ToolOptions) *counted {
 	if err := os.WriteFile(path, migratedFile(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &counted{T: t, driver: open(t, path), reader: metric.NewManualReader(), now: time.Now()}
+	c := &counted{T: t, db: open(t, path), reader: metric.NewManualReader(), now: time.Now()}
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool[map[string]any, any](tools, &mcp.Tool{Name: "report"}, nil, options)
 	c.tool, _ = tools.Get("report")
@@ -52,7 +53,7 @@ func newCounted(t *testing.T, options *mcptasks.ToolOptions) *counted {
 		MaxRecoveries: 1, MinRetention: time.Second,
 	})
 	c.must(err)
-	c.store, err = store.NewWithClock(c.driver, cfg, notify.New(cfg.Logger), func() time.Time { return c.now })
+	c.store, err = taskstore.NewWithClock(c.db, cfg, notify.New(cfg.Logger), func() time.Time { return c.now })
 	c.must(err)
 	return c
 }
@@ -66,24 +67,24 @@ func (c *counted) must(err error) {
 
 func (c *counted) exec(statement string, args ...any) {
 	c.Helper()
-	c.must(c.driver.InTx(c.Context(), func(tx *sql.Tx) error {
+	c.must(c.db.InTx(c.Context(), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(c.Context(), statement, args...)
 		return err
 	}))
 }
 
 // claimed returns the first run of a new task.
-func (c *counted) claimed() *store.Claimed {
+func (c *counted) claimed() *driver.Claimed {
 	c.Helper()
-	tasks, err := c.store.Create(c.Context(), []store.NewTask{{Owner: "alice", Tool: c.tool}})
+	tasks, err := c.store.Create(c.Context(), []taskstore.NewTask{{Owner: "alice", Tool: c.tool}})
 	c.must(err)
 	return c.claim(tasks[0].ID)
 }
 
-func (c *counted) claim(id string) *store.Claimed {
+func (c *counted) claim(id string) *driver.Claimed {
 	c.Helper()
 	var job int64
-	c.must(c.driver.InTx(c.Context(), func(tx *sql.Tx) error {
+	c.must(c.db.InTx(c.Context(), func(tx *sql.Tx) error {
 		return tx.QueryRowContext(c.Context(), "SELECT job_id FROM mcp_task WHERE id = ?", id).Scan(&job)
 	}))
 	run, err := c.store.Claim(c.Context(), id, job, []string{"report"}, "node")
@@ -92,7 +93,7 @@ func (c *counted) claim(id string) *store.Claimed {
 }
 
 // runsOn makes the run's job River's on the node.
-func (c *counted) runsOn(run *store.Claimed, node string) {
+func (c *counted) runsOn(run *driver.Claimed, node string) {
 	c.Helper()
 	c.exec(`UPDATE river_job SET state = 'running', attempted_by = json_array(?) WHERE id = ?`, node, run.JobID)
 }
@@ -147,9 +148,9 @@ func TestSweepsAreCounted(t *testing.T) {
 		"fetch lost": {func(c *counted) {
 			run := c.claimed()
 			c.runsOn(run, "node")
-			done, err := c.store.RecoverLost(c.Context(), store.Job{ID: run.JobID, TaskID: run.TaskID, Node: "node"}, "node")
+			done, err := c.store.RecoverLost(c.Context(), driver.Job{ID: run.JobID, TaskID: run.TaskID, Node: "node"}, "node")
 			c.must(err)
-			again, err := c.store.RecoverLost(c.Context(), store.Job{ID: run.JobID, TaskID: run.TaskID, Node: "node"}, "node")
+			again, err := c.store.RecoverLost(c.Context(), driver.Job{ID: run.JobID, TaskID: run.TaskID, Node: "node"}, "node")
 			if !done || again || err != nil {
 				c.Errorf("recovered %v, %v, %v", done, again, err)
 			}
@@ -188,7 +189,7 @@ func TestSweepsAreCounted(t *testing.T) {
 		"expired": {func(c *counted) {
 			for range 2 {
 				run := c.claimed()
-				_, err := c.store.Finish(c.Context(), run.Fence, run.Tool, &mcptasks.Outcome{Result: []byte(`{}`)}, store.Event{})
+				_, err := c.store.Finish(c.Context(), run.Fence, run.Tool, &mcptasks.Outcome{Result: []byte(`{}`)}, driver.Event{})
 				c.must(err)
 			}
 			c.now = c.now.Add(25 * time.Hour)
@@ -196,13 +197,13 @@ func TestSweepsAreCounted(t *testing.T) {
 		}, map[string]int64{"mcptasks.sweep.tasks expired": 2, "mcptasks.task.finishes completed": 2}},
 		"a result too long": {func(c *counted) {
 			run := c.claimed()
-			_, err := c.store.Finish(c.Context(), run.Fence, run.Tool, &mcptasks.Outcome{Result: []byte(`{"a":"` + strings.Repeat("a", 9<<20) + `"}`)}, store.Event{})
+			_, err := c.store.Finish(c.Context(), run.Fence, run.Tool, &mcptasks.Outcome{Result: []byte(`{"a":"` + strings.Repeat("a", 9<<20) + `"}`)}, driver.Event{})
 			c.must(err)
 		}, map[string]int64{"mcptasks.task.finishes failed": 1}},
 		"a late run": {func(c *counted) {
 			run := c.claimed()
 			c.claim(run.TaskID)
-			_, err := c.store.Finish(c.Context(), run.Fence, run.Tool, &mcptasks.Outcome{Result: []byte(`{}`)}, store.Event{})
+			_, err := c.store.Finish(c.Context(), run.Fence, run.Tool, &mcptasks.Outcome{Result: []byte(`{}`)}, driver.Event{})
 			c.must(err)
 		}, map[string]int64{}},
 	} {
@@ -237,11 +238,11 @@ func TestAuditOfTx(t *testing.T) {
 	if err := os.WriteFile(path, migratedFile(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	driver := open(t, path)
+	db := open(t, path)
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool[map[string]any, any](tools, &mcp.Tool{Name: "report"}, nil, nil)
 	var audit bytes.Buffer
-	tasks, err := runner.New(t.Context(), driver, tools, &runner.Config{Audit: slog.New(slog.NewTextHandler(&audit, nil))})
+	tasks, err := runner.New(t.Context(), db, tools, &runner.Config{Audit: slog.New(slog.NewTextHandler(&audit, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +252,7 @@ func TestAuditOfTx(t *testing.T) {
 		}
 	}()
 	var id string
-	err = driver.InTx(t.Context(), func(tx *sql.Tx) error {
+	err = db.InTx(t.Context(), func(tx *sql.Tx) error {
 		task, err := tasks.CreateTx(t.Context(), tx, "alice", mcptasks.CreateParams{Tool: "report"})
 		if err != nil {
 			return err

@@ -26,7 +26,9 @@ func TestUpgradeFromOlderRiver(t *testing.T) {
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "echo"}, func(context.Context, *mcptasks.Run, struct{}) (*mcp.CallToolResult, any, error) {
 		return nil, nil, nil
 	}, nil)
-	open := func(config *runner.Config) (*runner.Node, error) { return runner.Open(ctx, "sqlite:"+path, tools, config) }
+	open := func(config *runner.Config) (*runner.Node, error) {
+		return runner.Open(ctx, "sqlite:"+path, tools, config)
+	}
 	create := func(node *runner.Node) string {
 		t.Helper()
 		task, err := node.Create(ctx, "", mcptasks.CreateParams{Tool: "echo"})

@@ -13,6 +13,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/notify"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/store"
 )
@@ -92,9 +93,9 @@ func (e *examination) fault(check, summary, remedy string, items ...string) {
 
 func (e *examination) examine(ctx context.Context) {
 	began := time.Now()
-	var backend store.Backend
+	var backend taskstore.Backend
 	err := e.within(ctx, func(ctx context.Context) (err error) {
-		backend, err = store.Open(ctx, e.URL, e.Store, notify.New(e.Store.Logger))
+		backend, err = taskstore.Open(ctx, e.URL, e.Store, notify.New(e.Store.Logger))
 		return err
 	})
 	if err != nil {

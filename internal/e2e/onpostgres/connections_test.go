@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mcptasks/mcptasks"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/runner"
-	"github.com/mcptasks/mcptasks/store"
 )
 
 // with returns the URL with more parameters.
@@ -67,7 +67,7 @@ func TestHeldRow(t *testing.T) {
 		}
 		close(goOn)
 		for range 3 {
-			if _, err := node.Cancel(ctx, "", held); !errors.Is(err, store.ErrBusy) || !strings.Contains(err.Error(), "lock timeout") {
+			if _, err := node.Cancel(ctx, "", held); !errors.Is(err, driver.ErrBusy) || !strings.Contains(err.Error(), "lock timeout") {
 				t.Errorf("a cancel of the held task: %v", err)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
@@ -64,7 +64,7 @@ type announcing struct {
 	completions *completions
 }
 
-func (t announcing) Finish(ctx context.Context, finishes []store.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
+func (t announcing) Finish(ctx context.Context, finishes []driver.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
 	ids, completed, err := t.Driver.Finish(ctx, finishes, now, retention)
 	if err == nil {
 		t.completions.announce(ids...)

@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/migrations"
 	"github.com/mcptasks/mcptasks/runner"
-	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
@@ -87,4 +87,4 @@ func (h *harness) loop(ctx context.Context, db *database) (_ side, stop func() e
 	}, stop, nil
 }
 
-var _ store.Driver[pgx.Tx] = announcing{}
+var _ driver.Driver[pgx.Tx] = announcing{}

@@ -20,9 +20,9 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/mutant"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/mcpserver"
 	"github.com/mcptasks/mcptasks/runner"
-	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/postgres"
 	"github.com/mcptasks/mcptasks/store/sqlite"
 )
@@ -83,7 +83,7 @@ func (r *role) run(ctx context.Context, o *options) error {
 	return runNode(ctx, r, observe(broken, log), log)
 }
 
-func runNode[TTx any](ctx context.Context, r *role, driver store.Driver[TTx], log *history.Log) error {
+func runNode[TTx any](ctx context.Context, r *role, driver driver.Driver[TTx], log *history.Log) error {
 	tools := newTools(log)
 	node, err := runner.New(ctx, driver, tools, &runner.Config{
 		Migrate:           driver.Schema() == "", // SQLite; the Postgres has been migrated

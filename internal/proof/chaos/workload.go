@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/mcptasks/mcptasks/internal/proof/chaos/history"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
 )
 
 // workload is the run's clients. Followers poll their tasks to the end and cancel some of
@@ -139,7 +139,7 @@ func (c *workload) answer(ctx context.Context, owner, task string, questions []s
 // requestForeign requests the task as another owner, and a task that does not exist.
 func (c *workload) requestForeign(ctx context.Context, owner, task string) {
 	ops := []string{history.OpGet, history.OpGet, history.OpUpdate, history.OpCancel}
-	for _, id := range []string{task, store.NewID(time.Now())} {
+	for _, id := range []string{task, taskstore.NewID(time.Now())} {
 		r := c.about(ops[rand.IntN(len(ops))], owner+"'s neighbour", id)
 		r.Foreign = true
 		if r.Op == history.OpUpdate {

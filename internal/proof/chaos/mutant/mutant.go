@@ -21,7 +21,8 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/config"
 	"github.com/mcptasks/mcptasks/internal/notify"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/store/postgres"
 )
 
@@ -49,7 +50,7 @@ func Names() []string {
 
 // Break returns the driver broken in the named way. It returns the driver itself if the
 // name is empty.
-func Break(ctx context.Context, driver *postgres.Driver, node Node, name string) (store.Driver[pgx.Tx], error) {
+func Break(ctx context.Context, driver *postgres.Driver, node Node, name string) (driver.Driver[pgx.Tx], error) {
 	if name == "" {
 		return driver, nil
 	}
@@ -92,7 +93,7 @@ func (m mutant) Close() error {
 // unfencedSteps records steps of any run.
 type unfencedSteps struct{ mutant }
 
-func (m unfencedSteps) SaveStep(ctx context.Context, step store.Step, _ int, _ time.Time) (json.RawMessage, bool, error) {
+func (m unfencedSteps) SaveStep(ctx context.Context, step driver.Step, _ int, _ time.Time) (json.RawMessage, bool, error) {
 	const insert = `
 		INSERT INTO mcptasks.mcp_task_step (task_id, key, result, node, run_seq, began_at, ended_at)
 		VALUES ($1, $2, $3, '', 0, now(), now()) ON CONFLICT DO NOTHING`
@@ -107,7 +108,7 @@ func (m unfencedSteps) SaveStep(ctx context.Context, step store.Step, _ int, _ t
 // tokenlessFence accepts writes of any run that has the task's job.
 type tokenlessFence struct{ mutant }
 
-func (m tokenlessFence) fence(ctx context.Context, f *store.Fence) {
+func (m tokenlessFence) fence(ctx context.Context, f *driver.Fence) {
 	var token *string
 	err := m.pool.QueryRow(ctx, `SELECT run_token FROM mcptasks.mcp_task WHERE id = $1 AND job_id = $2`, f.TaskID, f.JobID).Scan(&token)
 	if err == nil && token != nil {
@@ -115,7 +116,7 @@ func (m tokenlessFence) fence(ctx context.Context, f *store.Fence) {
 	}
 }
 
-func (m tokenlessFence) Report(ctx context.Context, reports []store.Report, now time.Time) ([]string, error) {
+func (m tokenlessFence) Report(ctx context.Context, reports []driver.Report, now time.Time) ([]string, error) {
 	reports = slices.Clone(reports)
 	for i := range reports {
 		m.fence(ctx, &reports[i].Fence)
@@ -123,17 +124,17 @@ func (m tokenlessFence) Report(ctx context.Context, reports []store.Report, now 
 	return m.Driver.Report(ctx, reports, now)
 }
 
-func (m tokenlessFence) SaveStep(ctx context.Context, step store.Step, most int, now time.Time) (json.RawMessage, bool, error) {
+func (m tokenlessFence) SaveStep(ctx context.Context, step driver.Step, most int, now time.Time) (json.RawMessage, bool, error) {
 	m.fence(ctx, &step.Fence)
 	return m.Driver.SaveStep(ctx, step, most, now)
 }
 
-func (m tokenlessFence) Park(ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, detail string, now time.Time) (all, open int, held bool, err error) {
+func (m tokenlessFence) Park(ctx context.Context, tx pgx.Tx, fence driver.Fence, questions []driver.Asked, detail string, now time.Time) (all, open int, held bool, err error) {
 	m.fence(ctx, &fence)
 	return m.Driver.Park(ctx, tx, fence, questions, detail, now)
 }
 
-func (m tokenlessFence) Finish(ctx context.Context, ends []store.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
+func (m tokenlessFence) Finish(ctx context.Context, ends []driver.Finish, now time.Time, retention time.Duration) ([]string, []int64, error) {
 	ends = slices.Clone(ends)
 	for i := range ends {
 		m.fence(ctx, &ends[i].Fence)
@@ -146,7 +147,7 @@ func reapHastily(m mutant, node Node) error {
 	if !node.Works {
 		return nil
 	}
-	tasks, err := store.New[pgx.Tx](m, config.Default(), notify.New(slog.Default()))
+	tasks, err := taskstore.New[pgx.Tx](m, config.Default(), notify.New(slog.Default()))
 	if err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func reapHastily(m mutant, node Node) error {
 // tornPark parks a task in one transaction and stores its questions in another.
 type tornPark struct{ mutant }
 
-func (m tornPark) Park(ctx context.Context, tx pgx.Tx, fence store.Fence, questions []store.Asked, _ string, now time.Time) (all, open int, held bool, err error) {
+func (m tornPark) Park(ctx context.Context, tx pgx.Tx, fence driver.Fence, questions []driver.Asked, _ string, now time.Time) (all, open int, held bool, err error) {
 	const park = `
 		UPDATE mcptasks.mcp_task SET status = 'input_required', job_id = NULL, run_token = NULL, updated_at = $4
 		WHERE id = $1 AND job_id = $2 AND run_token = $3 AND status = 'working'`
@@ -185,8 +186,8 @@ func (m tornPark) Park(ctx context.Context, tx pgx.Tx, fence store.Fence, questi
 // unlockedAnswers releases the task's lock before the answers are stored.
 type unlockedAnswers struct{ mutant }
 
-func (m unlockedAnswers) LockOwned(ctx context.Context, _ pgx.Tx, owner mcptasks.Owner, id string, now time.Time) (*store.Locked, error) {
-	var locked *store.Locked
+func (m unlockedAnswers) LockOwned(ctx context.Context, _ pgx.Tx, owner mcptasks.Owner, id string, now time.Time) (*driver.Locked, error) {
+	var locked *driver.Locked
 	err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) (err error) {
 		locked, err = m.Driver.LockOwned(ctx, tx, owner, id, now)
 		return err
@@ -200,4 +201,4 @@ func (m unlockedAnswers) LockOwned(ctx context.Context, _ pgx.Tx, owner mcptasks
 // lostFetches does not find jobs whose fetch was lost.
 type lostFetches struct{ mutant }
 
-func (lostFetches) RunningOn(context.Context, string) ([]store.Job, error) { return nil, nil }
+func (lostFetches) RunningOn(context.Context, string) ([]driver.Job, error) { return nil, nil }

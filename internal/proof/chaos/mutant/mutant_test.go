@@ -9,11 +9,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
+	"github.com/mcptasks/mcptasks/internal/taskstore/storetest"
 	"github.com/mcptasks/mcptasks/internal/testdb"
 	"github.com/mcptasks/mcptasks/migrations"
-	"github.com/mcptasks/mcptasks/store"
 	"github.com/mcptasks/mcptasks/store/postgres"
-	"github.com/mcptasks/mcptasks/store/storetest"
 )
 
 // brokenBy names, in a process of the test's own, the mutant it tests.
@@ -43,9 +43,9 @@ func TestBroken(t *testing.T) {
 	if name == "" {
 		t.Skip("started by TestStoretestFinds")
 	}
-	storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) func() store.Driver[pgx.Tx] {
+	storetest.Run(t, storetest.Harness[pgx.Tx]{Query: query, Open: func(t *testing.T) func() driver.Driver[pgx.Tx] {
 		url := testdb.Postgres(t, migrate)
-		return func() store.Driver[pgx.Tx] {
+		return func() driver.Driver[pgx.Tx] {
 			driver, err := postgres.Open(t.Context(), url, "")
 			if err != nil {
 				t.Fatal(err)
