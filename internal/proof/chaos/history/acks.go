@@ -15,7 +15,7 @@ func (c *checker) answered(t *task) {
 			}
 			for key := range update.Answers {
 				if _, open := read.decode().task.InputRequests[key]; open {
-					c.violated(6, t, "the answer to %q was acknowledged at %s; node %d still asked at %s", key, clock(update.Acked), read.Node, clock(read.Sent))
+					c.violated(6, t, "the answer to %q was acknowledged at %s; node %d still had the question at %s", key, clock(update.Acked), read.Node, clock(read.Sent))
 				}
 			}
 		}
@@ -39,7 +39,7 @@ func (c *checker) answer(t *task, key, stored string) {
 		return
 	}
 	if !slices.ContainsFunc(sent, func(r *Request) bool { return r.Answers[key] == stored }) {
-		c.violated(6, t, "the table has %q for %q, which nobody answered", stored, key)
+		c.violated(6, t, "the table has %q for %q, which no client answered", stored, key)
 		return
 	}
 	for _, winner := range sent {
@@ -50,7 +50,7 @@ func (c *checker) answer(t *task, key, stored string) {
 			return r.Answers[key] == stored && r.Sent < winner.Acked
 		})
 		if alone {
-			c.violated(6, t, "%q for %q was acknowledged at %s, before anybody sent %q, which the table has", winner.Answers[key], key, clock(winner.Acked), stored)
+			c.violated(6, t, "%q for %q was acknowledged at %s, before a client sent %q, which the table has", winner.Answers[key], key, clock(winner.Acked), stored)
 		}
 	}
 }

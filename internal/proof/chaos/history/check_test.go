@@ -55,18 +55,21 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		"a task failed": {3, "failed", func(h *History) {
 			h.end("task-poison", Plain, "failed", `{"message":"The tool's process died 4 times in a row."}`)
 		}},
-		"nobody cancelled": {3, "nobody cancelled it", func(h *History) {
+		"nobody cancelled": {3, "no client cancelled it", func(h *History) {
 			h.end("task-cancelled", Plain, "cancelled", "")
 		}},
-		"no question is open": {3, "to no question", func(h *History) { h.read(taskB, 0, at(9), "input_required") }},
-		"a wait without a question was repaired": {3, "no question open", func(h *History) {
+		"no question is open": {3, "with no pending question", func(h *History) { h.read(taskB, 0, at(9), "input_required") }},
+		"a wait without a question was repaired": {3, "no pending question", func(h *History) {
 			h.Tables.Events = append(h.Tables.Events, EventRow{Task: taskB, Kind: "repaired", Detail: "no question was open"})
 		}},
 		"a node reaped right after an outage": {3, "after an outage", func(h *History) {
 			h.Faults = append(h.Faults, Fault{Kind: Outage, From: at(11) - 5e9, To: at(11) - 1e9})
 		}},
-		"a living node lost a task": {3, "which lived", func(h *History) {
-			h.Tables.Events = append(h.Tables.Events, EventRow{Task: taskB, Kind: "recovered", Detail: "the node of job 13 died", At: at(20)})
+		"a recovery has an unknown reason": {3, "a reason that is unknown", func(h *History) {
+			h.Tables.Events = append(h.Tables.Events, EventRow{Task: taskB, Kind: "recovered", Detail: "it was stuck", At: at(20)})
+		}},
+		"a living node lost a task": {3, "which was alive", func(h *History) {
+			h.Tables.Events = append(h.Tables.Events, EventRow{Task: taskB, Kind: "recovered", Detail: "node worker-1 of job 13 died", At: at(20)})
 		}},
 		"a stale run's outcome is accepted": {4, "had the task since", func(h *History) {
 			h.write(taskA, "run-1", 100, "outcome", "", at(13), true)
@@ -91,20 +94,20 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		"a result lacks a step": {5, "lacks the step", func(h *History) {
 			h.Requests[0].Call.Steps = 3
 		}},
-		"an answered question is still asked": {6, "still asked", func(h *History) {
+		"an answered question is still asked": {6, "still had the question", func(h *History) {
 			h.read(taskB, 0, at(9), "input_required", "confirm")
 		}},
 		"an answer is lost": {6, "was acknowledged at", func(h *History) {
 			h.update(taskB, 0, at(20), map[string]string{"confirm": "no"})
 			h.Tables.Inputs[taskB]["confirm"] = "no"
 		}},
-		"an answer is nobody's": {6, "which nobody answered", func(h *History) {
+		"an answer is nobody's": {6, "which no client answered", func(h *History) {
 			h.Tables.Inputs[taskB]["left"] = "x"
 		}},
 		"an acknowledged cancellation is not seen": {6, "said working", func(h *History) {
 			h.read("task-c", 1, at(8), "working")
 		}},
-		"a run does not hear of its cancellation": {7, "did not hear of it", func(h *History) {
+		"a run does not hear of its cancellation": {7, "was not told of it", func(h *History) {
 			h.call("task-deaf", &Call{Tool: Plain, N: "n"}, at(1), at(2))
 			h.claim("task-deaf", "run-9", 1, 19, 300, at(3))
 			h.Requests = append(h.Requests, &Request{Op: OpCancel, Owner: "ann", Task: "task-deaf", Sent: at(5), Acked: at(6), Body: ack})
@@ -116,8 +119,8 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 			h.end("task-flaky", Flaky, "completed", result(Output{N: "n"}))
 			h.Tables.Events = append(h.Tables.Events, EventRow{Task: "task-flaky", Kind: "error", Detail: "attempt 1 fails"})
 		}},
-		"a job is nobody's": {10, "to be running", func(h *History) { h.Tables.Running = 1 }},
-		"another's task can be told apart": {9, "can be told apart", func(h *History) {
+		"a job is nobody's": {10, "still running in River's table", func(h *History) { h.Tables.Running = 1 }},
+		"another's task can be told apart": {9, "have different answers", func(h *History) {
 			h.Requests[len(h.Requests)-1].Body = []byte(`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"not yours"}}`)
 		}},
 		"another reads a task": {9, "who does not own it", func(h *History) {

@@ -105,7 +105,7 @@ func (c *checker) reached(t *task) {
 		case r.ended > 0 && r.ended <= by, r.returned > 0 && r.returned <= by:
 			c.heard++
 		case !c.disturbed(r.pid, acked.Sent, by):
-			c.violated(7, t, "it was cancelled at %s; run %d of %s did not hear of it for %s", clock(acked.Acked), r.seq, r.node, lateness)
+			c.violated(7, t, "it was cancelled at %s; run %d of %s was not told of it within %s", clock(acked.Acked), r.seq, r.node, lateness)
 		}
 	}
 }

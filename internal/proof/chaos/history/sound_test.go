@@ -41,7 +41,7 @@ func (h *History) workedTask() {
 	h.claim(taskA, "run-1", 1, 11, 100, at(3))
 	h.step(taskA, "run-1", 100, StepKey(0), "one", at(4))
 	h.Faults = append(h.Faults, Fault{Kind: Kill, Node: "worker-0", PID: 100, From: at(8), To: at(9)})
-	h.Tables.Events = append(h.Tables.Events, EventRow{Task: taskA, Kind: "recovered", Detail: "the node of job 11 died", At: at(11)})
+	h.Tables.Events = append(h.Tables.Events, EventRow{Task: taskA, Kind: "recovered", Detail: "node worker-1 of job 11 died", At: at(11)})
 	h.claim(taskA, "run-2", 2, 12, 200, at(12))
 	h.observe(Observation{At: at(13), PID: 200, Kind: Recorded, Task: taskA, Run: "run-2", Key: StepKey(0), Value: "one"})
 	h.step(taskA, "run-2", 200, StepKey(1), "two", at(14))

@@ -3,9 +3,10 @@ package history
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -51,7 +52,7 @@ func (c *checker) stable(t *task) {
 		}
 		view := r.decode().task
 		if view.Status == "input_required" && len(view.InputRequests) == 0 {
-			c.violated(3, t, "node %d told at %s that it waits for answers, and to no question", r.Node, clock(r.Acked))
+			c.violated(3, t, "node %d answered at %s that it waits for answers, but with no pending question", r.Node, clock(r.Acked))
 		}
 		if !terminal(view.Status) {
 			continue
@@ -79,20 +80,20 @@ func (c *checker) stable(t *task) {
 func (c *checker) sameAsTable(t *task, r *Request) {
 	view := r.decode().task
 	if view.Status != t.row.Status {
-		c.violated(2, t, "a client was told %s at %s; the table says %s", view.Status, clock(r.Acked), t.row.Status)
+		c.violated(2, t, "a client read %s at %s; the table says %s", view.Status, clock(r.Acked), t.row.Status)
 		return
 	}
 	if view.Status != "completed" {
 		return
 	}
-	var told, stored map[string]any
-	if json.Unmarshal(view.Result, &told) != nil || json.Unmarshal(t.row.Outcome, &stored) != nil {
+	var read, stored map[string]any
+	if json.Unmarshal(view.Result, &read) != nil || json.Unmarshal(t.row.Outcome, &stored) != nil {
 		c.violated(2, t, "its result is not an object: %s, in the table %s", view.Result, t.row.Outcome)
 		return
 	}
-	delete(told, "resultType")
-	if !reflect.DeepEqual(told, stored) {
-		c.violated(2, t, "a client was told the result %s; the table has %s", view.Result, t.row.Outcome)
+	delete(read, "resultType")
+	if !reflect.DeepEqual(read, stored) {
+		c.violated(2, t, "a client read the result %s; the table has %s", view.Result, t.row.Outcome)
 	}
 }
 
@@ -105,11 +106,11 @@ func (c *checker) ended(t *task) {
 	expect, known := Tools[t.row.Tool]
 	switch status := t.row.Status; {
 	case !known:
-		c.violated(3, t, "its tool %q is none of the run's", t.row.Tool)
+		c.violated(3, t, "the run has no tool %q", t.row.Tool)
 	case !terminal(status):
-		c.violated(3, t, "%s is still %s after everything came to rest", t.row.Tool, status)
+		c.violated(3, t, "%s is still %s at the end of the run", t.row.Tool, status)
 	case status == "cancelled" && len(t.cancels) == 0:
-		c.violated(3, t, "it is cancelled, and nobody cancelled it")
+		c.violated(3, t, "it is cancelled, but no client cancelled it")
 	case status == "failed" && expect.Status != "failed":
 		c.violated(3, t, "%s failed: %s", t.row.Tool, t.row.Outcome)
 	case status == "completed" && expect.Status == "failed":
@@ -168,29 +169,40 @@ func (c *checker) repairs() {
 		}
 	}
 	if c.Tables.Running > 0 {
-		c.violated(10, &task{id: "none"}, "River holds %d jobs to be running, and every task has ended", c.Tables.Running)
+		c.violated(10, &task{id: "none"}, "%d jobs are still running in River's table, but every task has ended", c.Tables.Running)
 	}
 	for _, e := range c.Tables.Events {
 		c.checkRecovery(e, holders)
 		if e.Kind == "repaired" && strings.Contains(e.Detail, "no question") {
-			c.violated(3, c.task(e.Task), "it waited for answers with no question open")
+			c.violated(3, c.task(e.Task), "it waited for answers with no pending question")
 		}
 	}
 }
 
+// The details of the store's events of recoveries.
+var (
+	nodeDied  = regexp.MustCompile(`^node \S* of job (\d+) died$`)
+	lostFetch = regexp.MustCompile(`^the fetch of job \d+ was lost$`)
+)
+
 // checkRecovery checks a recovery: the job's run was over, or it is not known who fetched
 // the job, or that process was dead or frozen.
 func (c *checker) checkRecovery(e EventRow, holders map[int64]Observation) {
-	var job int64
-	if _, err := fmt.Sscanf(e.Detail, "the node of job %d died", &job); err != nil || e.Kind != "recovered" {
+	if e.Kind != "recovered" || lostFetch.MatchString(e.Detail) {
 		return
 	}
 	t := c.task(e.Task)
+	died := nodeDied.FindStringSubmatch(e.Detail)
+	if died == nil {
+		c.violated(3, t, "at %s it was recovered for a reason that is unknown here: %s", clock(e.At), e.Detail)
+		return
+	}
+	job, _ := strconv.ParseInt(died[1], 10, 64) // digits
 	for _, f := range c.Faults {
 		// Half a second: a transaction that stood still in the outage may end after it.
 		long, since := time.Duration(f.To-f.From) > c.lease(), time.Duration(e.At-f.To)
 		if f.Kind == Outage && long && since > 500*time.Millisecond && since < c.lease()-200*time.Millisecond {
-			c.violated(3, t, "at %s its job %d was taken, %s after an outage: nobody can have been steady for a lease", clock(e.At), job, since)
+			c.violated(3, t, "at %s its job %d was recovered, %s after an outage: no node can have been steady for a lease", clock(e.At), job, since)
 		}
 	}
 	claim, known := holders[job]
@@ -200,7 +212,7 @@ func (c *checker) checkRecovery(e EventRow, holders map[int64]Observation) {
 	if r := t.runs[claim.Run]; r.returned > 0 && r.returned < e.At || c.silenced(claim.PID, e.At) {
 		return
 	}
-	c.violated(3, t, "at %s its job %d was taken from %s, which lived", clock(e.At), job, claim.Node)
+	c.violated(3, t, "at %s its job %d was recovered from %s, which was alive", clock(e.At), job, claim.Node)
 }
 
 // silenced reports whether the process had ended or was frozen until shortly before, so
@@ -235,7 +247,7 @@ func (c *checker) foreign() {
 		case first[r.Op] == nil:
 			first[r.Op] = r
 		case !bytes.Equal(r.Body, first[r.Op].Body):
-			c.violated(9, c.task(r.Task), "%s of another's task and of nobody's can be told apart: %s, %s", r.Op, r.Body, first[r.Op].Body)
+			c.violated(9, c.task(r.Task), "%s of another owner's task and of an unknown one have different answers: %s, %s", r.Op, r.Body, first[r.Op].Body)
 		}
 	}
 }
