@@ -31,7 +31,7 @@ var roles = map[string]func(context.Context, *options) error{
 func playRole(ctx context.Context, o *options) error {
 	run, ok := roles[o.role]
 	if !ok {
-		return fmt.Errorf("the role %q is none of %s", o.role, strings.Join(slices.Sorted(maps.Keys(roles)), ", "))
+		return fmt.Errorf("unknown role %q; there are %s", o.role, strings.Join(slices.Sorted(maps.Keys(roles)), ", "))
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)

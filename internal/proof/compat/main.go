@@ -62,7 +62,7 @@ func main() {
 
 func run(ctx context.Context, river string, write bool) error {
 	if river != "" && write {
-		return errors.New("-write makes the files of the promised version: it takes no -river")
+		return errors.New("-write and -river exclude each other: -write makes the files of the promised version")
 	}
 	dir, err := os.MkdirTemp("", "compat")
 	if err != nil {
@@ -126,7 +126,7 @@ func derive(ctx context.Context, path, river string) error {
 	}
 	for _, line := range riverVersion.FindAllString(string(mod), -1) {
 		if !strings.HasSuffix(line, " "+river) {
-			return fmt.Errorf("River %s cannot be selected: a requirement needs%s", river, strings.TrimRight(line, "\n"))
+			return fmt.Errorf("cannot select River %s: a requirement needs%s", river, strings.TrimRight(line, "\n"))
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ import (
 )
 
 func main() {
-	database := flag.String("database", "", "sqlite or postgres; empty takes both")
+	database := flag.String("database", "", "sqlite or postgres; both if empty")
 	url := flag.String("url", "", "endpoint of a running server; empty builds and starts examples/conformance")
 	names := flag.String("rounds", "", "comma-separated: tasks scenarios, 2026-07-28, 2025-11-25; empty runs all")
 	flag.Parse()

@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	database := flag.String("database", "", "sqlite or postgres; empty takes both")
+	database := flag.String("database", "", "sqlite or postgres; both if empty")
 	url := flag.String("url", "", "endpoint of a running server; empty builds and starts examples/conformance")
 	flag.Parse()
 

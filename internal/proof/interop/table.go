@@ -51,7 +51,7 @@ type cell struct{ setting, column, step string }
 const (
 	passed   = "ok"
 	leftOut  = "-" // not for this client, or not in this setting
-	notTaken = "the client did not take the step"
+	notTaken = "the client did not make the step"
 )
 
 // read adds a client's output. A step that is missing in it has failed.

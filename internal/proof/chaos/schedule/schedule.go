@@ -56,15 +56,15 @@ func Postgres(seed uint64, duration, lease time.Duration, workers, servers []str
 		d.sequence(server, d.bag(kinds{Kill, 5}, kinds{Freeze, 3}, kinds{Restart, 2}))
 	}
 	d.sequence(Database, d.bag(kinds{Refuse, 2}, kinds{Blackhole, 2}, kinds{Fast, 2}, kinds{Immediate, 2}))
-	everybody := slices.Concat(workers, servers)
+	nodes := slices.Concat(workers, servers)
 	for range d.count(40) {
-		d.add(Fault{At: d.anywhere(), Kind: Terminate, Target: everybody[d.rng.IntN(len(everybody))]})
+		d.add(Fault{At: d.anywhere(), Kind: Terminate, Target: nodes[d.rng.IntN(len(nodes))]})
 	}
 	for range d.count(60) {
 		d.add(Fault{At: d.anywhere(), Kind: DropFetch, Target: workers[d.rng.IntN(len(workers))]})
 	}
 	for range d.count(90) {
-		d.add(Fault{At: d.anywhere(), Kind: DropReply, Target: everybody[d.rng.IntN(len(everybody))]})
+		d.add(Fault{At: d.anywhere(), Kind: DropReply, Target: nodes[d.rng.IntN(len(nodes))]})
 	}
 	for _, worker := range workers { // no later fault would hide that a lost fetch is not repaired
 		d.add(Fault{At: duration - time.Second, Kind: DropFetch, Target: worker})
