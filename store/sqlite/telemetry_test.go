@@ -30,7 +30,7 @@ import (
 // counted is a store whose metrics and audit log are looked at.
 type counted struct {
 	*testing.T
-	db *sqlite.Driver
+	db     *sqlite.Driver
 	store  *taskstore.Store[*sql.Tx]
 	reader *metric.ManualReader
 	audit  bytes.Buffer
