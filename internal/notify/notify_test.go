@@ -67,6 +67,20 @@ func (d *database) Listen(ctx context.Context, ready func(), changed func([]stri
 	}
 }
 
+// read returns what was sent to one of jobs and tasks.
+func (d *database) read(sent *[][]string) [][]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(*sent)
+}
+
+// listened returns how often the notifier has begun to listen.
+func (d *database) listened() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.listen
+}
+
 func newNotifier() *Notifier { return New(slog.New(slog.DiscardHandler)) }
 
 func equal(t *testing.T, what string, got [][]string, want ...[]string) {
@@ -91,8 +105,8 @@ func TestSend(t *testing.T) {
 		n.JobsReady("queue")
 		n.JobsReadyHere("another")
 		time.Sleep(5 * time.Second)
-		equal(t, "the tasks", db.tasks, []string{"early"}, []string{"a", "b"})
-		equal(t, "the jobs", db.jobs, []string{"queue"})
+		equal(t, "the tasks", db.read(&db.tasks), []string{"early"}, []string{"a", "b"})
+		equal(t, "the jobs", db.read(&db.jobs), []string{"queue"})
 		n.Close()
 	})
 }
@@ -117,13 +131,13 @@ func testLastNotification(t *testing.T) {
 	if took := time.Since(began); took != 0 {
 		t.Errorf("Close took %s", took)
 	}
-	equal(t, "the tasks", db.tasks, []string{"first"}, []string{"last"})
-	equal(t, "the jobs", db.jobs, []string{"queue"})
+	equal(t, "the tasks", db.read(&db.tasks), []string{"first"}, []string{"last"})
+	equal(t, "the jobs", db.read(&db.jobs), []string{"queue"})
 	n.TaskChanged("late")
 	n.Subscribe("late")
 	time.Sleep(time.Minute)
-	equal(t, "the tasks after Close", db.tasks, []string{"first"}, []string{"last"})
-	if db.listen != 0 {
+	equal(t, "the tasks after Close", db.read(&db.tasks), []string{"first"}, []string{"last"})
+	if db.listened() != 0 {
 		t.Error("it listens after Close")
 	}
 }
@@ -154,8 +168,8 @@ func TestSendFails(t *testing.T) {
 		time.Sleep(time.Second)
 		n.TaskChanged("b")
 		time.Sleep(time.Second)
-		equal(t, "the tasks", db.tasks, []string{"a"}, []string{"b"})
-		equal(t, "the jobs", db.jobs, []string{"queue"})
+		equal(t, "the tasks", db.read(&db.tasks), []string{"a"}, []string{"b"})
+		equal(t, "the jobs", db.read(&db.jobs), []string{"queue"})
 		n.Close()
 	})
 }
@@ -171,7 +185,7 @@ func TestPauses(t *testing.T) {
 			time.Sleep(100 * time.Microsecond)
 		}
 		n.Close()
-		if sent := len(db.tasks); sent < 100/8 || sent > 100/8+8 {
+		if sent := len(db.read(&db.tasks)); sent < 100/8 || sent > 100/8+8 {
 			t.Errorf("%d statements in 100 ms, want about one in 8 ms", sent)
 		}
 	})
@@ -182,7 +196,7 @@ func TestSubscribe(t *testing.T) {
 		n, db := newNotifier(), newDatabase()
 		n.Start(db, true)
 		synctest.Wait()
-		if db.listen != 0 {
+		if db.listened() != 0 {
 			t.Error("it listens, and nobody has subscribed")
 		}
 		one, cancelOne := n.Subscribe("one")
@@ -216,8 +230,8 @@ func TestSubscribe(t *testing.T) {
 		woken(false, false, false)
 		time.Sleep(time.Second)
 		woken(true, true, true)
-		if db.listen != 2 {
-			t.Errorf("it has listened %d times, want a second time after the connection was lost", db.listen)
+		if db.listened() != 2 {
+			t.Errorf("it has listened %d times, want a second time after the connection was lost", db.listened())
 		}
 		cancelOne()
 		cancelAgain()
@@ -240,7 +254,7 @@ func TestSendOnly(t *testing.T) {
 		n.TaskChanged("task")
 		<-changed
 		n.Close()
-		if db.listen != 0 {
+		if db.listened() != 0 {
 			t.Error("it listened")
 		}
 	})
