@@ -179,8 +179,8 @@ func (s *Store[TTx]) newRow(call NewTask) (*driver.Row, error) {
 }
 
 // createKeyedTx inserts a task that has an idempotency key, or returns the task
-// that has the key. The task comes before its job, which would be somebody's to
-// remove if the key turned out to be taken.
+// that has the key. The task is inserted before its job, which would
+// otherwise have to be removed if another task has the key.
 func (s *Store[TTx]) createKeyedTx(ctx context.Context, tx TTx, row *driver.Row) (*mcptasks.Task, error) {
 	hash, err := hashJSON(row.Arguments)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
-// Operator is the door past owners, for whoever runs the service: not for code
+// Operator is the operator API, which sees the tasks of all owners. It is not for code
 // that answers clients. Its methods are safe for concurrent use. They return
 // ErrNotFound for a task that is unknown or was deleted; expired tasks are seen as
 // long as they are kept.
@@ -54,7 +54,7 @@ type Query struct {
 
 type operator[TTx any] struct{ s *Store[TTx] }
 
-// Operator returns the operator's door.
+// Operator returns the operator API.
 func (s *Store[TTx]) Operator() Operator { return operator[TTx]{s} }
 
 func (o operator[TTx]) List(ctx context.Context, query Query, cursor string, limit int) (*mcptasks.Page, error) {

@@ -30,7 +30,7 @@ func (s *Store[TTx]) WorkClient(config *river.Config) (WorkClient, error) {
 
 // Claim begins a run on the node: it draws the token of its fence and counts it. It
 // returns nil if the task is not this job's to run: it has ended, or has another job
-// now; and ErrUnknownTool if it is, but its tool is none of these. As every write that
+// now; and ErrUnknownTool if the tool is not among tools. As every write that
 // runs in a batch, it gives up on a locked task after about 30 seconds.
 func (s *Store[TTx]) Claim(ctx context.Context, taskID string, jobID int64, tools []string, node string) (_ *driver.Claimed, err error) {
 	defer s.op(ctx, telemetry.OpClaim, 0).end(&err)

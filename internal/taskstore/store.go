@@ -100,7 +100,7 @@ func (s *Store[TTx]) Get(ctx context.Context, owner mcptasks.Owner, id string) (
 	return task, nil
 }
 
-// sound returns the task as its owner is told of it, repaired if it has to be.
+// sound returns the task as its owner reads it, after a repair if it needs one.
 func (s *Store[TTx]) sound(ctx context.Context, task *mcptasks.Task) (*mcptasks.Task, error) {
 	if s.suspect(task) {
 		var err error

@@ -20,8 +20,8 @@ type op struct {
 	ctx context.Context
 }
 
-// op begins one; batch is how many tasks are read or written together, 0 where that
-// is none or one by nature.
+// op begins an operation. batch is how many tasks are read or written together, and 0 if
+// that is not measured.
 func (s *Store[TTx]) op(ctx context.Context, name string, batch int) op {
 	return op{s.metrics.Op(ctx, name, batch), ctx}
 }

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	maxMessageBytes = 4 << 10  // what a client is told beside the outcome
+	maxMessageBytes = 4 << 10  // the status message that a client reads
 	maxKeyBytes     = 1 << 10  // owners and keys are in indexes
 	maxDetailBytes  = 64 << 10 // one entry of the timeline
 )
 
-// storable says whether every database takes s as text and can index it.
+// storable reports whether every database can store s as text and index it.
 func storable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsRune(s, 0) && len(s) <= maxKeyBytes
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // A session keeps the plans of what a quiet node asks for again and again, though each
-// flush has a single call: to plan a finish takes longer than to do it.
+// batch has a single call: to plan a finish takes longer than to do it.
 func TestPlansAreKept(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		db := open(t, with(t, testdb.Postgres(t, migrate), "pool_max_conns=1"), nil)

@@ -12,7 +12,7 @@ const idsPerNote = 200
 
 const notifySQL = `SELECT pg_notify($1, note) FROM unnest($2::text[]) AS note`
 
-// NotifyChanged implements store.NotifyDriver.
+// NotifyChanged implements driver.NotifyDriver.
 func (d *Driver) NotifyChanged(ctx context.Context, ids []string) error {
 	var notes []string
 	for len(ids) > 0 {
@@ -24,7 +24,7 @@ func (d *Driver) NotifyChanged(ctx context.Context, ids []string) error {
 	return interpretError(err)
 }
 
-// Listen implements store.NotifyDriver.
+// Listen implements driver.NotifyDriver.
 func (d *Driver) Listen(ctx context.Context, ready func(), changed func(ids []string)) error {
 	conn, err := d.connect(ctx)
 	if err != nil {

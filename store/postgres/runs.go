@@ -25,7 +25,7 @@ import (
 // the planner take mcp_task_live: a task has a job only while it is working, by a
 // constraint of the table.
 //
-// And it is kept for flushes of one call, too: a planner that saw how few ids there are
+// And it is kept for batches of one call, too: a planner that saw how few ids there are
 // would find its estimate of many dearer than to plan each time, which takes longer than
 // what is planned. So it is not shown the ids: they come from a subquery.
 

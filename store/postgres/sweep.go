@@ -8,7 +8,7 @@ import (
 const overdueSQL = `
 SELECT id FROM {s}.mcp_task WHERE deadline_at < $1 AND finished_at IS NULL ORDER BY deadline_at LIMIT $2`
 
-// Overdue implements store.SweepDriver.
+// Overdue implements driver.SweepDriver.
 func (d *Driver) Overdue(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return d.strings(ctx, overdueSQL, now, limit)
 }
@@ -17,7 +17,7 @@ const unansweredSQL = `
 SELECT DISTINCT i.task_id FROM {s}.mcp_task_input i JOIN {s}.mcp_task t ON t.id = i.task_id
 WHERE i.answered_at IS NULL AND i.deadline_at < $1 AND t.status = 'input_required' LIMIT $2`
 
-// Unanswered implements store.SweepDriver.
+// Unanswered implements driver.SweepDriver.
 func (d *Driver) Unanswered(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return d.strings(ctx, unansweredSQL, now, limit)
 }
@@ -39,13 +39,13 @@ SELECT t.id FROM {s}.mcp_task t
 WHERE t.status = 'input_required' AND NOT EXISTS (
     SELECT FROM {s}.mcp_task_input i WHERE i.task_id = t.id AND i.answered_at IS NULL)`
 
-// Broken implements store.SweepDriver.
+// Broken implements driver.SweepDriver.
 func (d *Driver) Broken(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	const both = `(` + brokenSQL + ` AND t.updated_at < $1) UNION ALL (` + unaskedSQL + `) LIMIT $2`
 	return d.strings(ctx, both, before, limit)
 }
 
-// IsBroken implements store.SweepDriver.
+// IsBroken implements driver.SweepDriver.
 func (d *Driver) IsBroken(ctx context.Context, id string) (broken bool, err error) {
 	const one = `SELECT EXISTS (` + brokenSQL + ` AND t.id = $1) OR EXISTS (` + unaskedSQL + ` AND t.id = $1)`
 	err = d.pool.QueryRow(ctx, d.sql(one), id).Scan(&broken)
@@ -63,7 +63,7 @@ FROM pg_class WHERE oid = '{s}.river_job'::regclass`
 // of a burst takes as long as to run thousands of tasks.
 const analyzeSQL = `ANALYZE (SKIP_LOCKED) {s}.river_job (id)`
 
-// AnalyzeJobs implements store.SweepDriver.
+// AnalyzeJobs implements driver.SweepDriver.
 func (d *Driver) AnalyzeJobs(ctx context.Context) (outgrown bool, err error) {
 	err = d.pool.QueryRow(ctx, d.sql(outgrownSQL)).Scan(&outgrown)
 	if err == nil && outgrown {
@@ -76,7 +76,7 @@ const deleteExpiredSQL = `
 DELETE FROM {s}.mcp_task WHERE id IN (
     SELECT id FROM {s}.mcp_task WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`
 
-// DeleteExpired implements store.SweepDriver.
+// DeleteExpired implements driver.SweepDriver.
 func (d *Driver) DeleteExpired(ctx context.Context, now time.Time, limit int) (int, error) {
 	deleted, err := d.pool.Exec(ctx, d.sql(deleteExpiredSQL), now, limit)
 	return int(deleted.RowsAffected()), interpretError(err)

@@ -27,7 +27,7 @@ const (
 	migrating = "migrating"
 )
 
-// LockWorker implements store.Exclusive. The lock is the operating system's and is
+// LockWorker implements driver.Exclusive. The lock is the operating system's and is
 // gone with the process; two nodes of one process exclude each other as well.
 func (d *Driver) LockWorker() (func() error, error) {
 	if d.lockPath == "" {

@@ -2,10 +2,10 @@ package sqlite
 
 import "context"
 
-// NotifyChanged implements store.NotifyDriver. SQLite cannot notify other processes.
+// NotifyChanged implements driver.NotifyDriver. SQLite cannot notify other processes.
 func (d *Driver) NotifyChanged(context.Context, []string) error { return nil }
 
-// Listen implements store.NotifyDriver.
+// Listen implements driver.NotifyDriver.
 func (d *Driver) Listen(ctx context.Context, ready func(), _ func([]string)) error {
 	ready()
 	<-ctx.Done()

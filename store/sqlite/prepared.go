@@ -5,7 +5,7 @@ import (
 	"database/sql"
 )
 
-// repeated are the statements that a flush repeats for each of its calls. To parse one
+// repeated are the statements that a batch repeats for each of its calls. To parse one
 // takes as long as to run it, so they are prepared once, for the connection that writes.
 var repeated = []string{insertJobSQL, insertSQL, claimSQL, reportSQL, retrySQL, finishSQL}
 
@@ -32,26 +32,26 @@ func (d *Driver) prepare(ctx context.Context) (map[string]*sql.Stmt, error) {
 	return prepared, nil
 }
 
-// flush is InTx with the repeated statements prepared.
-func (d *Driver) flush(ctx context.Context, fn func(flushTx) error) error {
+// inBatch is InTx with the repeated statements prepared.
+func (d *Driver) inBatch(ctx context.Context, fn func(batchTx) error) error {
 	prepared, err := d.prepare(ctx)
 	if err != nil {
 		return err
 	}
 	return d.InTx(ctx, func(tx *sql.Tx) error {
-		return fn(flushTx{Tx: tx, prepared: prepared, own: make(map[string]*sql.Stmt)})
+		return fn(batchTx{Tx: tx, prepared: prepared, own: make(map[string]*sql.Stmt)})
 	})
 }
 
-// flushTx is a transaction in which the repeated statements are prepared.
-type flushTx struct {
+// batchTx is a transaction in which the repeated statements are prepared.
+type batchTx struct {
 	*sql.Tx
 	prepared map[string]*sql.Stmt // the driver's
 	own      map[string]*sql.Stmt // those of them that the transaction has used
 }
 
 // statement returns the query's in the transaction, nil if it is none of the repeated.
-func (t flushTx) statement(ctx context.Context, query string) *sql.Stmt {
+func (t batchTx) statement(ctx context.Context, query string) *sql.Stmt {
 	if t.own[query] == nil && t.prepared[query] != nil {
 		t.own[query] = t.StmtContext(ctx, t.prepared[query])
 	}
@@ -60,7 +60,7 @@ func (t flushTx) statement(ctx context.Context, query string) *sql.Stmt {
 
 // ExecContext is sql.Tx's. A repeated statement is not interrupted: it is done in
 // microseconds, and to listen for the context's end is a goroutine.
-func (t flushTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (t batchTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	if statement := t.statement(ctx, query); statement != nil {
 		return statement.ExecContext(context.WithoutCancel(ctx), args...)
 	}
@@ -68,7 +68,7 @@ func (t flushTx) ExecContext(ctx context.Context, query string, args ...any) (sq
 }
 
 // QueryRowContext is sql.Tx's, as ExecContext.
-func (t flushTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+func (t batchTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	if statement := t.statement(ctx, query); statement != nil {
 		return statement.QueryRowContext(context.WithoutCancel(ctx), args...)
 	}

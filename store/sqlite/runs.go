@@ -32,7 +32,7 @@ func (d *Driver) Claim(ctx context.Context, claims []driver.Fence, tools []strin
 		return nil, err
 	}
 	var claimed []*driver.Claimed
-	err = d.flush(ctx, func(tx flushTx) error {
+	err = d.inBatch(ctx, func(tx batchTx) error {
 		claimed = nil
 		for _, fence := range claims {
 			c, err := claim(ctx, tx, fence, names, node, now)
@@ -263,7 +263,7 @@ func (d *Driver) Finish(ctx context.Context, ends []driver.Finish, now time.Time
 	if len(ends) == 0 {
 		return nil, nil, nil
 	}
-	err = d.flush(ctx, func(tx flushTx) error {
+	err = d.inBatch(ctx, func(tx batchTx) error {
 		ids, completed = nil, nil
 		for _, f := range ends {
 			held, ran, err := finish(ctx, tx, f, now, retention)
@@ -318,7 +318,7 @@ func held[T any](ctx context.Context, d *Driver, items []T, write func(querier, 
 		return nil, nil
 	}
 	var ids []string
-	err := d.flush(ctx, func(tx flushTx) error {
+	err := d.inBatch(ctx, func(tx batchTx) error {
 		ids = nil
 		for _, item := range items {
 			id, changed, err := write(tx, item)

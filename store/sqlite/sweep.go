@@ -10,7 +10,7 @@ SELECT id FROM mcp_task
 WHERE deadline_at < ?1 AND finished_at IS NULL
 ORDER BY deadline_at LIMIT ?2`
 
-// Overdue implements store.SweepDriver.
+// Overdue implements driver.SweepDriver.
 func (d *Driver) Overdue(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return d.strings(ctx, overdueSQL, now.UnixMicro(), limit)
 }
@@ -22,7 +22,7 @@ FROM mcp_task_input i CROSS JOIN mcp_task t ON t.id = i.task_id
 WHERE i.answered_at IS NULL AND i.deadline_at < ?1 AND t.status = 'input_required'
 LIMIT ?2`
 
-// Unanswered implements store.SweepDriver.
+// Unanswered implements driver.SweepDriver.
 func (d *Driver) Unanswered(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return d.strings(ctx, unansweredSQL, now.UnixMicro(), limit)
 }
@@ -45,28 +45,28 @@ SELECT t.id FROM mcp_task t
 WHERE t.status IN ('working', 'input_required') AND (t.status = 'input_required' OR t.updated_at < ?1) AND ` + broken + `
 LIMIT ?2`
 
-// Broken implements store.SweepDriver.
+// Broken implements driver.SweepDriver.
 func (d *Driver) Broken(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	return d.strings(ctx, brokenSQL, before.UnixMicro(), limit)
 }
 
 const isBrokenSQL = `SELECT EXISTS (SELECT 1 FROM mcp_task t WHERE t.id = ?1 AND ` + broken + `)`
 
-// IsBroken implements store.SweepDriver.
+// IsBroken implements driver.SweepDriver.
 func (d *Driver) IsBroken(ctx context.Context, id string) (bool, error) {
 	var is bool
 	err := d.reader.QueryRowContext(ctx, isBrokenSQL, id).Scan(&is)
 	return is, interpretError(err)
 }
 
-// AnalyzeJobs implements store.SweepDriver. SQLite's plans here do not depend on sizes.
+// AnalyzeJobs implements driver.SweepDriver. SQLite's plans here do not depend on sizes.
 func (d *Driver) AnalyzeJobs(context.Context) (bool, error) { return false, nil }
 
 const deleteExpiredSQL = `
 DELETE FROM mcp_task WHERE id IN (
     SELECT id FROM mcp_task WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)`
 
-// DeleteExpired implements store.SweepDriver.
+// DeleteExpired implements driver.SweepDriver.
 func (d *Driver) DeleteExpired(ctx context.Context, now time.Time, limit int) (int, error) {
 	n, err := d.write(ctx, deleteExpiredSQL, now.UnixMicro(), limit)
 	return int(n), err

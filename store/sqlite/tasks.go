@@ -27,7 +27,7 @@ VALUES (jsonb_object('task_id', ?1), 'mcptask', ?2, ?3, ?4, datetime('now', 'sub
 
 // Insert implements driver.CallDriver.
 func (d *Driver) Insert(ctx context.Context, tasks []*driver.Row) error {
-	return d.flush(ctx, func(tx flushTx) error {
+	return d.inBatch(ctx, func(tx batchTx) error {
 		if err := insert(ctx, tx, tasks); err != nil {
 			return err
 		}

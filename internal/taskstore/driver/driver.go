@@ -15,10 +15,10 @@ import (
 	"github.com/mcptasks/mcptasks/migrations"
 )
 
-// ErrBusy is returned for a task that somebody else has locked: by Driver.Lock at
+// ErrBusy is returned for a task that another transaction has locked: by Driver.Lock at
 // once, by anything that waits for the lock when the database does not let it wait
 // for longer. Nothing was changed; it may be tried again.
-var ErrBusy = errors.New("the task is locked by somebody else")
+var ErrBusy = errors.New("the task is locked by another transaction")
 
 // Driver is the SQL of one kind of database. Package taskstore has the rules; a Driver's
 // methods each run the few statements their comment names and decide nothing. TTx
@@ -27,10 +27,11 @@ var ErrBusy = errors.New("the task is locked by somebody else")
 // Methods that take a tx run in it; the others are one transaction of their own,
 // or one statement. Worker-side methods change only rows whose fence still holds:
 // the task is working, its job_id and run_token are the run's. Slices hold each
-// task at most once; of the methods that take one, those of a run skip tasks that
-// somebody else has locked, as if their fence did not hold. A task's job is the River job of its job_id whose arguments
-// name the task: River may give the id of a deleted job to another. All methods
-// are safe for concurrent use and return [mcptasks.ErrNotFound] or the
+// task at most once. The worker-side methods that take a slice skip the tasks that another
+// transaction has locked, as if their fence did not hold. A task's job is the River job of
+// its job_id whose arguments name the task: River before 0.48 gave the id of a deleted job
+// to another on SQLite, and such jobs may still be there. All methods are safe for
+// concurrent use and return [mcptasks.ErrNotFound] or the
 // database's error.
 type Driver[TTx any] interface {
 	migrations.DB
@@ -131,8 +132,9 @@ type RunDriver[TTx any] interface {
 	// Finish ends tasks with their outcome, sets finished_at to now and
 	// expires_at to the later of created_at + ttl and now + retention, clears
 	// job_id and run_token, and adds the event if there is one. It returns the
-	// ids of the tasks whose fence held. Those of their jobs that are running, and that
-	// nobody else has locked, it completes, and returns, too.
+	// ids of the tasks whose fence held. It also
+	// completes those of their jobs that are running and that no other transaction has
+	// locked, and returns these.
 	Finish(ctx context.Context, ends []Finish, now time.Time, retention time.Duration) (ids []string, completed []int64, err error)
 }
 
@@ -142,8 +144,8 @@ type LockDriver[TTx any] interface {
 	// LockOwned locks the owner's task until tx ends, unless it expired before now.
 	LockOwned(ctx context.Context, tx TTx, owner mcptasks.Owner, id string, now time.Time) (*Locked, error)
 
-	// Lock locks the task. With nowait it returns ErrBusy instead of waiting for
-	// somebody else's lock; tx is of no use then.
+	// Lock locks the task. With nowait it returns ErrBusy if another transaction
+	// has the task locked, instead of waiting. After that, tx can only be rolled back.
 	Lock(ctx context.Context, tx TTx, id string, nowait bool) (*Locked, error)
 
 	// Questions returns all the task's questions by key.
@@ -169,7 +171,7 @@ type LockDriver[TTx any] interface {
 	Delete(ctx context.Context, tx TTx, id string) error
 
 	// JobState locks the River job until tx ends and returns its state and who
-	// last began to work it ("" if nobody), if its arguments name the task.
+	// last began to work it ("" if no node did), if its arguments name the task.
 	JobState(ctx context.Context, tx TTx, jobID int64, taskID string) (state, node string, err error)
 
 	// DiscardJob moves the River job from running to discarded, if its node still
@@ -180,8 +182,8 @@ type LockDriver[TTx any] interface {
 	CountEvents(ctx context.Context, tx TTx, id, kind string) (int, error)
 }
 
-// SweepDriver finds the tasks that somebody must see to. It locks nothing: who
-// sees to a task locks it and looks again. Each returns at most limit ids.
+// SweepDriver finds the tasks that have to be changed. It locks nothing: the caller locks
+// each task and decides by the locked row. Each returns at most limit ids.
 type SweepDriver[TTx any] interface {
 	// Overdue returns live tasks whose deadline is before now.
 	Overdue(ctx context.Context, now time.Time, limit int) ([]string, error)
@@ -221,8 +223,8 @@ type NodeDriver interface {
 	Prune(ctx context.Context, age time.Duration) error
 
 	// Orphans returns jobs of working tasks that are running under a node that is
-	// absent or has not beaten for lease. A beat that is further than that in the
-	// future is none: it is of before the database's clock was put back.
+	// absent or has sent no heartbeat for lease. A heartbeat that is further than that
+	// in the future does not count: it is from before the database's clock was set back.
 	Orphans(ctx context.Context, lease time.Duration, limit int) ([]Job, error)
 
 	// Leftovers returns jobs of ours that are no working task's and are running
@@ -277,8 +279,8 @@ type OperatorDriver interface {
 }
 
 // Exclusive is what a Driver offers besides when one process at a time works
-// its database: whoever holds the lock knows that no other run is alive.
+// its database: the holder of the lock knows that no other run is alive.
 type Exclusive interface {
-	// LockWorker takes the lock, and fails at once if another process holds it.
+	// LockWorker acquires the lock, and fails at once if another process holds it.
 	LockWorker() (unlock func() error, err error)
 }

@@ -51,11 +51,11 @@ type ShownStep struct {
 type NodeSeen struct {
 	Node
 	BeatAt  time.Time     // by the database's clock
-	Silent  time.Duration // since the last beat, by the database's clock
-	Running int           // jobs River holds to be running there
+	Silent  time.Duration // since the last heartbeat, by the database's clock
+	Running int           // jobs that are running there by River's table
 }
 
-// Connections are those of the whole server, whoever has opened them.
+// Connections are the connections to the database's server, of all programs.
 type Connections struct {
 	Used     int // by clients
 	Max      int // max_connections
