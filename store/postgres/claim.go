@@ -53,7 +53,7 @@ func (d *Driver) Claim(ctx context.Context, claims []driver.Fence, tools []strin
 
 	again := make(map[string]*driver.Claimed)
 	for _, c := range claimed {
-		if c.RunSeq > 1 || c.Answered { // a first run has nothing behind it
+		if c.RunSeq > 1 || c.Answered { // nothing is recorded before a first run
 			again[c.TaskID] = c
 		}
 	}

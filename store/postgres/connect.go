@@ -12,7 +12,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 )
 
-// connect opens a connection as the pool would, beside it.
+// connect opens a connection that is configured like those of the pool, but is not the
+// pool's.
 func (d *Driver) connect(ctx context.Context) (*pgx.Conn, error) {
 	config := d.pool.Config()
 	if config.BeforeConnect != nil {
@@ -23,8 +24,8 @@ func (d *Driver) connect(ctx context.Context) (*pgx.Conn, error) {
 	return pgx.ConnectConfig(ctx, config.ConnConfig)
 }
 
-// beside opens a small pool beside the driver's, on whose connections setup is run
-// first. It connects when it is used.
+// beside opens a small pool besides the driver's. It runs setup first on each of its
+// connections. It connects when it is used.
 func (d *Driver) beside(ctx context.Context, setup string) (*pgxpool.Pool, error) {
 	config := d.pool.Config()
 	config.MinConns, config.MinIdleConns, config.MaxConns = 0, 0, 2
@@ -41,10 +42,10 @@ func (d *Driver) beside(ctx context.Context, setup string) (*pgxpool.Pool, error
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
-// unhurried is River's driver but for its reindexer, which has connections without
-// our limits. To rebuild an index concurrently is to wait for every transaction of
-// the database that is older; River allows a minute for it. If lock_timeout ended
-// it, it would leave half an index behind, and River never tries again beside one.
+// unhurried is River's driver, whose reindexer gets connections without our limits.
+// Rebuilding an index concurrently waits for every older transaction of the database, and
+// River allows a minute for it. If lock_timeout ended the rebuild, it would leave an
+// invalid index behind, and River does not try again while there is one.
 type unhurried struct {
 	riverdriver.Driver[pgx.Tx]
 	beside func(ctx context.Context, setup string) (*pgxpool.Pool, error)
@@ -62,7 +63,7 @@ type unhurriedExecutor struct {
 
 // IndexReindex implements riverdriver.Executor.
 func (e unhurriedExecutor) IndexReindex(ctx context.Context, params *riverdriver.IndexReindexParams) error {
-	pool, err := e.beside(ctx, unbound)
+	pool, err := e.beside(ctx, unlimited)
 	if err != nil {
 		return err
 	}
@@ -70,10 +71,10 @@ func (e unhurriedExecutor) IndexReindex(ctx context.Context, params *riverdriver
 	return riverpgxv5.New(pool).GetExecutor().IndexReindex(ctx, params)
 }
 
-// IndexDropIfExists implements riverdriver.Executor: what a reindexing left is
-// dropped in the same way.
+// IndexDropIfExists implements riverdriver.Executor. It drops what a rebuild left behind,
+// on the same connections.
 func (e unhurriedExecutor) IndexDropIfExists(ctx context.Context, params *riverdriver.IndexDropIfExistsParams) error {
-	pool, err := e.beside(ctx, unbound)
+	pool, err := e.beside(ctx, unlimited)
 	if err != nil {
 		return err
 	}
@@ -81,12 +82,12 @@ func (e unhurriedExecutor) IndexDropIfExists(ctx context.Context, params *riverd
 	return riverpgxv5.New(pool).GetExecutor().IndexDropIfExists(ctx, params)
 }
 
-// poolPatience is how long anybody waits for a connection of the pool to be free.
-const poolPatience = 30 * time.Second
+// acquireTimeout is how long a caller waits for a free connection of the pool.
+const acquireTimeout = 30 * time.Second
 
-// acquireLimit bounds the wait for a connection of a pool, and gives it an error
-// that says so. It is a tracer since that is where pgxpool lets the context of the
-// wait be changed.
+// acquireLimit limits the wait for a connection of a pool, and makes its error say what
+// timed out. It is a tracer because that is where pgxpool lets the context of the wait be
+// changed.
 type acquireLimit struct{ patience time.Duration }
 
 var (
@@ -96,7 +97,7 @@ var (
 
 // TraceAcquireStart implements pgxpool.AcquireTracer.
 func (a acquireLimit) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
-	if ctx.Err() != nil || pool.Stat().IdleConns() > 0 { // nobody waits; a timer for nothing would cost what a poll does
+	if ctx.Err() != nil || pool.Stat().IdleConns() > 0 { // a connection is free: a timer would cost as much as a poll
 		return ctx
 	}
 	limited, cancel := context.WithTimeout(ctx, a.patience)
@@ -110,7 +111,7 @@ func (acquireLimit) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, _ pgxp
 	}
 }
 
-// TraceQueryStart implements pgx.QueryTracer, which a tracer must.
+// TraceQueryStart implements pgx.QueryTracer, which every tracer must.
 func (acquireLimit) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	return ctx
 }

@@ -8,20 +8,21 @@ import (
 	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
-// Each statement of this file changes only tasks whose fence holds: job_id and
-// run_token are the run's. The statements that take many tasks skip what somebody else
-// has locked, and lock in the order of ids: they wait for nobody.
+// The statements of runs change only tasks whose fence holds: job_id and run_token are the
+// run's. Those that take many tasks skip tasks that another transaction has locked, and
+// lock in the order of ids. They never wait for a lock.
 //
-// A plan is kept that was made while the table was empty, or believed to be, and must
-// not read all of it for that. So a task is found by its id from within a subquery that
-// is run for each, and changed by where it lies; who has moved it since the statement
-// began is as one who has it locked. And its status is not asked for, which would let
-// the planner take mcp_task_live: a task has a job only while it is working, by a
-// constraint of the table.
+// A session keeps its plans, also one that was made while the table was empty or believed
+// to be. Such a plan must not read the whole table. So each statement finds a task by its
+// id in a subquery that runs once for each task, and changes it by its ctid. A task that
+// has been moved since the statement began is treated as locked. The statements do not
+// compare the status, which would let the planner use mcp_task_live. They need not: by a
+// constraint of the table a task has a job only while it is working.
 //
-// And it is kept for batches of one call, too: a planner that saw how few ids there are
-// would find its estimate of many dearer than to plan each time, which takes longer than
-// what is planned. So it is not shown the ids: they come from a subquery.
+// The plan must be kept for a batch of one call, too. A planner that sees how few ids there
+// are finds the kept plan, which expects many, more expensive than planning each time.
+// Planning takes longer than the statement. So the ids come from a subquery, where the
+// planner cannot see them.
 
 const heldSQL = `
 SELECT r.run_token FROM unnest((SELECT $1::text[]), $2::bigint[], $3::text[]) AS r (id, job_id, run_token) CROSS JOIN LATERAL (
@@ -34,7 +35,7 @@ func (d *Driver) Held(ctx context.Context, runs []driver.Fence) ([]string, error
 	return d.strings(ctx, heldSQL, ids, jobs, tokens)
 }
 
-// freeSQL selects the tasks of the runs r that hold them and nobody has locked.
+// freeSQL selects the tasks that the runs r hold and that no other transaction has locked.
 const freeSQL = `
     SELECT t.ctid, r.* FROM r CROSS JOIN LATERAL (
         SELECT ctid FROM {s}.mcp_task t WHERE t.id = r.id AND t.job_id = r.job_id AND t.run_token = r.run_token

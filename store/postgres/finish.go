@@ -7,7 +7,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
-const retrySQL = `
+const failAttemptSQL = `
 WITH r AS (
     SELECT * FROM unnest((SELECT $1::text[]), $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
         AS r (id, job_id, run_token, message, trace_context, kind, node, detail) ORDER BY id COLLATE "C"
@@ -26,7 +26,7 @@ SELECT id FROM changed`
 // FailAttempts implements driver.RunDriver.
 func (d *Driver) FailAttempts(ctx context.Context, failed []driver.FailedAttempt, now time.Time) ([]string, error) {
 	ids, jobs, tokens := fences(failed, func(r driver.FailedAttempt) driver.Fence { return r.Fence })
-	return d.strings(ctx, retrySQL, ids, jobs, tokens,
+	return d.strings(ctx, failAttemptSQL, ids, jobs, tokens,
 		column(failed, func(r driver.FailedAttempt) string { return r.Message }),
 		column(failed, func(r driver.FailedAttempt) *string { return nonEmpty(r.TraceContext) }),
 		column(failed, func(r driver.FailedAttempt) string { return r.Event.Kind }),
@@ -35,8 +35,8 @@ func (d *Driver) FailAttempts(ctx context.Context, failed []driver.FailedAttempt
 		now)
 }
 
-// What becomes of the job is decided where it is locked: a condition of the update would
-// let the planner go by the index of states.
+// Whether to complete the job is decided where it is locked: a condition of the update
+// would let the planner use the index of states.
 const finishSQL = `
 WITH r AS (
     SELECT * FROM unnest((SELECT $1::text[]), $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],

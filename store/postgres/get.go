@@ -12,9 +12,9 @@ import (
 	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
-// getSQL is the statement that is asked most, and as bare as it can be: each column
-// and condition costs a percent or two of it, and a subquery a tenth even where it is
-// not run. So a task that waits for answers is read twice.
+// getSQL is the statement that runs most often, so it has as little as possible. Each
+// column and condition costs one or two percent of it, and a subquery ten percent even if
+// it is not run. So a task that waits for answers is read twice.
 const getSQL = `
 SELECT owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, expires_at, outcome, is_error
 FROM {s}.mcp_task WHERE id = $1`
@@ -37,7 +37,7 @@ func (d *Driver) Get(ctx context.Context, owner mcptasks.Owner, id string, now t
 	return task, r.decodeOutcome()
 }
 
-// getAsked is Get of a task that may have open questions: it reads both at one moment.
+// getAsked is Get of a task that may have open questions. It reads both as of one moment.
 func (d *Driver) getAsked(ctx context.Context, owner mcptasks.Owner, id string, now time.Time) (*mcptasks.Task, error) {
 	tasks, err := d.GetMany(ctx, []driver.Name{{Owner: owner, ID: id}}, now)
 	if err != nil {
@@ -49,7 +49,7 @@ func (d *Driver) getAsked(ctx context.Context, owner mcptasks.Owner, id string, 
 	return tasks[0], nil
 }
 
-// getManySQL has its ids from a subquery, as the statements of runs.go.
+// getManySQL takes its ids from a subquery, as the statements of fence.go do.
 const getManySQL = `
 SELECT t.id, t.owner, tool, status, status_message, ttl, poll_interval, created_at, updated_at, expires_at, outcome, is_error,
        CASE WHEN status = 'input_required' THEN (
@@ -87,8 +87,8 @@ func (d *Driver) GetMany(ctx context.Context, names []driver.Name, now time.Time
 	return tasks, interpretError(err)
 }
 
-// taskRow is the columns of a task that every reader of it reads, and its outcome, in
-// types that pgx reads without a detour.
+// taskRow has the columns of a task that every reader needs, and its outcome, in types that
+// pgx reads directly.
 type taskRow struct {
 	task                            mcptasks.Task
 	owner, status                   string
@@ -99,7 +99,7 @@ type taskRow struct {
 	isError bool
 }
 
-// fields returns where all but the outcome goes.
+// fields returns the destinations of all columns but the outcome.
 func (r *taskRow) fields() []any {
 	t := &r.task
 	return []any{
@@ -114,7 +114,7 @@ func (r *taskRow) decode() *mcptasks.Task {
 	t.TTL = time.Duration(r.ttl) * time.Millisecond
 	t.PollInterval = time.Duration(r.pollInterval) * time.Millisecond
 	t.CreatedAt, t.UpdatedAt = r.createdAt.Time.UTC(), r.updatedAt.Time.UTC()
-	if t.Status.Terminal() { // it does not change any more: its last change was its end
+	if t.Status.Terminal() { // its last change was its end
 		t.FinishedAt, t.ExpiresAt = t.UpdatedAt, r.expiresAt.Time.UTC()
 	}
 	return t

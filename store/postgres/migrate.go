@@ -31,15 +31,15 @@ func (d *Driver) Reading(_ context.Context, logger *slog.Logger) (*migrations.Ha
 // Migrating implements migrations.DB with connections beside the pool: a migration
 // may take as long as the tables are large, and waits for a lock only briefly.
 func (d *Driver) Migrating(ctx context.Context, logger *slog.Logger) (*migrations.Handle, error) {
-	pool, err := d.beside(ctx, unbound+`; SET lock_timeout = '2s'; SET timezone = 'UTC'; SET search_path TO `+pgx.Identifier{d.schema}.Sanitize())
+	pool, err := d.beside(ctx, unlimited+`; SET lock_timeout = '2s'; SET timezone = 'UTC'; SET search_path TO `+pgx.Identifier{d.schema}.Sanitize())
 	if err != nil {
 		return nil, err
 	}
 	return d.handle(pool, logger, pool.Close)
 }
 
-// unbound lets a session's statements take as long as they must.
-const unbound = `SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0`
+// unlimited removes the time limit of a session's statements.
+const unlimited = `SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0`
 
 func (d *Driver) handle(pool *pgxpool.Pool, logger *slog.Logger, closePool func()) (*migrations.Handle, error) {
 	river, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: logger, Schema: d.schema})
@@ -55,7 +55,7 @@ func (d *Driver) handle(pool *pgxpool.Pool, logger *slog.Logger, closePool func(
 }
 
 // LockMigrations implements migrations.DB with a session's advisory lock, which
-// the server lets go of if this process dies.
+// the server releases if this process dies.
 func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
 	hash := fnv.New64a()
 	hash.Write([]byte("mcptasks migrations " + d.schema))
@@ -66,8 +66,8 @@ func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
 		return nil, err
 	}
 	unlock := func() { _ = conn.Close(context.WithoutCancel(ctx)) }
-	if err = d.refusePooled(ctx, conn); err == nil {
-		_, err = conn.Exec(ctx, unbound)
+	if err = d.rejectPooled(ctx, conn); err == nil {
+		_, err = conn.Exec(ctx, unlimited)
 	}
 	if err == nil {
 		_, err = conn.Exec(ctx, "SELECT pg_advisory_lock($1)", key)
@@ -79,11 +79,12 @@ func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
 	return unlock, nil
 }
 
-// refusePooled returns an error if a lock that conn takes would not be conn's own: it
-// leads to a pooler that gives another session the backend after each transaction. A
-// pooler shows in that the backend is not the one it says; its mode, in that a second
-// session meets the first one's backend.
-func (d *Driver) refusePooled(ctx context.Context, conn *pgx.Conn) error {
+// rejectPooled returns an error if conn leads to a pooler in transaction mode, where the
+// backend is given to another session after each transaction: a lock that conn takes would
+// not be its own. A pooler is recognized by the backend's process id, which is not the one
+// that the connection was told. Its mode is recognized by a second session that gets the
+// first one's backend.
+func (d *Driver) rejectPooled(ctx context.Context, conn *pgx.Conn) error {
 	first, err := backendOf(ctx, conn)
 	if err != nil || first == conn.PgConn().PID() {
 		return err

@@ -10,9 +10,9 @@ import (
 	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
-// heart is the connection that beats. It is not the pool's: a pool whose every
-// connection is busy must not look like a death.
-type heart struct {
+// heartbeatConn is the connection of heartbeats. It is not the pool's: a node must not look
+// dead because all connections of its pool are busy.
+type heartbeatConn struct {
 	mu   sync.Mutex
 	conn *pgx.Conn
 }
@@ -22,11 +22,11 @@ INSERT INTO {s}.mcp_node (id, host, tools, queues, beat_at) VALUES ($1, $2, coal
 ON CONFLICT (id) DO UPDATE SET host = excluded.host, tools = excluded.tools, queues = excluded.queues, beat_at = now()
 RETURNING beat_at`
 
-// Beat implements driver.NodeDriver. If the connection turns out to be lost, it beats
-// on a fresh one: that is no reason to be a beat late.
+// Beat implements driver.NodeDriver. If the connection turns out to be lost, it sends the
+// heartbeat on a fresh one, so that the node does not miss one.
 func (d *Driver) Beat(ctx context.Context, node driver.Node) (time.Time, error) {
-	d.heart.mu.Lock()
-	defer d.heart.mu.Unlock()
+	d.heartbeat.mu.Lock()
+	defer d.heartbeat.mu.Unlock()
 	at, err := d.beat(ctx, node)
 	if err != nil && ctx.Err() == nil {
 		at, err = d.beat(ctx, node)
@@ -35,25 +35,25 @@ func (d *Driver) Beat(ctx context.Context, node driver.Node) (time.Time, error) 
 }
 
 func (d *Driver) beat(ctx context.Context, node driver.Node) (at time.Time, err error) {
-	if d.heart.conn == nil {
-		if d.heart.conn, err = d.connect(ctx); err != nil {
+	if d.heartbeat.conn == nil {
+		if d.heartbeat.conn, err = d.connect(ctx); err != nil {
 			return at, err
 		}
 	}
-	err = d.heart.conn.QueryRow(ctx, d.sql(beatSQL), node.ID, node.Host, node.Tools, node.Queues).Scan(&at)
+	err = d.heartbeat.conn.QueryRow(ctx, d.sql(beatSQL), node.ID, node.Host, node.Tools, node.Queues).Scan(&at)
 	if err != nil {
-		_ = d.heart.conn.Close(ctx)
-		d.heart.conn = nil
+		_ = d.heartbeat.conn.Close(ctx)
+		d.heartbeat.conn = nil
 	}
 	return at.UTC(), err
 }
 
-func (d *Driver) closeHeart() {
-	d.heart.mu.Lock()
-	defer d.heart.mu.Unlock()
-	if d.heart.conn != nil {
-		_ = d.heart.conn.Close(context.Background())
-		d.heart.conn = nil
+func (d *Driver) closeHeartbeat() {
+	d.heartbeat.mu.Lock()
+	defer d.heartbeat.mu.Unlock()
+	if d.heartbeat.conn != nil {
+		_ = d.heartbeat.conn.Close(context.Background())
+		d.heartbeat.conn = nil
 	}
 }
 
@@ -61,18 +61,18 @@ const forgetSQL = `DELETE FROM {s}.mcp_node WHERE $1 = '' OR id = $1`
 
 // Forget implements driver.NodeDriver.
 func (d *Driver) Forget(ctx context.Context, nodeID string) error {
-	d.closeHeart()
+	d.closeHeartbeat()
 	_, err := d.pool.Exec(ctx, d.sql(forgetSQL), nodeID)
 	return interpretError(err)
 }
 
-// beatenSQL says whether the node n has beaten within $1 milliseconds. Beats of before
-// the clock was put back do not count: who lives has beaten since.
-const beatenSQL = `(n.beat_at > now() - $1 * interval '1 millisecond' AND n.beat_at <= now() + $1 * interval '1 millisecond')`
+// aliveSQL is true if the node n has sent a heartbeat within $1 milliseconds. A heartbeat
+// from before the clock was put back does not count: a living node has sent one since.
+const aliveSQL = `(n.beat_at > now() - $1 * interval '1 millisecond' AND n.beat_at <= now() + $1 * interval '1 millisecond')`
 
 const pruneSQL = `
 DELETE FROM {s}.mcp_node n
-WHERE NOT ` + beatenSQL + ` AND NOT EXISTS (
+WHERE NOT ` + aliveSQL + ` AND NOT EXISTS (
     SELECT FROM {s}.river_job j
     WHERE j.state = 'running' AND j.kind = 'mcptask' AND j.attempted_by[array_upper(j.attempted_by, 1)] = n.id)`
 
@@ -86,7 +86,7 @@ const deadSQL = `
 SELECT j.id, coalesce(j.args ->> 'task_id', ''), coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '') FROM {s}.river_job j
 WHERE j.state = 'running' AND j.kind = 'mcptask' AND NOT EXISTS (
     SELECT FROM {s}.mcp_node n
-    WHERE n.id = j.attempted_by[array_upper(j.attempted_by, 1)] AND ` + beatenSQL + `)`
+    WHERE n.id = j.attempted_by[array_upper(j.attempted_by, 1)] AND ` + aliveSQL + `)`
 
 const isTasksSQL = `EXISTS (
     SELECT FROM {s}.mcp_task t WHERE t.id = j.args ->> 'task_id' AND t.job_id = j.id AND t.status = 'working')`

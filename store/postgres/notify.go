@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// idsPerNote keeps a notification within Postgres's 8000 bytes.
-const idsPerNote = 200
+// idsPerNotification keeps a notification within Postgres's limit of 8000 bytes.
+const idsPerNotification = 200
 
 const notifySQL = `SELECT pg_notify($1, note) FROM unnest($2::text[]) AS note`
 
@@ -16,7 +16,7 @@ const notifySQL = `SELECT pg_notify($1, note) FROM unnest($2::text[]) AS note`
 func (d *Driver) NotifyChanged(ctx context.Context, ids []string) error {
 	var notes []string
 	for len(ids) > 0 {
-		n := min(len(ids), idsPerNote)
+		n := min(len(ids), idsPerNotification)
 		notes = append(notes, strings.Join(ids[:n], " "))
 		ids = ids[n:]
 	}
@@ -44,5 +44,5 @@ func (d *Driver) Listen(ctx context.Context, ready func(), changed func(ids []st
 	}
 }
 
-// channel is the schema's own: others in the database may have tasks of theirs.
+// channel is named after the schema: other schemas of the database may have tasks, too.
 func (d *Driver) channel() string { return "mcptasks_" + d.schema }

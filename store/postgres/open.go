@@ -15,27 +15,27 @@ import (
 	"github.com/mcptasks/mcptasks/internal/taskstore"
 )
 
-// defaultPoolSize is used where the URL has no pool_max_conns: pgx's default, the
-// number of processors, starves a node of a hundred runs.
+// defaultPoolSize is for a URL without pool_max_conns. pgx's default, the number of
+// processors, is too small for a node of a hundred runs.
 const defaultPoolSize = 20
 
-// limits are the server's own, for each session of a pool that Open makes: a
-// statement, or a wait, that nobody ends must not keep a connection for ever. They
-// are longer than anything that works: River gives its statements 30 seconds at
-// most, but for rebuilding an index, which has connections of its own.
+// limits are set in each session of a pool that Open makes: a statement or a wait without
+// an end must not keep a connection for ever. They are longer than any statement that works
+// as it should. River gives its statements at most 30 seconds, except for rebuilding an
+// index, which has connections of its own.
 var limits = map[string]string{
 	"statement_timeout":                   "60s",
 	"lock_timeout":                        "10s",
 	"idle_in_transaction_session_timeout": "60s",
 }
 
-// habits are the planner's, for each session of a pool that Open makes. Our statements
-// and River's find few rows by an index. A plan that was made while a table was empty
-// reads all of it instead, and the session keeps that plan: when thousands of jobs come
-// at once, each fetch may take seconds until the tables are next analyzed. Where there
-// is no index a table is read all the same; that such a plan looks dear must not have
-// it compiled.
-var habits = map[string]string{
+// plannerSettings are set in each session of a pool that Open makes. Our statements and
+// River's find a few rows by an index. A plan that was made while a table was empty reads
+// the whole table instead, and the session keeps that plan. When thousands of jobs come at
+// once, each fetch may then take seconds, until the tables are analyzed. Where there is no
+// index, a table is read sequentially in spite of the setting. Such a plan looks expensive,
+// but must not be compiled for that.
+var plannerSettings = map[string]string{
 	"enable_seqscan": "off",
 	"jit":            "off",
 }
@@ -48,36 +48,34 @@ type Options struct {
 	// Defaults to DefaultSchema.
 	Schema string
 
-	// PollOnly is for PgBouncer in transaction mode: the sessions are not told
-	// their limits, which PgBouncer refuses (give them to the role, with ALTER
-	// ROLE … SET), and statements are not prepared: if the URL has no
-	// default_query_exec_mode, it is exec; simple_protocol works as well.
-	// Migrations need a URL that leads to the server itself.
+	// PollOnly is for PgBouncer in transaction mode. Open then sets no limits in the
+	// sessions, which PgBouncer rejects: set them for the role, with ALTER ROLE … SET. It
+	// prepares no statements: default_query_exec_mode is exec unless the URL has another;
+	// simple_protocol works as well. Migrations need a URL that leads to the server itself.
 	PollOnly bool
 }
 
 // Open returns a driver on a pool of its own, which Close closes. It fails if the
 // database cannot be reached. Its errors do not hold the URL's password.
 //
-// The pool has 20 connections, or pool_max_conns of the URL. Nobody keeps one: a run
-// has it while it claims its task, records something or ends, a request while its
-// statement goes on, and the node's rounds and River need about five between them. So
-// 4 do for a node of a few runs or one that only serves a little, 20 for one of a
-// hundred runs of a second each, and more for runs so short that a hundred begin and
-// end all the time. Who finds all in use waits, 30 seconds at most.
+// The pool has 20 connections, or pool_max_conns of the URL. No caller keeps one for long.
+// A run has one while it claims its task, records something or ends. A request has one
+// during its statement. The node's maintenance loops and River need about five together. So
+// 4 are enough for a node of a few runs, or one that serves little. 20 are enough for a
+// hundred runs of a second each. Runs so short that a hundred begin and end all the time
+// need more. A caller that finds all in use waits, at most 30 seconds.
 //
-// Beside the pool a node holds a connection for its beats and one on which River
-// listens, from its start on, and one on which its watchers do, from the first of
-// them on: so pool_max_conns + 3 in all, with PollOnly pool_max_conns + 1. Migrations
-// have three more while they last, and River one while it rebuilds an index. The
-// server's max_connections must do for all nodes, old and new, while one release
-// replaces another.
+// Besides the pool a node has a connection for its heartbeats and one on which River
+// listens, from its start on, and one on which its watchers listen, from the first watcher
+// on. That is pool_max_conns + 3 in all, and pool_max_conns + 1 with PollOnly. Migrations
+// use three more while they run, and River one while it rebuilds an index. The server's
+// max_connections must be enough for all nodes, old and new, while one release replaces
+// another.
 //
-// Its sessions are called mcptasks and end a statement after 60 seconds, the wait
-// for a lock after 10, and a transaction in which nothing happens after 60, unless
-// the URL says otherwise by application_name, statement_timeout, lock_timeout or
-// idle_in_transaction_session_timeout. They have enable_seqscan and jit off, which a pool
-// of a program's own should have, too.
+// The sessions have the application_name mcptasks, a statement_timeout of 60 seconds, a
+// lock_timeout of 10 seconds and an idle_in_transaction_session_timeout of 60 seconds,
+// unless the URL sets these. They have enable_seqscan and jit off. A pool of the program's
+// own should have these off, too.
 func Open(ctx context.Context, url, schema string) (*Driver, error) {
 	return OpenWith(ctx, url, &Options{Schema: schema})
 }
@@ -111,14 +109,14 @@ func OpenWith(ctx context.Context, url string, options *Options) (*Driver, error
 	return driver, nil
 }
 
-// configOf reads the URL and adds what it leaves open.
+// configOf reads the URL and fills in defaults.
 func configOf(url string, pollOnly bool) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	var given *pgconn.Config
 	if err == nil {
-		given, err = pgconn.ParseConfig(url) // which leaves everything in
+		given, err = pgconn.ParseConfig(url) // which keeps all settings
 	}
-	if err != nil { // its text quotes the URL
+	if err != nil { // its text contains the URL
 		return nil, &mcptasks.Error{
 			Op:   "open",
 			Err:  fmt.Errorf("%w: the Postgres URL cannot be read", mcptasks.ErrInvalid),
@@ -140,17 +138,17 @@ func configOf(url string, pollOnly bool) (*pgxpool.Config, error) {
 			config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 		}
 	} else {
-		for _, settings := range []map[string]string{limits, habits} {
+		for _, settings := range []map[string]string{limits, plannerSettings} {
 			for name, value := range settings {
 				add(name, value)
 			}
 		}
 	}
-	config.ConnConfig.Tracer = acquireLimit{poolPatience}
+	config.ConnConfig.Tracer = acquireLimit{acquireTimeout}
 	return config, nil
 }
 
-// unreachable says what to do about a server that refuses.
+// unreachable returns the error for a server that cannot be reached, with a hint.
 func unreachable(config *pgxpool.Config, err error) error {
 	conn := config.ConnConfig
 	hint := fmt.Sprintf("is Postgres running on %s port %d?", conn.Host, conn.Port)

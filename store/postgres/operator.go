@@ -53,7 +53,7 @@ func (d *Driver) Show(ctx context.Context, id string) (shown *driver.Shown, err 
 	return shown, interpretError(err)
 }
 
-// queue adds a query about the task whose rows go to into.
+// queue adds a query about the task, whose rows are passed to into.
 func queue[T any](batch *pgx.Batch, query, id string, into *[]T, scan pgx.RowToFunc[T]) {
 	batch.Queue(query, id).Query(func(rows pgx.Rows) (err error) {
 		*into, err = pgx.CollectRows(rows, scan)
@@ -122,9 +122,9 @@ func (d *Driver) Nodes(ctx context.Context) ([]driver.NodeSeen, error) {
 	})
 }
 
-// To a user who may not look at others' connections those are of no type; what works
-// for the server itself has no user or no database then. reserved_connections is
-// Postgres 16's.
+// A user without the right to see other users' connections sees them without a type.
+// Processes of the server itself have no user or no database. reserved_connections exists
+// since Postgres 16.
 const serverSQL = `
 SELECT clock_timestamp(),
        (SELECT count(*) FROM pg_stat_activity
@@ -159,8 +159,8 @@ func (d *Driver) Live(ctx context.Context) (map[mcptasks.Status]int, error) {
 	return live, interpretError(err)
 }
 
-// A node that lacks a job's tool puts the job off, again and again: before a first
-// claim its time says nothing.
+// A node that lacks a job's tool snoozes the job again and again. So the job's time means
+// nothing before the task was first claimed.
 const waitingSQL = `
 SELECT queue, tool, count(*), (extract(epoch FROM now() - min(CASE WHEN unclaimed THEN created_at ELSE scheduled_at END)) * 1000000)::bigint
 FROM (
@@ -182,7 +182,8 @@ func (d *Driver) Waiting(ctx context.Context) ([]driver.Waiting, error) {
 	})
 }
 
-// The unfinished jobs are found first: to sort by id Postgres would read all others.
+// The unfinished jobs are found first: otherwise Postgres would read all jobs in the order
+// of ids.
 const tasklessSQL = `
 WITH j AS MATERIALIZED (
     SELECT id, args, attempted_by FROM {s}.river_job
@@ -208,7 +209,7 @@ func collect[T any](ctx context.Context, d *Driver, query string, scan pgx.RowTo
 	return all, interpretError(err)
 }
 
-// raw is JSON as it was stored, nil where there is none.
+// raw returns stored JSON, nil for NULL.
 func raw(data *string) json.RawMessage {
 	if data == nil {
 		return nil
@@ -216,7 +217,7 @@ func raw(data *string) json.RawMessage {
 	return json.RawMessage(*data)
 }
 
-// utc is a time as it was stored, zero where there is none.
+// utc returns a stored time, the zero time for NULL.
 func utc(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}

@@ -80,7 +80,7 @@ var (
 func (d *Driver) checkPlans(t *testing.T, when string) {
 	t.Helper()
 	for name, sql := range map[string]string{
-		"get": getSQL, "get many": getManySQL, "claim": claimSQL, "held": heldSQL, "report": reportSQL, "retry": retrySQL,
+		"get": getSQL, "get many": getManySQL, "claim": claimSQL, "held": heldSQL, "report": reportSQL, "retry": failAttemptSQL,
 		"finish": finishSQL, "tool": toolOfSQL, "park": lockHeldSQL, "step": saveStepSQL, "list": listOwnedSQL,
 	} {
 		plan := d.keptPlan(t, sql)

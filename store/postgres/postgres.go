@@ -33,12 +33,12 @@ var _ driver.Driver[pgx.Tx] = (*Driver)(nil)
 
 // Driver is driver.Driver on a pgx pool. Safe for concurrent use.
 type Driver struct {
-	pool     *pgxpool.Pool
-	owned    bool // the pool is ours to close
-	pollOnly bool // the pool may be PgBouncer's, in transaction mode
-	schema   string
-	river    riverdriver.Driver[pgx.Tx]
-	heart    heart
+	pool      *pgxpool.Pool
+	owned     bool // the pool is ours to close
+	pollOnly  bool // the pool may lead to PgBouncer in transaction mode
+	schema    string
+	river     riverdriver.Driver[pgx.Tx]
+	heartbeat heartbeatConn
 
 	queries sync.Map // what sql has returned
 }
@@ -66,9 +66,9 @@ func New(pool *pgxpool.Pool, schema string) (*Driver, error) {
 // Ping implements driver.Driver with the pool: it waits for a connection as everybody.
 func (d *Driver) Ping(ctx context.Context) error { return d.pool.Ping(ctx) }
 
-// Close closes the heart's connection, and the pool if the driver opened it.
+// Close closes the connection of heartbeats, and the pool if the driver opened it.
 func (d *Driver) Close() error {
-	d.closeHeart()
+	d.closeHeartbeat()
 	if d.owned {
 		d.pool.Close()
 	}
@@ -78,8 +78,8 @@ func (d *Driver) Close() error {
 // River implements driver.Driver.
 func (d *Driver) River() riverdriver.Driver[pgx.Tx] { return d.river }
 
-// maxRepeats bounds how often a transaction is repeated that the database ended
-// for the sake of another.
+// maxRepeats limits how often a transaction is repeated that the database aborted in favor
+// of another one.
 const maxRepeats = 10
 
 // InTx implements driver.Driver.
@@ -131,7 +131,7 @@ func interpretError(err error) error {
 		return mcptasks.ErrNotFound
 	case code == uniqueViolation:
 		return fmt.Errorf("%w: %w", mcptasks.ErrConflict, err)
-	case code == lockNotAvailable: // at once with NOWAIT, else after lock_timeout
+	case code == lockNotAvailable: // at once with NOWAIT, otherwise after lock_timeout
 		return fmt.Errorf("%w: %w", driver.ErrBusy, err)
 	case strings.HasPrefix(code, dataException), strings.HasPrefix(code, limitExceeded):
 		return driver.Unstorable(err)
@@ -142,7 +142,7 @@ func interpretError(err error) error {
 	}
 }
 
-// sql puts the schema into a query, which writes it as {s}.
+// sql replaces {s} in a query by the schema.
 func (d *Driver) sql(query string) string {
 	if ready, ok := d.queries.Load(query); ok {
 		return ready.(string)

@@ -31,8 +31,8 @@ func (d *Driver) Report(ctx context.Context, reports []driver.Report, now time.T
 		now)
 }
 
-// The task's row is locked under the fence in the same statement: a snapshot
-// alone would let the insert of a run pass that has just lost its task.
+// The same statement locks the task's row under the fence. A snapshot alone would let a run
+// insert a step that has just lost its task.
 const saveStepSQL = `
 WITH held AS (
     SELECT id, recoveries, run_node, run_seq FROM {s}.mcp_task
@@ -64,7 +64,7 @@ func (d *Driver) SaveStep(ctx context.Context, step driver.Step, maxSteps int, n
 	}
 	var stored string
 	err = d.pool.QueryRow(ctx, d.sql(stepSQL), step.TaskID, step.Key).Scan(&stored)
-	if errors.Is(err, pgx.ErrNoRows) { // the limit
+	if errors.Is(err, pgx.ErrNoRows) { // the task has reached maxSteps
 		return nil, true, nil
 	}
 	return json.RawMessage(stored), true, interpretError(err)

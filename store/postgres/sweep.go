@@ -22,11 +22,11 @@ func (d *Driver) Unanswered(ctx context.Context, now time.Time, limit int) ([]st
 	return d.strings(ctx, unansweredSQL, now, limit)
 }
 
-// unfinished are the states of jobs that wait or run. They are named, so that an index
+// unfinished lists the states of jobs that wait or run. It names them so that an index
 // finds these jobs among many that have ended.
 const unfinished = `('available', 'pending', 'retryable', 'running', 'scheduled')`
 
-// A job that is waiting, or running, is the task's if its arguments name it.
+// A waiting or running job belongs to the task if its arguments name the task.
 const brokenSQL = `
 SELECT t.id FROM {s}.mcp_task t
 WHERE t.status = 'working' AND NOT EXISTS (
@@ -52,15 +52,14 @@ func (d *Driver) IsBroken(ctx context.Context, id string) (broken bool, err erro
 	return broken, interpretError(err)
 }
 
-// The database looks by itself about once a minute. It lets nobody but the table's owner
-// have it look.
+// Autovacuum looks about once a minute. Only the owner of a table may analyze it.
 const outgrownSQL = `
 SELECT pg_has_role(relowner, 'USAGE')
    AND pg_relation_size(oid) > current_setting('block_size')::bigint * CASE WHEN reltuples > 0 THEN 4 * relpages + 32 ELSE 32 END
 FROM pg_class WHERE oid = '{s}.river_job'::regclass`
 
-// Of one column: it is the size that matters, and to look at all columns in the middle
-// of a burst takes as long as to run thousands of tasks.
+// ANALYZE of one column is enough: only the size matters, and to analyze all columns in the
+// middle of a burst takes as long as to run thousands of tasks.
 const analyzeSQL = `ANALYZE (SKIP_LOCKED) {s}.river_job (id)`
 
 // AnalyzeJobs implements driver.SweepDriver.

@@ -15,9 +15,9 @@ import (
 	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
-// A task and its job are one statement, and so one round trip: River's InsertManyTx
-// makes four of a create, and each costs what the whole insert does. The job is as
-// River's insert makes it, with River's defaults.
+// One statement inserts a task and its job, in one round trip. River's InsertManyTx would
+// make four round trips, each as expensive as this insert. The job has the values and
+// defaults of River's own insert.
 const insertSQL = `
 WITH t AS (
     SELECT * FROM unnest(
@@ -89,7 +89,7 @@ SELECT id, args_hash FROM {s}.mcp_task
 WHERE owner = $1 AND tool = $2 AND idempotency_key = $3`
 
 // InsertKeyed implements driver.CallDriver. Of two that insert at once the second
-// waits for the first's transaction, and then finds its task.
+// waits for the first one's transaction, and then finds its task.
 func (d *Driver) InsertKeyed(ctx context.Context, tx pgx.Tx, t *driver.Row, now time.Time) (id string, argsHash []byte, err error) {
 	if _, err := tx.Exec(ctx, d.sql(freeKeySQL), string(t.Owner), t.Tool, t.IdempotencyKey, now); err != nil {
 		return "", nil, interpretError(err)
@@ -133,9 +133,9 @@ FROM {s}.mcp_task
 WHERE (expires_at IS NULL OR expires_at > $1)
   AND ($2 = '' OR status = $2) AND ($3 = '' OR tool = $3)`
 
-// An owner's tasks are a range of mcp_task_owner, whose collation the statement names.
-// If they were asked for by owner = $7, the planner could go through the primary key,
-// past everybody's, for an owner of whom it knows nothing yet.
+// An owner's tasks are a range of the index mcp_task_owner, whose collation the statement
+// names. With owner = $7 the planner could read the tasks of all owners by the primary key,
+// for an owner that is not in its statistics yet.
 const (
 	listOwnedSQL = listSQL + ` AND (owner, id COLLATE "POSIX") < ($7, $4) AND (owner, id COLLATE "POSIX") >= ($7, $5)
 		ORDER BY owner DESC, id COLLATE "POSIX" DESC LIMIT $6`
@@ -165,7 +165,7 @@ func (d *Driver) List(ctx context.Context, f driver.Filter, now time.Time) ([]*m
 	return tasks, interpretError(err)
 }
 
-// text is JSON as a column takes it: NULL where there is none.
+// text returns JSON as a column takes it, NULL for nil.
 func text(data json.RawMessage) *string {
 	if data == nil {
 		return nil
@@ -174,7 +174,7 @@ func text(data json.RawMessage) *string {
 	return &s
 }
 
-// nonEmpty is text as a column takes it: NULL where there is none.
+// nonEmpty returns text as a column takes it, NULL for "".
 func nonEmpty(s string) *string {
 	if s == "" {
 		return nil
@@ -182,7 +182,7 @@ func nonEmpty(s string) *string {
 	return &s
 }
 
-// timestamp is a time as a column takes it: NULL where there is none.
+// timestamp returns a time as a column takes it, NULL for the zero time.
 func timestamp(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

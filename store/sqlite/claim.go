@@ -63,7 +63,7 @@ func claim(ctx context.Context, tx querier, fence driver.Fence, tools, node stri
 	c.Arguments, c.RequestMeta = args, meta
 	c.RunTimeout = time.Duration(runTimeout) * time.Millisecond
 	c.DeadlineAt = microsOrZero(deadlineAt)
-	if c.RunSeq > 1 || c.Answered { // a first run has none behind it that could have recorded anything
+	if c.RunSeq > 1 || c.Answered { // nothing is recorded before a first run
 		c.Recorded, err = recorded(ctx, tx, fence.TaskID)
 	}
 	return c, err

@@ -6,9 +6,9 @@ import (
 	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
-// Each UPDATE of this file changes only a task whose fence holds: job_id and
-// run_token are the run's, and the status is working. What else a method writes
-// is written in the same transaction, only if the fence held.
+// The statements of runs change only a task whose fence holds: job_id and run_token are the
+// run's, and the status is working. Whatever else a method writes is in the same
+// transaction, and only if the fence held.
 
 const heldSQL = `SELECT EXISTS (SELECT 1 FROM mcp_task WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working')`
 
@@ -27,15 +27,15 @@ func (d *Driver) Held(ctx context.Context, runs []driver.Fence) ([]string, error
 	return tokens, nil
 }
 
-// holds says whether the fence holds, in a transaction that writes for as long as
-// it lasts: nobody else writes meanwhile.
+// holds reports whether the fence holds. In a transaction that writes it holds until the
+// end: there is no other writer.
 func holds(ctx context.Context, db querier, fence driver.Fence) (held bool, err error) {
 	err = db.QueryRowContext(ctx, heldSQL, fence.TaskID, fence.JobID, fence.RunToken).Scan(&held)
 	return held, interpretError(err)
 }
 
-// held writes the items in one transaction and returns the ids of the tasks that
-// were changed.
+// held writes the items in one transaction and returns the ids of the tasks that it
+// changed.
 func held[T any](ctx context.Context, d *Driver, items []T, write func(querier, T) (id string, changed bool, err error)) ([]string, error) {
 	if len(items) == 0 {
 		return nil, nil

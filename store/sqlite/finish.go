@@ -7,7 +7,7 @@ import (
 	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
-const retrySQL = `
+const failAttemptSQL = `
 UPDATE mcp_task
 SET attempts = attempts + 1, status_message = ?4, run_token = NULL, updated_at = ?5,
     trace_context = coalesce(nullif(?6, ''), trace_context)
@@ -16,7 +16,7 @@ WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 // FailAttempts implements driver.RunDriver.
 func (d *Driver) FailAttempts(ctx context.Context, failed []driver.FailedAttempt, now time.Time) ([]string, error) {
 	return held(ctx, d, failed, func(tx querier, r driver.FailedAttempt) (string, bool, error) {
-		changed, err := exec(ctx, tx, retrySQL, r.TaskID, r.JobID, r.RunToken, r.Message, now.UnixMicro(), r.TraceContext)
+		changed, err := exec(ctx, tx, failAttemptSQL, r.TaskID, r.JobID, r.RunToken, r.Message, now.UnixMicro(), r.TraceContext)
 		if err == nil && changed {
 			err = addEvent(ctx, tx, r.TaskID, r.Event, now)
 		}
@@ -31,7 +31,7 @@ SET status = ?4, status_message = ?5, outcome = ?6, is_error = ?7,
     expires_at = max(created_at + ttl * 1000, ?8 + ?9 * 1000)
 WHERE id = ?1 AND job_id = ?2 AND run_token = ?3 AND status = 'working'`
 
-// completeSQL is as River's completer does it.
+// completeSQL does what River's completer does.
 const completeSQL = `
 UPDATE river_job SET state = 'completed', finalized_at = datetime('now', 'subsec')
 WHERE id = ?1 AND state = 'running' AND args ->> 'task_id' = ?2`
@@ -63,7 +63,8 @@ func (d *Driver) Finish(ctx context.Context, ends []driver.Finish, now time.Time
 	return ids, completed, nil
 }
 
-// finish says whether the fence held, and whether the job was running and is completed.
+// finish reports whether the fence held, and whether it completed the job, which was
+// running.
 func finish(ctx context.Context, tx querier, f driver.Finish, now time.Time, retention time.Duration) (held, ran bool, err error) {
 	held, err = exec(ctx, tx, finishSQL, f.TaskID, f.JobID, f.RunToken,
 		string(f.Status), f.Message, text(f.Outcome), f.IsError, now.UnixMicro(), retention.Milliseconds())
@@ -80,7 +81,7 @@ const eventSQL = `
 INSERT INTO mcp_task_event (task_id, at, kind, run_seq, node, detail)
 SELECT id, ?2, ?3, run_seq, ?4, ?5 FROM mcp_task WHERE id = ?1`
 
-// addEvent adds the event to the task's timeline, if it is one.
+// addEvent adds the event to the task's timeline, unless its kind is "".
 func addEvent(ctx context.Context, tx querier, taskID string, event driver.Event, now time.Time) error {
 	if event.Kind == "" {
 		return nil

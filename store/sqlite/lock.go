@@ -14,13 +14,13 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// The lock is a file beside the database, never the database itself: to close any
-// descriptor of that drops SQLite's own locks. It stays when it is let go of, since
-// another process may be about to take it. What is written in it is only for the
-// errors of those who find it held. A database in memory has its process's locks.
+// The lock is a file beside the database, never the database file itself: closing any
+// descriptor of that drops SQLite's own locks. The lock file stays when the lock is
+// released, because another process may be about to take it. Its content is only for the
+// error of a process that finds it locked. A database in memory has locks in its process.
 
 const (
-	lockWait  = 10 * time.Second       // for a migration to end
+	lockWait  = 10 * time.Second       // how long to wait for a migration
 	lockRetry = 100 * time.Millisecond // between two tries
 
 	working   = "working"
@@ -72,18 +72,18 @@ func (d *Driver) LockMigrations(ctx context.Context) (func(), error) {
 	return func() { _ = lock.Unlock() }, nil
 }
 
-// lockMode lets others who may write the database take the lock as well.
+// lockMode lets every user who may write the database take the lock.
 var lockMode = flock.SetPermissions(0o644)
 
-// sign says in the lock file what its holder does. A failure costs an error's
-// precision, nothing else.
+// sign writes into the lock file what its holder does. If that fails, another process's
+// error is less precise.
 func (d *Driver) sign(doing string) {
 	_ = os.WriteFile(d.lockPath, []byte(doing+"\n"), 0o644)
 }
 
-// taken is the error of who finds the lock held.
+// taken returns the error for a process that finds the lock taken.
 func (d *Driver) taken(op string) error {
-	held, _ := os.ReadFile(d.lockPath) // it can be missing, and on Windows unreadable
+	held, _ := os.ReadFile(d.lockPath) // it may be missing, and on Windows not readable
 	if strings.TrimSpace(string(held)) == migrating {
 		return &mcptasks.Error{
 			Op:   op,

@@ -10,8 +10,8 @@ import (
 	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
-// The transaction that writes is the lock: there is one at a time. To lock a task
-// is to read it, nobody is waited for, and there is nobody to skip.
+// The writing transaction is the lock: there is one at a time. Locking a task is reading
+// it. There is no other lock to wait for or to skip.
 
 const lockSQL = `
 SELECT ` + taskColumns + `, queue, priority, args, request_meta, coalesce(trace_context, ''), coalesce(job_id, 0),
@@ -140,8 +140,8 @@ UPDATE river_job AS j SET state = 'discarded', finalized_at = ?3
 WHERE id = ?1 AND state = 'running' AND kind = 'mcptask' AND coalesce(` + jobNode + `, '') = ?2
   AND NOT ` + isTasksSQL
 
-// riverTime is how River writes times on SQLite, where they are text and compared
-// as such.
+// riverTime is how River writes times on SQLite, where they are stored and compared as
+// text.
 const riverTime = "2006-01-02 15:04:05.000"
 
 // DiscardJob implements driver.LockDriver.

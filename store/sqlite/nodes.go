@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// dbNow is the database's clock, as beat_at holds it.
+	// dbNow is the database's clock, in the format of beat_at.
 	dbNow = `CAST(round(unixepoch('subsec') * 1000) * 1000 AS integer)`
 
-	// beaten says whether the node n has beaten within ?1 microseconds. Beats of before
-	// the clock was put back do not count: who lives has beaten since.
-	beaten = `(n.beat_at > ` + dbNow + ` - ?1 AND n.beat_at <= ` + dbNow + ` + ?1)`
+	// alive is true if the node n has sent a heartbeat within ?1 microseconds. A heartbeat
+	// from before the clock was put back does not count: a living node has sent one since.
+	alive = `(n.beat_at > ` + dbNow + ` - ?1 AND n.beat_at <= ` + dbNow + ` + ?1)`
 
-	// jobNode is the node that holds the running job j, or held it last.
+	// jobNode is the node that runs the job j, or ran it last.
 	jobNode = `json_extract(j.attempted_by, '$[#-1]')`
 )
 
@@ -49,7 +49,7 @@ func (d *Driver) Forget(ctx context.Context, nodeID string) error {
 
 const pruneSQL = `
 DELETE FROM mcp_node AS n
-WHERE NOT ` + beaten + ` AND NOT EXISTS (
+WHERE NOT ` + alive + ` AND NOT EXISTS (
     SELECT 1 FROM river_job j WHERE j.state = 'running' AND ` + jobNode + ` = n.id)`
 
 // Prune implements driver.NodeDriver.
@@ -58,14 +58,14 @@ func (d *Driver) Prune(ctx context.Context, age time.Duration) error {
 	return err
 }
 
-// The + keeps SQLite from reading all jobs of the kind for the few that run.
+// The + keeps SQLite from using the index of kinds, which has all jobs.
 const runningSQL = `
 SELECT j.id, coalesce(json_extract(j.args, '$.task_id'), ''), coalesce(` + jobNode + `, '')
 FROM river_job j
 WHERE j.state = 'running' AND +j.kind = 'mcptask'`
 
 const deadSQL = runningSQL + ` AND NOT EXISTS (
-    SELECT 1 FROM mcp_node n WHERE n.id = ` + jobNode + ` AND ` + beaten + `)`
+    SELECT 1 FROM mcp_node n WHERE n.id = ` + jobNode + ` AND ` + alive + `)`
 
 const isTasksSQL = `EXISTS (
     SELECT 1 FROM mcp_task t WHERE t.id = json_extract(j.args, '$.task_id') AND t.job_id = j.id AND t.status = 'working')`

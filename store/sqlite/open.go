@@ -43,7 +43,8 @@ func Open(ctx context.Context, path string) (*Driver, error) {
 	case path == memory:
 		return openMemory(ctx)
 	}
-	// Connections are opened as they are needed, wherever the process is by then.
+	// The path is made absolute: connections are opened later, when the process may have
+	// another working directory.
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, &mcptasks.Error{Op: "open", Err: err}
@@ -89,7 +90,7 @@ func openFile(ctx context.Context, path string) (*Driver, error) {
 		_ = writer.Close()
 		return nil, err
 	}
-	// Whatever links lead to the file, it has one lock.
+	// The file has one lock, whatever links lead to it.
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		_ = reader.Close()
@@ -99,7 +100,7 @@ func openFile(ctx context.Context, path string) (*Driver, error) {
 	return &Driver{writer: writer, reader: reader, lockPath: real + ".lock", river: riversqlite.New(writer)}, nil
 }
 
-// fileURI returns path as the URI that SQLite reads it from again.
+// fileURI returns the URI by which SQLite opens the path.
 func fileURI(path string) string {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") { // a drive
@@ -108,14 +109,14 @@ func fileURI(path string) string {
 	return (&url.URL{Scheme: "file", Path: path}).String()
 }
 
-// openWriter opens the one connection that writes. SQLite has one writer at a
-// time; that the others of this process wait in Go keeps their order.
+// openWriter opens the one connection that writes. SQLite has one writer at a time. The
+// other writers of this process wait in database/sql, in order.
 func openWriter(ctx context.Context, uri string) (*sql.DB, error) {
 	options := url.Values{
 		"_busy_timeout": {strconv.FormatInt(busyTimeout.Milliseconds(), 10)},
 		"_foreign_keys": {"on"},
 		"_journal_mode": {"WAL"},
-		"_synchronous":  {"FULL"}, // with NORMAL a power loss takes back what was acknowledged
+		"_synchronous":  {"FULL"}, // with NORMAL a power loss undoes acknowledged commits
 		"_txlock":       {"immediate"},
 	}
 	db, err := sql.Open("sqlite", uri+"?"+options.Encode())
@@ -124,7 +125,8 @@ func openWriter(ctx context.Context, uri string) (*sql.DB, error) {
 	}
 	db.SetMaxOpenConns(1)
 	db.SetMaxIdleConns(1) // never closed: a database in memory lives in it
-	// Two processes that turn a new file's log on at once do not wait for each other.
+	// Two processes that set a new file's journal mode at the same time do not wait for
+	// each other.
 	if err := repeat(ctx, func() error { return checkWritable(ctx, db) }); err != nil {
 		_ = db.Close()
 		return nil, err
@@ -132,8 +134,8 @@ func openWriter(ctx context.Context, uri string) (*sql.DB, error) {
 	return db, nil
 }
 
-// checkWritable begins a write and forgets it: SQLite opens a file that it may
-// only read without a word.
+// checkWritable begins a write and rolls it back: SQLite opens a read-only file without an
+// error.
 func checkWritable(ctx context.Context, db *sql.DB) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -144,7 +146,7 @@ func checkWritable(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// openReader opens the connections for polls, which then do not wait for writes.
+// openReader opens the connections for reads, which do not wait for writes.
 func openReader(ctx context.Context, uri string) (*sql.DB, error) {
 	options := url.Values{
 		"_busy_timeout": {strconv.FormatInt(busyTimeout.Milliseconds(), 10)},
@@ -165,7 +167,7 @@ func openReader(ctx context.Context, uri string) (*sql.DB, error) {
 
 var errDirectory = errors.New("it is a directory")
 
-// explain says what to do about a file that cannot be opened.
+// explain returns the error for a file that cannot be opened, with a hint.
 func explain(path string, err error) error {
 	dir := filepath.Dir(path)
 	hint := ""

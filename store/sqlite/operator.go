@@ -137,7 +137,7 @@ func (d *Driver) Nodes(ctx context.Context) ([]driver.NodeSeen, error) {
 const serverSQL = `SELECT ` + dbNow
 
 // Server implements driver.OperatorDriver. There is no server, and nobody's
-// connections are counted.
+// SQLite has no connections to count.
 func (d *Driver) Server(ctx context.Context) (time.Time, driver.Connections, error) {
 	var clock int64
 	err := d.reader.QueryRowContext(ctx, serverSQL).Scan(&clock)
@@ -161,8 +161,8 @@ func (d *Driver) Live(ctx context.Context) (map[mcptasks.Status]int, error) {
 	return live, err
 }
 
-// A node that lacks a job's tool puts the job off, again and again: before a first
-// claim its time says nothing. River's times are text.
+// A node that lacks a job's tool snoozes the job again and again. So the job's time means
+// nothing before the task was first claimed. River's times are text.
 const waitingSQL = `
 SELECT queue, tool, count(*), ` + dbNow + ` - min(since)
 FROM (

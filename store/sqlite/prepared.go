@@ -7,10 +7,10 @@ import (
 
 // repeated are the statements that a batch repeats for each of its calls. To parse one
 // takes as long as to run it, so they are prepared once, for the connection that writes.
-var repeated = []string{insertJobSQL, insertSQL, claimSQL, reportSQL, retrySQL, finishSQL}
+var repeated = []string{insertJobSQL, insertSQL, claimSQL, reportSQL, failAttemptSQL, finishSQL}
 
-// prepare returns the repeated statements, prepared. The first time it needs the
-// connection, so that no transaction of the caller's may be open.
+// prepare returns the prepared statements. The first call needs the connection, so the
+// caller must not have a transaction open.
 func (d *Driver) prepare(ctx context.Context) (map[string]*sql.Stmt, error) {
 	d.preparing.Lock()
 	defer d.preparing.Unlock()
@@ -20,7 +20,7 @@ func (d *Driver) prepare(ctx context.Context) (map[string]*sql.Stmt, error) {
 	prepared := make(map[string]*sql.Stmt, len(repeated))
 	for _, query := range repeated {
 		statement, err := d.writer.PrepareContext(ctx, query)
-		if err != nil { // the schema is not there yet
+		if err != nil { // the schema does not exist yet
 			for _, statement := range prepared {
 				_ = statement.Close()
 			}
@@ -50,7 +50,8 @@ type batchTx struct {
 	own      map[string]*sql.Stmt // those of them that the transaction has used
 }
 
-// statement returns the query's in the transaction, nil if it is none of the repeated.
+// statement returns the prepared statement of the query in the transaction, nil if there is
+// none.
 func (t batchTx) statement(ctx context.Context, query string) *sql.Stmt {
 	if t.own[query] == nil && t.prepared[query] != nil {
 		t.own[query] = t.StmtContext(ctx, t.prepared[query])
@@ -58,8 +59,8 @@ func (t batchTx) statement(ctx context.Context, query string) *sql.Stmt {
 	return t.own[query]
 }
 
-// ExecContext is sql.Tx's. A repeated statement is not interrupted: it is done in
-// microseconds, and to listen for the context's end is a goroutine.
+// ExecContext is sql.Tx's. A prepared statement is not interrupted: it takes microseconds,
+// and watching the context would take a goroutine.
 func (t batchTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	if statement := t.statement(ctx, query); statement != nil {
 		return statement.ExecContext(context.WithoutCancel(ctx), args...)
@@ -67,7 +68,7 @@ func (t batchTx) ExecContext(ctx context.Context, query string, args ...any) (sq
 	return t.Tx.ExecContext(ctx, query, args...)
 }
 
-// QueryRowContext is sql.Tx's, as ExecContext.
+// QueryRowContext is sql.Tx's, and not interrupted either.
 func (t batchTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	if statement := t.statement(ctx, query); statement != nil {
 		return statement.QueryRowContext(context.WithoutCancel(ctx), args...)

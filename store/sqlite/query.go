@@ -27,7 +27,7 @@ func exec(ctx context.Context, tx querier, query string, args ...any) (changed b
 	return n > 0, err
 }
 
-// each calls fn with each row of a query.
+// each calls fn for each row of a query.
 func each(ctx context.Context, db querier, query string, args []any, fn func(row scanner) error) error {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -42,7 +42,7 @@ func each(ctx context.Context, db querier, query string, args []any, fn func(row
 	return interpretError(rows.Err())
 }
 
-// strings returns what a query of one text column finds.
+// strings returns the values of a query that has one text column.
 func (d *Driver) strings(ctx context.Context, query string, args ...any) ([]string, error) {
 	var values []string
 	err := each(ctx, d.reader, query, args, func(row scanner) error {
@@ -71,8 +71,7 @@ func (d *Driver) write(ctx context.Context, query string, args ...any) (n int64,
 	return n, err
 }
 
-// text is JSON as a column takes it, NULL where there is none: bytes would be
-// kept as a blob.
+// text returns JSON as a column takes it, NULL for nil. Bytes would be stored as a blob.
 func text(data json.RawMessage) any {
 	if data == nil {
 		return nil
@@ -80,7 +79,7 @@ func text(data json.RawMessage) any {
 	return string(data)
 }
 
-// array is a JSON array of strings, as text.
+// array returns a JSON array of strings, as text.
 func array(values []string) (string, error) {
 	if values == nil {
 		values = []string{}
@@ -89,7 +88,7 @@ func array(values []string) (string, error) {
 	return string(data), err
 }
 
-// since1970 is a time as a column takes it, NULL for the zero time.
+// since1970 returns a time as a column takes it, NULL for the zero time.
 func since1970(t time.Time) any {
 	if t.IsZero() {
 		return nil

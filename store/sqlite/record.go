@@ -51,7 +51,7 @@ func (d *Driver) SaveStep(
 			return err
 		}
 		err = tx.QueryRowContext(ctx, stepSQL, step.TaskID, step.Key).Scan((*[]byte)(&result))
-		if errors.Is(err, sql.ErrNoRows) { // the task has maxSteps others
+		if errors.Is(err, sql.ErrNoRows) { // the task has reached maxSteps
 			return nil
 		}
 		if err != nil || !saved {

@@ -1,7 +1,7 @@
-// Package sqlite is mcptasks on SQLite: one file, which any number of processes
-// may read and change and one at a time may work. Importing it registers the URL
-// scheme sqlite: sqlite:relative/path.db, sqlite:/absolute/path.db, and
-// sqlite::memory: for trials and tests.
+// Package sqlite is mcptasks on SQLite: one file, which any number of processes may read
+// and change, and which one process at a time may work. Importing it registers the URL
+// scheme sqlite: sqlite:relative/path.db, sqlite:/absolute/path.db, and sqlite::memory: for
+// trials and tests.
 package sqlite
 
 import (
@@ -73,7 +73,8 @@ func (d *Driver) Close() error {
 	if d.reader == d.writer {
 		return d.writer.Close()
 	}
-	// The last connection writes the log back into the file: not a read-only one.
+	// The writer is closed last: the last connection writes the log back into the file, and
+	// a read-only one cannot.
 	return errors.Join(d.reader.Close(), d.writer.Close())
 }
 
@@ -100,8 +101,8 @@ func (d *Driver) Migrating(ctx context.Context, logger *slog.Logger) (*migration
 	return d.Reading(ctx, logger)
 }
 
-// maxRepeats bounds how often a transaction is repeated that another process kept
-// from beginning for the whole of busyTimeout.
+// maxRepeats limits how often a transaction is tried again that could not begin within
+// busyTimeout because another process was writing.
 const maxRepeats = 3
 
 // InTx implements driver.Driver. The transaction has the one connection that
@@ -138,7 +139,7 @@ func resultCode(err error) int {
 	return sqlite3.SQLITE_OK
 }
 
-// primary returns the kind of failure that an extended code is a case of.
+// primary returns the primary result code of an extended one.
 func primary(code int) int { return code & 0xff }
 
 // interpretError turns the database's errors into ours where there is one.

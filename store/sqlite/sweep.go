@@ -15,7 +15,7 @@ func (d *Driver) Overdue(ctx context.Context, now time.Time, limit int) ([]strin
 	return d.strings(ctx, overdueSQL, now.UnixMicro(), limit)
 }
 
-// A task that ended leaves its open questions behind: they are nobody's.
+// The open questions of a task that has ended do not count.
 const unansweredSQL = `
 SELECT DISTINCT i.task_id
 FROM mcp_task_input i CROSS JOIN mcp_task t ON t.id = i.task_id
@@ -27,9 +27,9 @@ func (d *Driver) Unanswered(ctx context.Context, now time.Time, limit int) ([]st
 	return d.strings(ctx, unansweredSQL, now.UnixMicro(), limit)
 }
 
-// broken is the condition under which a live task t and its job, or its questions,
-// do not agree. The job must name the task: River 0.47 gives the id of a deleted
-// job to another one on SQLite.
+// broken is true if a live task t does not agree with its job or its questions. The job
+// must name the task: before its migration 8 (0.51) River gave the id of a deleted job to a
+// new one on SQLite.
 const broken = `
 CASE t.status
 WHEN 'working' THEN NOT EXISTS (

@@ -19,8 +19,8 @@ INSERT INTO mcp_task (
     idempotency_key, args_hash, retry_of, created_at, updated_at, trace_context)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, nullif(?11, 0), ?12, ?13, ?14, nullif(?15, ''), ?16, nullif(?17, ''), ?18, ?19, nullif(?20, ''))`
 
-// insertJobSQL is as River's insert, with River's defaults; those of its table have
-// times without fractions.
+// insertJobSQL has the values and defaults of River's own insert. The defaults of its table
+// would have times without fractions.
 const insertJobSQL = `
 INSERT INTO river_job (args, kind, max_attempts, priority, queue, created_at, scheduled_at)
 VALUES (jsonb_object('task_id', ?1), 'mcptask', ?2, ?3, ?4, datetime('now', 'subsec'), datetime('now', 'subsec'))`
@@ -90,8 +90,8 @@ func (d *Driver) InsertKeyed(ctx context.Context, tx *sql.Tx, task *driver.Row, 
 	return id, argsHash, interpretError(err)
 }
 
-// SQLite uses a partial index only if its condition stands in the query word for
-// word: mcp_task_live's does, beside what it implies, wherever the index is meant.
+// SQLite uses a partial index only if the query has its condition word for word. So every
+// query that is meant to use mcp_task_live has it, besides what it implies.
 const insertAnswerSQL = `
 INSERT INTO mcp_task_input (task_id, key, method, params, response, asked_at, deadline_at, answered_at)
 VALUES (?1, ?2, '', '', ?3, ?4, ?4, ?4)`
@@ -177,7 +177,7 @@ func getTask(ctx context.Context, tx *sql.Tx, owner mcptasks.Owner, id string, n
 	return &task, err
 }
 
-// scanTask reads taskColumns, and into more what follows them.
+// scanTask reads taskColumns, and the columns after them into more.
 func scanTask(row scanner, task *mcptasks.Task, more ...any) error {
 	var (
 		ttl, pollInterval     int64
