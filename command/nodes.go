@@ -54,7 +54,7 @@ type nodeJSON struct {
 func nodesJSON(nodes []store.NodeSeen) any {
 	list := make([]nodeJSON, len(nodes))
 	for i, n := range nodes {
-		list[i] = nodeJSON{n.ID, n.Host, n.Tools, n.Queues, n.BeatAt.UTC(), n.Silent.Milliseconds(), n.Running}
+		list[i] = nodeJSON{n.ID, n.Host, n.Tools, n.Queues, n.HeartbeatAt.UTC(), n.Silent.Milliseconds(), n.Running}
 	}
 	return struct {
 		Nodes []nodeJSON `json:"nodes"`

@@ -18,7 +18,8 @@ func TestNullArguments(t *testing.T) {
 		tools := mcptasks.NewTools()
 		mcptasks.AddTool(tools, &mcp.Tool{Name: "count", InputSchema: schema}, func(context.Context, *mcptasks.Run, struct {
 			Count int `json:"count"`
-		}) (*mcp.CallToolResult, any, error) {
+		},
+		) (*mcp.CallToolResult, any, error) {
 			return nil, nil, nil
 		}, &mcptasks.ToolOptions{TaskSupport: support})
 		server := mounted(t, tools, newFakeRunner(), nil)

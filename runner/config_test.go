@@ -9,7 +9,6 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/runner"
-	"github.com/mcptasks/mcptasks/store"
 	_ "github.com/mcptasks/mcptasks/store/sqlite"
 )
 
@@ -73,4 +72,4 @@ var entries = map[string]func(*testing.T, *mcptasks.Tools, *runner.Config) error
 }
 
 // noDriver panics when it is used.
-type noDriver struct{ store.Driver[*sql.Tx] }
+type noDriver struct{ runner.Driver[*sql.Tx] }

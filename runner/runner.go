@@ -7,7 +7,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/notify"
 	"github.com/mcptasks/mcptasks/internal/taskstore"
-	"github.com/mcptasks/mcptasks/store"
+	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 )
 
 // Runner is a [Node] on a driver of the program's. Its methods whose names end in Tx work
@@ -17,11 +17,16 @@ type Runner[TTx any] struct {
 	store *taskstore.Store[TTx]
 }
 
+// Driver is a database on the program's own pool, made by store/postgres.New, or a file,
+// opened by store/sqlite.Open. TTx is the type of its transactions: pgx.Tx or *sql.Tx.
+// Only this module can implement it.
+type Driver[TTx any] = driver.Driver[TTx]
+
 // New returns a runner on a driver, for the tools: store/postgres.New makes one of the
 // program's pool, store/sqlite.Open one of a file. The driver stays the program's to
 // close. New returns an error that says what to do if the schema is older or newer than
 // this release's.
-func New[TTx any](ctx context.Context, driver store.Driver[TTx], tools *mcptasks.Tools, config *Config) (*Runner[TTx], error) {
+func New[TTx any](ctx context.Context, driver Driver[TTx], tools *mcptasks.Tools, config *Config) (*Runner[TTx], error) {
 	if err := checkTools(tools); err != nil {
 		return nil, err
 	}

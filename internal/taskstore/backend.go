@@ -44,7 +44,7 @@ type Backend interface {
 	FailAttempt(ctx context.Context, failed driver.FailedAttempt) (held bool, err error)
 	Finish(ctx context.Context, fence driver.Fence, tool string, outcome *mcptasks.Outcome, event driver.Event) (held bool, err error)
 
-	Beat(ctx context.Context, node driver.Node) (at time.Time, err error)
+	Heartbeat(ctx context.Context, node driver.Node) (at time.Time, err error)
 	Forget(ctx context.Context, nodeID string) error
 	Reap(ctx context.Context, by string, lease time.Duration, steady func() bool) (int, error)
 	RunningOn(ctx context.Context, nodeID string) ([]driver.Job, error)

@@ -32,10 +32,10 @@ func (s *Store[TTx]) BeginWork(ctx context.Context) (end func() error, err error
 	return unlock, nil
 }
 
-// Beat records a heartbeat of the node, and returns its time by the database's clock.
-func (s *Store[TTx]) Beat(ctx context.Context, node driver.Node) (at time.Time, err error) {
+// Heartbeat records a heartbeat of the node, and returns its time by the database's clock.
+func (s *Store[TTx]) Heartbeat(ctx context.Context, node driver.Node) (at time.Time, err error) {
 	defer s.op(ctx, telemetry.OpHeartbeat, 0).end(&err)
-	if at, err = s.driver.Beat(ctx, node); err != nil {
+	if at, err = s.driver.Heartbeat(ctx, node); err != nil {
 		return time.Time{}, wrap("beat", "", err)
 	}
 	return at, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/mcptasks/mcptasks"
 	"github.com/mcptasks/mcptasks/internal/taskstore/driver"
 	"github.com/mcptasks/mcptasks/internal/telemetry"
+	"github.com/mcptasks/mcptasks/store"
 )
 
 // Operator is the operator API, which sees the tasks of all owners. It is not for code
@@ -44,13 +45,11 @@ type Operator interface {
 	Survey(ctx context.Context) (*Survey, error)
 }
 
-// Query says which tasks an operator lists. Zero fields do not restrict.
-type Query struct {
-	Owner          *mcptasks.Owner
-	Status         mcptasks.Status
-	Tool           string
-	MinAge, MaxAge time.Duration // created at least, and at most, so long ago
-}
+// What an operator asks for and reads is public.
+type (
+	Query  = store.Query
+	Survey = store.Survey
+)
 
 type operator[TTx any] struct{ s *Store[TTx] }
 

@@ -37,7 +37,7 @@ func (h *heartbeat) send(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, interval)
 	defer cancel()
 	sent := time.Now()
-	at, err := h.store.Beat(ctx, h.node)
+	at, err := h.store.Heartbeat(ctx, h.node)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type database struct {
 	ahead atomic.Int64 // by how much its clock is
 }
 
-func (d *database) Beat(context.Context, driver.Node) (time.Time, error) {
+func (d *database) Heartbeat(context.Context, driver.Node) (time.Time, error) {
 	if d.away.Load() {
 		return time.Time{}, errors.New("the database is away")
 	}

@@ -22,9 +22,9 @@ INSERT INTO {s}.mcp_node (id, host, tools, queues, beat_at) VALUES ($1, $2, coal
 ON CONFLICT (id) DO UPDATE SET host = excluded.host, tools = excluded.tools, queues = excluded.queues, beat_at = now()
 RETURNING beat_at`
 
-// Beat implements driver.NodeDriver. If the connection turns out to be lost, it sends the
+// Heartbeat implements driver.NodeDriver. If the connection turns out to be lost, it sends the
 // heartbeat on a fresh one, so that the node does not miss one.
-func (d *Driver) Beat(ctx context.Context, node driver.Node) (time.Time, error) {
+func (d *Driver) Heartbeat(ctx context.Context, node driver.Node) (time.Time, error) {
 	d.heartbeat.mu.Lock()
 	defer d.heartbeat.mu.Unlock()
 	at, err := d.beat(ctx, node)

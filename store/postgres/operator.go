@@ -116,8 +116,8 @@ ORDER BY n.id`
 func (d *Driver) Nodes(ctx context.Context) ([]driver.NodeSeen, error) {
 	return collect(ctx, d, nodesSQL, func(row pgx.CollectableRow) (n driver.NodeSeen, err error) {
 		var silent int64
-		err = row.Scan(&n.ID, &n.Host, &n.Tools, &n.Queues, &n.BeatAt, &silent, &n.Running)
-		n.BeatAt, n.Silent = n.BeatAt.UTC(), time.Duration(max(silent, 0))*time.Microsecond
+		err = row.Scan(&n.ID, &n.Host, &n.Tools, &n.Queues, &n.HeartbeatAt, &silent, &n.Running)
+		n.HeartbeatAt, n.Silent = n.HeartbeatAt.UTC(), time.Duration(max(silent, 0))*time.Microsecond
 		return n, err
 	})
 }

@@ -91,7 +91,7 @@ func testOneConnection(t *testing.T) {
 	must(err)
 	_, err = backend.List(ctx, "", "", 0)
 	must(err)
-	_, err = backend.Beat(ctx, driver.Node{ID: "node"})
+	_, err = backend.Heartbeat(ctx, driver.Node{ID: "node"})
 	must(err)
 	_, err = backend.RunningOn(ctx, "node")
 	must(err)

@@ -24,9 +24,9 @@ INSERT INTO mcp_node (id, host, tools, queues, beat_at) VALUES (?1, ?2, ?3, ?4, 
 ON CONFLICT (id) DO UPDATE
 SET host = excluded.host, tools = excluded.tools, queues = excluded.queues, beat_at = excluded.beat_at`
 
-// Beat implements driver.NodeDriver. The one connection that writes is a beat's as
+// Heartbeat implements driver.NodeDriver. The one connection that writes is a beat's as
 // well: it waits its turn.
-func (d *Driver) Beat(ctx context.Context, node driver.Node) (time.Time, error) {
+func (d *Driver) Heartbeat(ctx context.Context, node driver.Node) (time.Time, error) {
 	tools, err := array(node.Tools)
 	if err != nil {
 		return time.Time{}, err

@@ -126,7 +126,7 @@ func (d *Driver) Nodes(ctx context.Context) ([]driver.NodeSeen, error) {
 		if err := row.Scan(&n.ID, &n.Host, &tools, &queues, &beatAt, &silent, &n.Running); err != nil {
 			return n, err
 		}
-		n.BeatAt, n.Silent = micros(beatAt), time.Duration(max(silent, 0))*time.Microsecond
+		n.HeartbeatAt, n.Silent = micros(beatAt), time.Duration(max(silent, 0))*time.Microsecond
 		if err := json.Unmarshal(tools, &n.Tools); err != nil {
 			return n, err
 		}

@@ -32,7 +32,7 @@ func testHolder(t *testing.T) {
 	t.Parallel()
 	db := openWithJobs(t)
 	for _, id := range []string{"new", "idle", "idle"} {
-		if _, err := db.Beat(t.Context(), driver.Node{ID: id}); err != nil {
+		if _, err := db.Heartbeat(t.Context(), driver.Node{ID: id}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -212,9 +212,9 @@ type SweepDriver[TTx any] interface {
 // NodeDriver is the life of nodes, by the database's clock. River's attempted_by
 // names them: its last element is the node that holds a running job.
 type NodeDriver interface {
-	// Beat records that the node lives, on a connection of its own, and returns the
+	// Heartbeat records that the node lives, on a connection of its own, and returns the
 	// time at which it did, by the database's clock.
-	Beat(ctx context.Context, node Node) (at time.Time, err error)
+	Heartbeat(ctx context.Context, node Node) (at time.Time, err error)
 
 	// Forget removes nodes: the one of that id, or all if it is "".
 	Forget(ctx context.Context, nodeID string) error

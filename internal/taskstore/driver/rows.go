@@ -124,31 +124,6 @@ type Finish struct {
 	Event   Event // none if its Kind is empty
 }
 
-// Event is an entry of a task's timeline, which is for the operator: Detail may
-// hold what no client is told.
-type Event struct {
-	Kind   string
-	Node   string
-	Detail string
-}
-
-// Kinds of [Event].
-const (
-	EventError     = "error"     // an attempt ended with an error; another follows, or it was the answer
-	EventParked    = "parked"    // the run ended: the task waits for answers
-	EventFailed    = "failed"    // the task failed: a panic, a time limit, a result that could not be kept
-	EventRecovered = "recovered" // the node that ran the task died, or lost the job; it has a fresh one
-	EventRepaired  = "repaired"  // task and job did not agree
-	EventCancelled = "cancelled" // by an operator
-)
-
-// TimedEvent is an event as it was stored.
-type TimedEvent struct {
-	Event
-	At     time.Time
-	RunSeq int
-}
-
 // Locked is a task that is locked by the caller's transaction.
 type Locked struct {
 	mcptasks.Task // without outcome and questions
@@ -163,21 +138,6 @@ type Locked struct {
 	MaxAttempts   int
 	RunTimeout    time.Duration
 	DeadlineAt    time.Time // zero: none
-}
-
-// Node is a process that works tasks.
-type Node struct {
-	ID     string
-	Host   string
-	Tools  []string
-	Queues []string
-}
-
-// Job is a River job of ours, the task it names and the node that holds it.
-type Job struct {
-	ID     int64
-	TaskID string
-	Node   string
 }
 
 // Filter says which tasks to list. Zero fields do not restrict.

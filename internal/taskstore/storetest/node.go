@@ -128,7 +128,7 @@ func (f *fixture[TTx]) beat(id string) {
 func (f *fixture[TTx]) beatAs(node driver.Node) {
 	f.Helper()
 	began := time.Now()
-	at, err := f.store.Beat(f.ctx, node)
+	at, err := f.store.Heartbeat(f.ctx, node)
 	f.must(err)
 	if at.Before(began.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {
 		f.Errorf("the beat was at %s, want now", at)

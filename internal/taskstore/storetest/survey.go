@@ -57,10 +57,10 @@ func surveyTests[TTx any]() []test[TTx] {
 				if off := got.Silent - want.silent; off < 0 || off > time.Minute {
 					f.Errorf("node %s has been silent for %s, want %s", got.ID, got.Silent, want.silent)
 				}
-				if off := time.Since(got.BeatAt) - got.Silent; off.Abs() > time.Minute || got.BeatAt.Location() != time.UTC {
-					f.Errorf("node %s beat last at %s, and has been silent for %s", got.ID, got.BeatAt, got.Silent)
+				if off := time.Since(got.HeartbeatAt) - got.Silent; off.Abs() > time.Minute || got.HeartbeatAt.Location() != time.UTC {
+					f.Errorf("node %s beat last at %s, and has been silent for %s", got.ID, got.HeartbeatAt, got.Silent)
 				}
-				got.BeatAt, got.Silent = time.Time{}, 0
+				got.HeartbeatAt, got.Silent = time.Time{}, 0
 				if !reflect.DeepEqual(got, want.NodeSeen) {
 					f.Errorf("node %d is %+v, want %+v", i, got, want.NodeSeen)
 				}
