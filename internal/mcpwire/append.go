@@ -15,17 +15,17 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// This file writes the answers to tasks/get byte for byte as the SDK does, without
-// taking apart what tasks hold.
+// This file writes answers to tasks/get. They are the SDK's to the byte. Stored JSON is
+// copied and not decoded.
 
-// ServerMeta returns the _meta by which the SDK names the server in answers, as JSON.
+// ServerMeta returns, as JSON, the _meta with which the SDK names the server in answers.
 func ServerMeta(info any) []byte {
 	return appendEncoded(nil, map[string]any{mcp.MetaKeyServerInfo: info})
 }
 
-// AppendDetailed appends the response to the request of that id, which is JSON: what
-// [Detailed] renders, with that _meta. It fails on what cannot be sent: a result that
-// is not JSON, say.
+// AppendDetailed appends the response to a tasks/get: the task as [Detailed] renders it,
+// with meta as its _meta. id, the request's, and meta are JSON. It returns an error if the
+// task cannot be sent, for instance if its stored result is not JSON.
 func AppendDetailed(dst, id, meta []byte, task *mcptasks.Task) ([]byte, error) {
 	a := appender{dst: appendHead(dst, id, "result")}
 	a.json(`{"_meta":`, meta)
@@ -45,8 +45,7 @@ func AppendDetailed(dst, id, meta []byte, task *mcptasks.Task) ([]byte, error) {
 	return append(a.dst, "}}"...), a.err
 }
 
-// AppendError appends the error response to the request of that id, which is JSON, as
-// is the error's data.
+// AppendError appends an error response. id, the request's, and the error's data are JSON.
 func AppendError(dst, id []byte, e *jsonrpc.Error) []byte {
 	a := appender{dst: appendHead(dst, id, "error")}
 	a.rpcError("", e)
@@ -58,7 +57,8 @@ func appendHead(dst, id []byte, member string) []byte {
 	return append(append(append(dst, `,"`...), member...), `":`...)
 }
 
-// An appender appends members with what comes before their values: a comma and the key.
+// An appender appends members. Each method's before is written in front of the value: a
+// comma and the key.
 type appender struct {
 	dst []byte
 	err error
@@ -78,7 +78,7 @@ func (a *appender) time(before string, t time.Time) {
 	a.err = errors.Join(a.err, err)
 }
 
-// json appends JSON without the white space that it may have between its parts.
+// json appends a JSON value without the white space between its parts.
 func (a *appender) json(before string, value []byte) {
 	a.dst = append(a.dst, before...)
 	if isCompact(value) {
@@ -87,7 +87,7 @@ func (a *appender) json(before string, value []byte) {
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, value); err != nil {
-		a.err = errors.New("what is stored is not JSON")
+		a.err = errors.New("the stored value is not JSON")
 	}
 	a.dst = append(a.dst, compact.Bytes()...)
 }
@@ -104,7 +104,7 @@ func (a *appender) outcome(outcome *mcptasks.Outcome) {
 	}
 }
 
-// result appends a stored result as withResultType has it.
+// result appends a stored result as withResultType returns it.
 func (a *appender) result(result []byte) {
 	if !isCompact(result) || result[0] != '{' {
 		a.json(`,"result":`, withResultType(result))
@@ -155,11 +155,11 @@ func appendText(dst []byte, text string) []byte {
 	return append(append(append(dst, '"'), text...), '"')
 }
 
-// appendEncoded appends what encodes as JSON, as the SDK has it encoded.
+// appendEncoded appends the JSON of v, with the encoder's settings that the SDK uses.
 func appendEncoded(dst []byte, v any) []byte {
 	buffer := bytes.NewBuffer(dst)
 	encoder := json.NewEncoder(buffer)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(v) // text, and what the SDK has sent
+	_ = encoder.Encode(v) // it cannot fail: v is text, or was sent by the SDK
 	return bytes.TrimRight(buffer.Bytes(), "\n")
 }

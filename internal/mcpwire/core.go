@@ -10,11 +10,11 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// This file is the tasks of the core protocol, version 2025-11-25.
+// This file has the tasks of the core protocol, version 2025-11-25.
 
 const (
-	// CoreVersion is the first protocol version that has tasks in its core. The
-	// extension's version has them no more.
+	// CoreVersion is the first protocol version that has tasks in its core. Since
+	// ExtensionVersion the core has none.
 	CoreVersion = "2025-11-25"
 
 	MethodInitialize = "initialize"
@@ -34,8 +34,8 @@ type ListParams struct {
 	Cursor string `json:"cursor,omitempty"`
 }
 
-// CoreTask is a task as the core protocol writes it: the answer to tasks/get and
-// tasks/cancel, and a part of others.
+// CoreTask is a task as the core protocol writes it. It is the answer to tasks/get and
+// tasks/cancel, and part of other messages.
 type CoreTask struct {
 	mcp.ResultBase
 	TaskID        string          `json:"taskId"`
@@ -47,8 +47,8 @@ type CoreTask struct {
 	PollInterval  int64           `json:"pollInterval,omitempty"` // milliseconds
 }
 
-// NewCoreTask renders a task. One that a tool ended with an error result has failed,
-// in this generation, and its message is the tool's text.
+// NewCoreTask renders a task. In 2025-11-25 a task whose tool returned an error result has
+// failed, and its message is the text of that result.
 func NewCoreTask(task *mcptasks.Task) *CoreTask {
 	t := &CoreTask{
 		TaskID:        task.ID,
@@ -76,7 +76,8 @@ func NewCoreTask(task *mcptasks.Task) *CoreTask {
 	return t
 }
 
-// ResultText returns the texts of a result, "" if it has none.
+// ResultText returns the text contents of a result, cut to 4096 bytes. It returns "" if
+// there is no text.
 func ResultText(result json.RawMessage) string {
 	const most = 4096
 	var answer struct {
@@ -85,7 +86,7 @@ func ResultText(result json.RawMessage) string {
 			Text string `json:"text"`
 		} `json:"content"`
 	}
-	_ = json.Unmarshal(result, &answer) // what cannot be read has no text
+	_ = json.Unmarshal(result, &answer) // a result that is not JSON has no text
 	var texts []string
 	for _, content := range answer.Content {
 		if content.Type == "text" && content.Text != "" {
@@ -126,7 +127,8 @@ func NewCoreList(page *mcptasks.Page) *CoreList {
 	return list
 }
 
-// NewTaskResult is the answer to tasks/result: the call's own, which names its task.
+// NewTaskResult renders the answer to tasks/result: the tool call's answer, with the task's
+// id in its _meta. It returns an error if the stored result is invalid.
 func NewTaskResult(taskID string, result json.RawMessage) (*CallResult, error) {
 	answer, err := NewCallResult(result, false)
 	if err != nil {
@@ -136,7 +138,8 @@ func NewTaskResult(taskID string, result json.RawMessage) (*CallResult, error) {
 	return answer, nil
 }
 
-// RelateTask adds to _meta which task a message belongs to.
+// RelateTask adds to _meta the id of the task that a message belongs to. It changes meta,
+// or makes one if it is nil.
 func RelateTask(meta mcp.Meta, taskID string) mcp.Meta {
 	if meta == nil {
 		meta = mcp.Meta{}
@@ -169,10 +172,10 @@ func (r *CoreInitialize) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// CoreTools is the SDK's answer to tools/list with what the tools allow.
+// CoreTools is the SDK's answer to tools/list with each tool's task support.
 type CoreTools struct {
 	*mcp.ListToolsResult
-	Support map[string]mcptasks.TaskSupport // by tool; the others forbid tasks
+	Support map[string]mcptasks.TaskSupport // by tool name; other tools forbid tasks
 }
 
 // MarshalJSON adds each tool's execution, for which the SDK has no field.
@@ -202,7 +205,8 @@ func (r *CoreTools) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// marshalWith writes v, an object, after change.
+// marshalWith encodes v, which must encode as a JSON object, after change has changed its
+// members.
 func marshalWith(v any, change func(map[string]json.RawMessage) error) (json.RawMessage, error) {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// ErrInternal is all that a client hears of a failure inside the server. The log has
-// the cause.
+// ErrInternal is the error that clients get for a failure inside the server. The log has the
+// cause.
 var ErrInternal = &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "internal error"}
 
 // InvalidRequest returns the error for a message that is not a valid request.
@@ -41,8 +41,7 @@ func MissingCapability() error {
 }
 
 // CheckName compares the values of the Mcp-Name header with the task's id. Gateways
-// route by the header. Of two values a gateway may have used either, so that two are an
-// error.
+// route by the header. Two values are an error, because a gateway may use either.
 func CheckName(names []string, taskID string) *jsonrpc.Error {
 	if len(names) == 0 || names[0] == "" {
 		return &jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: "the Mcp-Name header is missing: it must be the taskId"}

@@ -1,5 +1,10 @@
-// Package mcpwire holds MCP's spelling of tasks, once for whoever speaks it. This
-// file is the Tasks extension (SEP-2663, protocol 2026-07-28).
+// Package mcpwire reads and writes the JSON of MCP's tasks. Servers and clients share it.
+//
+// It knows both task protocols: the Tasks extension (SEP-2663, protocol 2026-07-28) and the
+// tasks of protocol 2025-11-25. It knows their methods, params, results and errors, how a
+// request says which of the two it belongs to, and how a header carries a task's id. It has
+// the one strict JSON reader. It does not know connections, sessions or streams, how tasks
+// are stored, or who owns them.
 package mcpwire
 
 import (
@@ -12,6 +17,8 @@ import (
 
 	"github.com/mcptasks/mcptasks"
 )
+
+// This file has the Tasks extension.
 
 const (
 	// Extension is the name under which clients and servers declare tasks.
@@ -26,9 +33,9 @@ const (
 	MethodCancel   = "tasks/cancel"
 	MethodListen   = "subscriptions/listen"
 
-	// NotificationTask carries a detailed task, see [NewNotification].
+	// NotificationTask carries a task, see [NewNotification].
 	NotificationTask = "notifications/tasks"
-	// NotificationAcknowledged opens a subscription.
+	// NotificationAcknowledged is the first notification of a subscription.
 	NotificationAcknowledged = "notifications/subscriptions/acknowledged"
 
 	resultTypeTask     = "task"
@@ -48,11 +55,11 @@ type UpdateParams struct {
 	InputResponses map[string]json.RawMessage `json:"inputResponses"`
 }
 
-// Task is a task as the extension writes it, flat in the result: the answer to a
-// tools/call that became a task, or to tasks/get.
+// Task is a task as the extension writes it: the task's members are members of the result.
+// It is the answer to tasks/get, and to a tools/call that became a task.
 type Task struct {
 	mcp.ResultBase
-	ResultType     string          `json:"resultType,omitempty"` // none in a notification
+	ResultType     string          `json:"resultType,omitempty"` // empty in a notification
 	TaskID         string          `json:"taskId"`
 	Status         mcptasks.Status `json:"status"`
 	StatusMessage  string          `json:"statusMessage,omitempty"`
@@ -66,7 +73,7 @@ type Task struct {
 	InputRequests map[string]InputRequest `json:"inputRequests,omitempty"` // the open questions, by key
 }
 
-// InputRequest is a question as tasks/get tells of it.
+// InputRequest is an open question in the answer to tasks/get.
 type InputRequest struct {
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
@@ -78,18 +85,18 @@ type Ack struct {
 	ResultType string `json:"resultType"`
 }
 
-// NewAck returns the answer of a method that only acknowledges.
+// NewAck returns the empty answer.
 func NewAck() *Ack { return &Ack{ResultType: resultTypeComplete} }
 
 // Handle renders the answer to a tools/call that became a task.
 func Handle(task *mcptasks.Task) *Task {
 	handle := render(task, resultTypeTask)
-	handle.Result, handle.Error = nil, nil // a handle names the task; tasks/get tells how it ended
+	handle.Result, handle.Error = nil, nil // a handle only names the task; tasks/get returns the outcome
 	return handle
 }
 
-// Detailed renders the answer to tasks/get. The result within it carries a
-// resultType of its own, as it would have as an answer.
+// Detailed renders the answer to tasks/get. The tool's result in it has a resultType of its
+// own, as in the answer to a tools/call.
 func Detailed(task *mcptasks.Task) *Task {
 	detailed := render(task, resultTypeComplete)
 	if task.Outcome != nil && task.Outcome.Result != nil {
@@ -104,8 +111,8 @@ func Detailed(task *mcptasks.Task) *Task {
 	return detailed
 }
 
-// NewNotification renders the params of notifications/tasks: what tasks/get would
-// answer, for the subscription of that request id.
+// NewNotification renders the params of notifications/tasks: the answer to tasks/get, with
+// the request id of the subscription in its _meta.
 func NewNotification(task *mcptasks.Task, subscription json.RawMessage) *Task {
 	params := Detailed(task)
 	params.ResultType = ""
@@ -113,8 +120,8 @@ func NewNotification(task *mcptasks.Task, subscription json.RawMessage) *Task {
 	return params
 }
 
-// Acknowledged are the SDK's params of notifications/subscriptions/acknowledged with
-// the tasks that the subscription is for.
+// Acknowledged are the SDK's params of notifications/subscriptions/acknowledged with the
+// ids of the tasks that the client subscribes to.
 type Acknowledged struct {
 	mcp.ParamsBase
 	Notifications struct {
@@ -123,7 +130,7 @@ type Acknowledged struct {
 	} `json:"notifications"`
 }
 
-// NewAcknowledged adds the tasks to the SDK's params.
+// NewAcknowledged adds the task ids to the SDK's params.
 func NewAcknowledged(params *mcp.SubscriptionsAcknowledgedParams, taskIDs []string) *Acknowledged {
 	a := &Acknowledged{}
 	a.Meta = params.Meta
@@ -150,8 +157,8 @@ func render(task *mcptasks.Task, resultType string) *Task {
 	return t
 }
 
-// withResultType adds "resultType":"complete" to a stored result, which is an
-// object without one; its bytes are otherwise passed on as they are.
+// withResultType adds "resultType":"complete" to a stored result, which is an object
+// without that member. It does not change the other bytes.
 func withResultType(result json.RawMessage) json.RawMessage {
 	members, ok := bytes.CutPrefix(bytes.TrimSpace(result), []byte("{"))
 	if !ok {
@@ -164,9 +171,8 @@ func withResultType(result json.RawMessage) json.RawMessage {
 	return append(out, members...)
 }
 
-// CallResult is a tool's stored result as the answer to its own tools/call. It
-// keeps the bytes of what it holds: decoded into the SDK's type, numbers would pass
-// through float64.
+// CallResult is a tool's stored result as the answer to its tools/call. Its members stay
+// JSON: decoded into the SDK's type, numbers would become float64.
 type CallResult struct {
 	mcp.ResultBase
 	Content           json.RawMessage `json:"content"`
@@ -175,8 +181,8 @@ type CallResult struct {
 	ResultType        string          `json:"resultType,omitempty"`
 }
 
-// NewCallResult reads a stored result. The answer gets a resultType where the
-// protocol version has one.
+// NewCallResult reads a stored result. resultType says whether the answer has a resultType,
+// which 2025-11-25 does not know.
 func NewCallResult(result json.RawMessage, resultType bool) (*CallResult, error) {
 	var answer CallResult
 	decoder := json.NewDecoder(bytes.NewReader(result))

@@ -11,9 +11,10 @@ const (
 	TasksExtension                   // 2026-07-28: the server makes a task
 )
 
-// GenerationOf reads the request's own _meta, and otherwise what its session was
-// initialized with. The SDK's ProtocolVersion does not tell the two apart, and panics
-// where params are missing.
+// GenerationOf returns the generation of a request. The version in the request's _meta
+// decides, and without one the params with which its session was initialized. The SDK's
+// ProtocolVersion cannot be used: it does not say which of the two it returns, and it panics
+// if params are missing.
 func GenerationOf(req mcp.Request) Generation {
 	if version, _ := Meta(req)[mcp.MetaKeyProtocolVersion].(string); version >= ExtensionVersion {
 		return TasksExtension
@@ -51,7 +52,7 @@ func Declares(req mcp.Request) bool {
 	}
 	capabilities, _ := Meta(req)[mcp.MetaKeyClientCapabilities].(map[string]any)
 	extensions, _ := capabilities["extensions"].(map[string]any)
-	_, ok := extensions[Extension].(map[string]any) // settings are an object, {} if there are none
+	_, ok := extensions[Extension].(map[string]any) // settings are an object, empty or not
 	return ok
 }
 

@@ -6,20 +6,20 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// Get is a tasks/get of ExtensionVersion. Its parts are parts of the body it was read of.
+// Get is a tasks/get of ExtensionVersion. Its fields are parts of the body that was read.
 type Get struct {
 	ID     []byte // as JSON: a string or a number
 	TaskID []byte // as text
 	Meta   []byte // as JSON
 
-	// What the client says of itself, as JSON; ClientInfo is nil if it does not say it.
+	// The client's description of itself, as JSON. ClientInfo is optional: nil if absent.
 	ClientInfo   []byte
 	Capabilities []byte
 }
 
-// ReadGet reads a body that is a tasks/get as clients write it: one that all readers
-// read alike, and with nothing in it that the method does not know. If ok is false it
-// may still be a tasks/get.
+// ReadGet reads a tasks/get that is written as clients usually write it: every JSON reader
+// reads it alike, and it has no member that the method does not know. If ok is false, the
+// body may still be a valid tasks/get.
 func ReadGet(body []byte) (get Get, ok bool) {
 	s := scanner{data: body, plain: true}
 	var version, method, params bool
@@ -41,7 +41,7 @@ func ReadGet(body []byte) (get Get, ok bool) {
 	return get, s.end() && version && method && params && get.ID != nil && utf8.Valid(body)
 }
 
-// reads fails on any other text.
+// reads reads a string and fails if it is not the text.
 func (s *scanner) reads(text string) bool {
 	if string(s.text()) != text {
 		s.fail()
@@ -49,7 +49,8 @@ func (s *scanner) reads(text string) bool {
 	return !s.failed
 }
 
-// id returns an id that is sent back as it is written.
+// id reads a request id. It fails on an id that the SDK would not send back as it is
+// written.
 func (s *scanner) id() []byte {
 	id := s.raw()
 	if len(id) == 0 || id[0] != '"' && (id[0] < '0' || id[0] > '9') {
@@ -63,8 +64,7 @@ func (s *scanner) id() []byte {
 	return id
 }
 
-// params fails on params that lack something, as do all these: what is there twice is
-// never taken for what is there once.
+// params reads the params. It fails on repeated, unknown and missing members.
 func (s *scanner) params(get *Get) bool {
 	task, meta := false, false
 	s.open('{')
@@ -87,7 +87,7 @@ func (s *scanner) params(get *Get) bool {
 	return !s.failed
 }
 
-// meta reads a _meta of the few members that it has.
+// meta reads a _meta of at most eight members. It fails on repeated members.
 func (s *scanner) meta(get *Get) bool {
 	var known [8][]byte
 	keys := known[:0]

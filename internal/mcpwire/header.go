@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// This file is how a header carries any text (SEP-2243): as it is where that can be,
-// and else in base64 between these two.
+// A header carries any text (SEP-2243): as it is if it is a valid header value, and
+// otherwise in base64 between this prefix and this suffix.
 const (
 	headerPrefix = "=?base64?"
 	headerSuffix = "?="
 )
 
-// EncodeHeader returns the header's value for a text.
+// EncodeHeader returns the header value that carries the text.
 func EncodeHeader(text string) string {
 	unsafe := strings.Trim(text, " \t") != text || isEncoded(text) ||
 		strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
@@ -22,7 +22,8 @@ func EncodeHeader(text string) string {
 	return headerPrefix + base64.StdEncoding.EncodeToString([]byte(text)) + headerSuffix
 }
 
-// DecodeHeader returns the text of a header's value; ok is false for one that is none.
+// DecodeHeader returns the text that a header value carries. If the base64 in it is
+// invalid, ok is false.
 func DecodeHeader(value string) (text string, ok bool) {
 	if !isEncoded(value) {
 		return value, true

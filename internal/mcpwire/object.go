@@ -13,9 +13,10 @@ var (
 )
 
 // ReadObject returns the members of a JSON object. Their values are parts of data. It
-// returns ErrDuplicate for a repeated member name: some decoders use the first value,
-// some the last, and some both. It returns ErrNotObject for everything else that is not
-// one JSON object, nested objects included, at most as deep as encoding/json reads.
+// returns ErrDuplicate for a repeated member name: some decoders use the first value, some
+// the last, and some both. It does not look for repeated names in nested objects. It
+// returns ErrNotObject for data that is not one valid JSON object, or that is nested deeper
+// than encoding/json reads.
 func ReadObject(data []byte) (map[string]json.RawMessage, error) {
 	s := scanner{data: data, maxDepth: maxBodyDepth}
 	members := make(map[string]json.RawMessage)
@@ -23,7 +24,7 @@ func ReadObject(data []byte) (map[string]json.RawMessage, error) {
 	s.open('{')
 	for first := true; s.more('}', &first); {
 		key := s.text()
-		s.take(':')
+		s.accept(':')
 		value := s.raw()
 		if s.failed || !unquote(key, &name) {
 			return nil, ErrNotObject
@@ -39,8 +40,8 @@ func ReadObject(data []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// ReadValue returns the first JSON value of data, without the space around it. It
-// ignores what is after it, as the SDK does.
+// ReadValue returns the first JSON value of data, without the white space around it. It
+// ignores the rest of data, as the SDK does.
 func ReadValue(data []byte) (value json.RawMessage, ok bool) {
 	s := scanner{data: data, maxDepth: maxBodyDepth}
 	value = s.raw()
