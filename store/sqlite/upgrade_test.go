@@ -86,7 +86,7 @@ func toOlderRiver(t *testing.T, path string, version int) []int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer handle.Close()
+	t.Cleanup(func() { _ = handle.Close() })
 	if _, err := handle.River.Migrate(t.Context(), rivermigrate.DirectionDown, &rivermigrate.MigrateOpts{TargetVersion: version}); err != nil {
 		t.Fatal(err)
 	}
