@@ -64,7 +64,7 @@ func TestErrorsOfTheRunner(t *testing.T) {
 		} {
 			t.Run(name+"/"+r.method, func(t *testing.T) {
 				t.Parallel()
-				runner, log := newFakeRunner(), new(log)
+				runner, log := newFakeRunner(), new(logBuffer)
 				runner.fail = test.err
 				server := mounted(t, ownedTools(), runner, &mcpserver.Options{Logger: log.logger()})
 				a := post(t, server, r)
@@ -84,7 +84,7 @@ func TestErrorsOfTheRunner(t *testing.T) {
 // what it cannot encode.
 func TestStoredResultIsUnreadable(t *testing.T) {
 	for _, result := range []string{``, `{`, `{"content":`, `{} {}`} {
-		runner, log := newFakeRunner(), new(log)
+		runner, log := newFakeRunner(), new(logBuffer)
 		outcome := &mcptasks.Outcome{Result: json.RawMessage(result)}
 		runner.add(mcptasks.Task{ID: "task", Status: mcptasks.StatusCompleted, Outcome: outcome})
 		server := mounted(t, ownedTools(), runner, &mcpserver.Options{Logger: log.logger()})
@@ -97,7 +97,7 @@ func TestStoredResultIsUnreadable(t *testing.T) {
 
 // A tool that forbids tasks runs on the server: its panic is the call's alone.
 func TestForbiddenToolPanics(t *testing.T) {
-	log := new(log)
+	log := new(logBuffer)
 	tools := ownedTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "panics"}, func(context.Context, *mcptasks.Run, struct{}) (*mcp.CallToolResult, any, error) {
 		panic(errSecret)

@@ -302,25 +302,25 @@ func worker(t *testing.T, tools *mcptasks.Tools) func(context.Context, mcptasks.
 	}
 }
 
-// A log is a slog destination that a test can read.
-type log struct {
+// A logBuffer is a slog destination that a test can read.
+type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (l *log) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.Write(p)
 }
 
-func (l *log) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
 
-func (l *log) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+func (l *logBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 func newServer() *mcp.Server {
 	return mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, nil)

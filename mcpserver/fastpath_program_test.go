@@ -93,7 +93,7 @@ func TestFastPathOwnerOption(t *testing.T) {
 	t.Parallel()
 	sessions := make(map[mcp.Session]int)
 	var said, logged string
-	log := new(log)
+	log := new(logBuffer)
 	l := newFastEndpoint(t, &mcpserver.Options{
 		Logger: log.logger(),
 		Owner: func(_ context.Context, req mcp.Request) (mcptasks.Owner, error) {

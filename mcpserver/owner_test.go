@@ -46,7 +46,7 @@ var ownedRequests = map[string]request{
 }
 
 func TestOwnerIsTheTokensUser(t *testing.T) {
-	runner, log := newFakeRunner(), new(log)
+	runner, log := newFakeRunner(), new(logBuffer)
 	tools := ownedTools()
 	runner.work = worker(t, tools)
 	mcpServer := newServer()
@@ -99,7 +99,7 @@ func TestOwnerWithoutAuthentication(t *testing.T) {
 
 func TestOwnerOption(t *testing.T) {
 	for _, meta := range []string{declared, undeclared, legacy} {
-		runner, log := newFakeRunner(), new(log)
+		runner, log := newFakeRunner(), new(logBuffer)
 		tools := ownedTools()
 		runner.work = worker(t, tools)
 		server := mounted(t, tools, runner, &mcpserver.Options{

@@ -73,7 +73,7 @@ func TestRequestsAreTraced(t *testing.T) {
 			return nil, nil, nil
 		})
 		mcpserver.Mount(mcpServer, tools, runner, &mcpserver.Options{
-			Logger: new(log).logger(), TracerProvider: sdk.NewTracerProvider(sdk.WithSpanProcessor(spans)),
+			Logger: new(logBuffer).logger(), TracerProvider: sdk.NewTracerProvider(sdk.WithSpanProcessor(spans)),
 		})
 		server := serve(t, endpoint(mcpServer))
 		for _, traced := range []bool{true, false} {

@@ -193,7 +193,7 @@ func TestWaitEndsBeforeTheTask(t *testing.T) {
 		for client, meta := range plainClients {
 			t.Run(name+"/"+client, func(t *testing.T) {
 				t.Parallel()
-				runner, log := newFakeRunner(), new(log)
+				runner, log := newFakeRunner(), new(logBuffer)
 				if test.runner != nil {
 					test.runner(runner)
 				}
@@ -240,7 +240,7 @@ func TestWaitingClientGoesAway(t *testing.T) {
 		for _, propagate := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/propagate=%t", client, propagate), func(t *testing.T) {
 				t.Parallel()
-				runner, log := newFakeRunner(), new(log)
+				runner, log := newFakeRunner(), new(logBuffer)
 				tools := mcptasks.NewTools()
 				mcptasks.AddTool(tools, &mcp.Tool{Name: "add"}, add, nil)
 				mcpServer := newServer()

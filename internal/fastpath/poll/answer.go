@@ -15,20 +15,20 @@ import (
 	"github.com/mcptasks/mcptasks/internal/sdkserver"
 )
 
-// Tasks is what the fast path needs of the tasks that are mounted on a server.
+// Tasks is the fast path's access to the tasks that are mounted on a server.
 type Tasks interface {
-	// Get is mcptasks.Runner's.
+	// Get returns a task of the owner, as mcptasks.Runner does.
 	Get(ctx context.Context, owner mcptasks.Owner, id string) (*mcptasks.Task, error)
 	// TokenOwner returns the owner if the verified token alone decides it. If ok is false,
-	// Owner must be asked.
+	// the caller must call Owner.
 	TokenOwner(ctx context.Context, token *auth.TokenInfo) (owner mcptasks.Owner, ok bool, err error)
 	// Owner returns the request's owner.
 	Owner(ctx context.Context, req mcp.Request) (mcptasks.Owner, error)
-	// Error returns what the client hears of an error.
+	// Error logs err and returns the error that the client gets.
 	Error(ctx context.Context, err error) error
 }
 
-// answer returns the response, after the prefix.
+// answer returns the prefix and the response to the poll.
 func (s *Server) answer(req *http.Request, get *mcpwire.Get, client trusted, prefix string) ([]byte, error) {
 	if !client.declares {
 		return nil, mcpwire.MissingCapability()
@@ -42,8 +42,8 @@ func (s *Server) answer(req *http.Request, get *mcpwire.Get, client trusted, pre
 	if err != nil {
 		return nil, s.tasks.Error(ctx, err)
 	}
-	const rest = 640 // bytes are enough for most answers without their result
-	size := rest
+	const envelope = 640 // bytes, enough for most answers without their result
+	size := envelope
 	if task.Outcome != nil {
 		size += len(task.Outcome.Result)
 	}
@@ -54,11 +54,11 @@ func (s *Server) answer(req *http.Request, get *mcpwire.Get, client trusted, pre
 	return answer, nil
 }
 
-// noClient is a server whose sessions have no client.
+// noClient returns a server whose sessions have no client.
 var noClient = sync.OnceValue(sdkserver.New)
 
-// owner returns the poll's owner. A function of the program's gets what the SDK would
-// give it, with a session that has no client.
+// owner returns the poll's owner. The program's Owner function gets the request that the SDK
+// would give it, but with a session that has no client.
 func (s *Server) owner(req *http.Request, get *mcpwire.Get) (mcptasks.Owner, error) {
 	ctx := req.Context()
 	token := auth.TokenInfoFromContext(ctx)
@@ -69,7 +69,8 @@ func (s *Server) owner(req *http.Request, get *mcpwire.Get) (mcptasks.Owner, err
 	if err := mcpwire.Decode(get.Meta, &params.Meta); err != nil {
 		return "", s.tasks.Error(ctx, err)
 	}
-	// One session for each request: a program may remember by it who sent the request.
+	// Each request has its own session: a program may use it as the key of what it stores
+	// about the request's sender.
 	session, err := noClient().NewSession()
 	if err != nil {
 		return "", s.tasks.Error(ctx, err)
@@ -84,7 +85,7 @@ func (s *Server) owner(req *http.Request, get *mcpwire.Get) (mcptasks.Owner, err
 	})
 }
 
-// An answer that is the only event of a stream stands between these.
+// An answer that is the only event of a stream is written between this prefix and suffix.
 const (
 	eventPrefix = "event: message\ndata: "
 	eventSuffix = "\n\n"
@@ -97,8 +98,8 @@ func (p *Path) prefix() string {
 	return eventPrefix
 }
 
-// write sends the answer, or the error. An error that has an HTTP status is sent with that
-// status, and not as a stream.
+// write sends the answer, or the error. An error that the SDK sends with an HTTP status
+// other than 200 is not sent as a stream.
 func (p *Path) write(w http.ResponseWriter, get *mcpwire.Get, answer []byte, failed error) {
 	status, stream := http.StatusOK, !p.options.JSONResponse
 	if failed != nil {

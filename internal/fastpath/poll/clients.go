@@ -13,33 +13,32 @@ import (
 	"github.com/mcptasks/mcptasks/internal/sdkserver"
 )
 
-// A Server is what the fast path knows of one server. It remembers what the SDK did with
-// polls: a client that the SDK accepted once, it accepts again, and the name that the SDK
-// gave the server in one answer, it gives it in all. There is no other way to learn what
-// the SDK keeps to itself: the server's implementation, and the protocol versions that
-// it is limited to.
+// A Server is the fast path's view of one server. It remembers how the SDK answered polls: the
+// SDK accepts a client again that it accepted once, and it names the server alike in all
+// answers. The SDK has no API for either: the server's implementation and the protocol
+// versions that it is limited to are unexported.
 type Server struct {
 	tasks         Tasks
-	hasMiddleware bool                   // receiving middleware that is not ours: it must see polls
-	serverMeta    atomic.Pointer[[]byte] // _meta of answers; nil until there was an answer
+	hasMiddleware bool                   // the program's own receiving middleware: it must see polls
+	serverMeta    atomic.Pointer[[]byte] // the _meta of answers; nil until the SDK has sent one
 
 	mu      sync.RWMutex
 	clients map[client]bool // the trusted clients, and whether they declare the extension
 }
 
-// A client is what a client says of itself in each request, as JSON and as the client
-// writes it: its clientInfo and its clientCapabilities.
+// A client is a client's description of itself: clientInfo and clientCapabilities, as JSON,
+// as the client writes them in each request.
 type client struct{ info, capabilities string }
 
-// Limits of what is remembered: clients may send anything.
+// Limits of the trusted clients: clients may send anything.
 const (
 	maxClients     = 256
 	maxClientBytes = 4 << 10
 )
 
 // Remember adds the client of a tasks/get that the SDK has accepted to the trusted
-// clients. info and capabilities are the request's, declares says that it declares the
-// extension.
+// clients. info and capabilities are the request's. declares says whether it declares
+// the extension.
 func (s *Server) Remember(req mcp.Request, info, capabilities []byte, declares bool) {
 	if mcpwire.Meta(req)[mcp.MetaKeyProtocolVersion] != mcpwire.ExtensionVersion || len(info)+len(capabilities) > maxClientBytes {
 		return
@@ -52,8 +51,8 @@ func (s *Server) Remember(req mcp.Request, info, capabilities []byte, declares b
 	s.clients[client{string(info), string(capabilities)}] = declares
 }
 
-// Observe returns the answer to a tasks/get such that the SDK, when it sends the answer,
-// shows how it names the server.
+// Observe returns the answer to a tasks/get. If the server's name is not known yet, it is
+// wrapped: the wrapper sees the name that the SDK adds to the answer.
 func (s *Server) Observe(answer *mcpwire.Task) mcp.Result {
 	if s.serverMeta.Load() != nil {
 		return answer
@@ -66,7 +65,7 @@ type observed struct {
 	server *Server
 }
 
-// SetMeta is called by the SDK with the server's name.
+// SetMeta stores the server's name. The SDK calls it before it sends the answer.
 func (o *observed) SetMeta(meta map[string]any) {
 	if info, ok := meta[mcp.MetaKeyServerInfo]; ok && len(meta) == 1 {
 		encoded := mcpwire.ServerMeta(info)
@@ -75,14 +74,14 @@ func (o *observed) SetMeta(meta map[string]any) {
 	o.Task.SetMeta(meta)
 }
 
-// trusted is what is known of a trusted client, and of the server that answers it.
+// trusted describes a trusted client and the server that answers it.
 type trusted struct {
 	declares   bool
 	serverMeta []byte
 }
 
-// lookUp returns what is known of the poll's client. If ok is false, the SDK has to
-// answer.
+// lookUp returns the poll's client. If ok is false, the client is not trusted yet and the
+// SDK must answer.
 func (s *Server) lookUp(get *mcpwire.Get) (t trusted, ok bool) {
 	meta := s.serverMeta.Load()
 	if meta == nil {
@@ -94,12 +93,12 @@ func (s *Server) lookUp(get *mcpwire.Get) (t trusted, ok bool) {
 	return trusted{declares, *meta}, ok
 }
 
-// servers has what is known of each server. It keeps neither alive: a program may make a
-// server for each request.
+// servers has the Server of each registered server. It keeps neither alive: a program may
+// make a server for each request.
 var servers sync.Map // weak.Pointer[mcp.Server] → weak.Pointer[Server]
 
-// Register makes a server known to the fast path. outermost is the receiving handler
-// that the server had before our middleware was added.
+// Register makes a server known to the fast path. A second call replaces the first. Call
+// Behind before the server serves. Safe for concurrent use.
 func Register(server *mcp.Server, tasks Tasks) *Server {
 	s := &Server{tasks: tasks}
 	key := weak.Make(server)
@@ -109,11 +108,11 @@ func Register(server *mcp.Server, tasks Tasks) *Server {
 	return s
 }
 
-// Behind notes the handler that is behind our middleware. The fast path is not used if
-// there is middleware of the program's: it must see polls.
+// Behind says which handler is behind our middleware. If it is not the SDK's, the program has
+// middleware of its own, which must see polls: the fast path is then not used.
 func (s *Server) Behind(next mcp.MethodHandler) { s.hasMiddleware = !isSDKs(next) }
 
-// serverOf returns what was registered last for the server, nil if nothing was.
+// serverOf returns the Server that was registered last, nil if the server is unknown.
 func serverOf(server *mcp.Server) *Server {
 	if server == nil {
 		return nil
@@ -123,13 +122,12 @@ func serverOf(server *mcp.Server) *Server {
 	return s.Value()
 }
 
-// isSDKs reports whether the handler is the SDK's own dispatch. If it cannot tell, it
-// returns false.
+// isSDKs reports whether the handler is certainly the SDK's own dispatch.
 func isSDKs(handler mcp.MethodHandler) bool {
 	return reflect.ValueOf(handler).Pointer() == sdkHandler()
 }
 
-// sdkHandler points to the handler of a server without middleware.
+// sdkHandler returns the code pointer of the handler of a server without middleware.
 var sdkHandler = sync.OnceValue(func() uintptr {
 	return reflect.ValueOf(sdkserver.New().Dispatch).Pointer()
 })

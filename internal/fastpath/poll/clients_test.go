@@ -16,7 +16,7 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// The fast path does not keep servers alive that a program makes for each request.
+// A program may make a server for each request. The fast path does not keep them alive.
 func TestServersAreForgotten(t *testing.T) {
 	runtime.GC()
 	before, made := poll.Registered(), 0
@@ -45,12 +45,12 @@ func TestServersAreForgotten(t *testing.T) {
 	}
 	for deadline := time.Now().Add(20 * time.Second); poll.Registered() > before; runtime.GC() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d servers are registered, and were %d", poll.Registered(), before)
+			t.Fatalf("%d servers are registered, want %d", poll.Registered(), before)
 		}
 	}
 }
 
-// noTasks is a Runner without tasks.
+// noTasks is a Runner that has no tasks.
 type noTasks struct{ mcptasks.Runner }
 
 func (noTasks) Get(context.Context, mcptasks.Owner, string) (*mcptasks.Task, error) {

@@ -1,6 +1,6 @@
 package poll
 
-// Registered returns how many servers are known.
+// Registered returns the number of registered servers.
 func Registered() (n int) {
 	servers.Range(func(any, any) bool { n++; return true })
 	return n

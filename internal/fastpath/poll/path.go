@@ -1,11 +1,10 @@
 // Package poll answers tasks/get of protocol 2026-07-28 without the SDK: with the same
 // bytes, but without the session, the goroutines and the decoding that the SDK needs for
 // each request. Most requests of a client that has a task are polls. The package answers
-// only what is ordinary in every respect. It leaves everything else to the SDK, and so
-// all that could be rejected.
+// only ordinary polls. It leaves every other request to the SDK, including each request that
+// the SDK might reject.
 //
-// It knows how a poll is written and answered, and which clients the SDK has accepted
-// before. It does not know how tasks are stored, nor any other method.
+// It knows how a poll is written and answered, and which clients the SDK has accepted. It does not know how tasks are stored, nor any other method.
 package poll
 
 import (
@@ -26,14 +25,14 @@ type Path struct {
 	options   mcp.StreamableHTTPOptions
 }
 
-// New returns the fast path of an endpoint whose other requests the SDK answers with the
-// options.
+// New returns the fast path of an endpoint. options are those with which the SDK serves the
+// endpoint's other requests.
 func New(getServer func(*http.Request) *mcp.Server, options mcp.StreamableHTTPOptions) *Path {
 	return &Path{getServer: getServer, options: options}
 }
 
-// Serve reports whether it has answered the request. If it has not, it returns the
-// server that the request is for, or nil if it did not need to know it.
+// Serve answers the request if it can, and reports whether it did. If it did not, it returns
+// the request's server, or nil if it did not call getServer.
 func (p *Path) Serve(w http.ResponseWriter, req *http.Request, body []byte) (server *mcp.Server, answered bool) {
 	if !isPoll(req.Header) || !p.allowed(req) {
 		return nil, false
@@ -56,8 +55,8 @@ func (p *Path) Serve(w http.ResponseWriter, req *http.Request, body []byte) (ser
 	return server, true
 }
 
-// isPoll reports whether the header is that of a tasks/get that the SDK would accept. The
-// SDK judges repeated header fields.
+// isPoll reports whether the header is that of a tasks/get that the SDK would accept. A
+// request with repeated header fields is left to the SDK.
 func isPoll(header http.Header) bool {
 	return isOne(header["Mcp-Method"], mcpwire.MethodGet) && isOne(header["Mcp-Protocol-Version"], mcpwire.ExtensionVersion) &&
 		header["Mcp-Session-Id"] == nil && header["Last-Event-Id"] == nil &&
@@ -90,8 +89,9 @@ func accepts(values []string) bool {
 	return json && stream
 }
 
-// allowed reports whether the SDK's protections allow the request: against DNS rebinding,
-// where the connection is local and the host is not, and against other origins.
+// allowed reports whether the SDK's protections allow the request. One is against DNS
+// rebinding: the connection is local and the host is not. The other is against foreign
+// origins.
 func (p *Path) allowed(req *http.Request) bool {
 	if !p.options.DisableLocalhostProtection {
 		local, _ := req.Context().Value(http.LocalAddrContextKey).(net.Addr)
