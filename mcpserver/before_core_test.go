@@ -9,8 +9,8 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// Before's result is the answer to a plain call. A 2025-11-25 client that asked for a
-// task gets its task, and Before's error.
+// Before's result answers a plain call. A 2025-11-25 client that asked for a task gets its
+// task instead, or Before's error.
 func TestBeforeOfACoreTask(t *testing.T) {
 	tools := mcptasks.NewTools()
 	for name, err := range map[string]error{"add": nil, "refuses": errSecret} {
@@ -25,6 +25,6 @@ func TestBeforeOfACoreTask(t *testing.T) {
 	defer c.end()
 	c.begin(`{}`)
 	c.make()
-	c.wants(c.say(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"add","arguments":{"a":1}}}`), "known already")
-	c.wants(c.say(`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"refuses","arguments":{"a":1},"task":{}}}`), `"code": -32602`)
+	c.wants(c.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"add","arguments":{"a":1}}}`), "known already")
+	c.wants(c.send(`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"refuses","arguments":{"a":1},"task":{}}}`), `"code": -32602`)
 }

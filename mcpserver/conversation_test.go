@@ -18,16 +18,16 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// A conversation is a client's with the server of one transcript.
+// A conversation is a client that sends the requests of one transcript to its own server.
 type conversation struct {
 	t        *testing.T
 	runner   *fakeRunner
 	server   *httptest.Server
 	sdk      *sdkLog         // the server's
-	sessions []*http.Request // that end the sessions
+	sessions []*http.Request // they end the sessions
 	session  string
 	streams  map[string]*bufio.Scanner
-	heads    map[string]*bufio.Reader // of the streams, where nothing has been scanned
+	heads    map[string]*bufio.Reader // of the streams of which no event has been read
 	leave    map[string]func()        // closes a stream, from the client's side
 }
 
@@ -40,7 +40,7 @@ func newConversationWith(t *testing.T, opts *mcpserver.HandlerOptions) *conversa
 	return &conversation{t: t, runner: runner, server: server, sdk: sdk, streams: make(map[string]*bufio.Scanner), heads: make(map[string]*bufio.Reader), leave: make(map[string]func())}
 }
 
-// warmUp sends the requests that the fast path must have seen the SDK answer.
+// warmUp has the SDK answer one poll of each client, which opens the fast path for them.
 func (c *conversation) warmUp() {
 	c.t.Helper()
 	for _, meta := range []string{"${declared}", "${undeclared}"} {
@@ -51,7 +51,7 @@ func (c *conversation) warmUp() {
 	c.sdk.requests()
 }
 
-// end closes what is open, so that the server can.
+// end closes all streams and sessions, so that the server can close.
 func (c *conversation) end() {
 	for _, leave := range c.leave {
 		leave()
@@ -63,7 +63,7 @@ func (c *conversation) end() {
 	}
 }
 
-// exchange sends a request, headers and body as they are, and returns the answer.
+// exchange sends a request with exactly these headers and this body, and returns the answer.
 func (c *conversation) exchange(text string) string {
 	t := c.t
 	t.Helper()
@@ -121,8 +121,8 @@ func (c *conversation) exchange(text string) string {
 	return out.String()
 }
 
-// open leaves an answer open. That to a GET begins at once, that to a POST, or to a GET
-// that resumes one, with its first event.
+// open sends a request and leaves its answer open. The answer to a GET begins at once. The
+// answer to a POST, or to a GET that resumes one, begins with its first event.
 func (c *conversation) open(name string, req *http.Request) string {
 	body, begun := io.Pipe()
 	answer := make(chan string, 1)
@@ -184,7 +184,7 @@ func (c *conversation) read(what string) string {
 	return out.String()
 }
 
-// indented returns a line, its JSON readable: only white space differs from what was sent.
+// indented returns a line with its JSON indented. Only white space differs from the original.
 func indented(line string) string {
 	data, isData := strings.CutPrefix(line, "data: ")
 	prefix := ""

@@ -15,8 +15,8 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// What a client is told of the Runner's errors, by every method alike.
-func TestErrorsOfTheRunner(t *testing.T) {
+// Every method answers an error of the Runner alike.
+func TestRunnerErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		err     error
 		code    int
@@ -48,7 +48,7 @@ func TestErrorsOfTheRunner(t *testing.T) {
 			&mcptasks.Error{Op: "create", TaskID: "task", Err: fmt.Errorf("%w: the arguments hold a lone surrogate", mcptasks.ErrInvalid), Hint: "hunter2"},
 			jsonrpc.CodeInvalidParams, "invalid input: the arguments hold a lone surrogate", false,
 		},
-		"limit": { // a client that is at its limit reads which one, and how much is allowed
+		"limit": { // the message names the limit and its value
 			&mcptasks.Error{Op: "create", Err: fmt.Errorf("%w: 7 tasks that have not ended; this server allows 7", mcptasks.ErrLimit), Hint: "hunter2"},
 			jsonrpc.CodeInvalidParams, "limit reached: 7 tasks that have not ended; this server allows 7", false,
 		},
@@ -68,9 +68,9 @@ func TestErrorsOfTheRunner(t *testing.T) {
 				runner.fail = test.err
 				server := mounted(t, ownedTools(), runner, &mcpserver.Options{Logger: log.logger()})
 				a := post(t, server, r)
-				a.refused(t, test.code, test.message)
+				a.rejected(t, test.code, test.message)
 				if strings.Contains(a.message, "hunter2") || strings.Contains(a.message, `"data"`) {
-					t.Errorf("the client was told %s", a.message)
+					t.Errorf("the client got the message %s", a.message)
 				}
 				if logged := strings.Contains(log.String(), "hunter2") || strings.Contains(log.String(), "error="); logged != test.logged {
 					t.Errorf("the log is %q", log)
@@ -80,22 +80,22 @@ func TestErrorsOfTheRunner(t *testing.T) {
 	}
 }
 
-// A result that the database spoilt is an error. The SDK does not answer at all with
-// what it cannot encode.
-func TestStoredResultIsUnreadable(t *testing.T) {
+// A stored result that is not JSON is answered with an error. The SDK itself would send no
+// answer at all.
+func TestStoredResultIsNotJSON(t *testing.T) {
 	for _, result := range []string{``, `{`, `{"content":`, `{} {}`} {
 		runner, log := newFakeRunner(), new(logBuffer)
 		outcome := &mcptasks.Outcome{Result: json.RawMessage(result)}
 		runner.add(mcptasks.Task{ID: "task", Status: mcptasks.StatusCompleted, Outcome: outcome})
 		server := mounted(t, ownedTools(), runner, &mcpserver.Options{Logger: log.logger()})
-		post(t, server, request{method: "tasks/get", name: "task"}).refused(t, jsonrpc.CodeInternalError, "internal error")
+		post(t, server, request{method: "tasks/get", name: "task"}).rejected(t, jsonrpc.CodeInternalError, "internal error")
 		if !strings.Contains(log.String(), "get task task: the stored result is not JSON") {
 			t.Errorf("the log is %q", log)
 		}
 	}
 }
 
-// A tool that forbids tasks runs on the server: its panic is the call's alone.
+// A tool that forbids tasks runs in the server. Its panic ends only its own call.
 func TestForbiddenToolPanics(t *testing.T) {
 	log := new(logBuffer)
 	tools := ownedTools()
@@ -106,7 +106,7 @@ func TestForbiddenToolPanics(t *testing.T) {
 
 	for _, meta := range []string{declared, undeclared, legacy, none} {
 		post(t, server, request{method: "tools/call", name: "panics", meta: meta}).
-			refused(t, jsonrpc.CodeInternalError, "The tool stopped unexpectedly.")
+			rejected(t, jsonrpc.CodeInternalError, "The tool stopped unexpectedly.")
 		if a := post(t, server, request{method: "tools/call", name: "forbidden", meta: meta}); a.Error != nil {
 			t.Errorf("afterwards the server answers %s", a.message)
 		}
@@ -118,7 +118,7 @@ func TestForbiddenToolPanics(t *testing.T) {
 	}
 }
 
-// A durable tool's handler is the worker's to run, never the server's.
+// A worker runs a durable tool's handler. The server never does.
 func TestDurableToolDoesNotRunInTheCall(t *testing.T) {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "elsewhere"}, func(context.Context, *mcptasks.Run, struct{}) (*mcp.CallToolResult, any, error) {
@@ -133,8 +133,8 @@ func TestDurableToolDoesNotRunInTheCall(t *testing.T) {
 	wantCalls(t, runner, `Create "" elsewhere {}`, `Create "" no-handler {}`)
 }
 
-// The request's _meta goes with the task.
-func TestCreateGetsTheMeta(t *testing.T) {
+// Create gets the request's _meta.
+func TestCreateGetsMeta(t *testing.T) {
 	runner, tools := newFakeRunner(), ownedTools()
 	runner.work = worker(t, tools)
 	server := mounted(t, tools, runner, nil)
@@ -184,7 +184,7 @@ func TestBodyTooLarge(t *testing.T) {
 	}
 }
 
-// NewHandler serves what is not a POST as the SDK does.
+// NewHandler serves requests other than POST as the SDK does.
 func TestOtherHTTPMethods(t *testing.T) {
 	server := mounted(t, ownedTools(), newFakeRunner(), nil)
 	for _, method := range []string{http.MethodGet, http.MethodDelete, http.MethodPut} {

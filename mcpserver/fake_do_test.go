@@ -11,7 +11,8 @@ import (
 	"github.com/mcptasks/mcptasks/internal/failure"
 )
 
-// do changes a task that nobody works on: ask ID KEY, say ID TEXT, complete ID, fail ID.
+// do changes a task that has no worker. what is one of: ask ID KEY, say ID TEXT, complete ID,
+// fail ID.
 func (f *fakeRunner) do(t *testing.T, what []string) {
 	t.Helper()
 	f.mu.Lock()
@@ -34,17 +35,18 @@ func (f *fakeRunner) do(t *testing.T, what []string) {
 	default:
 		t.Fatalf("Do: %s", what)
 	}
-	f.move(task)
+	f.changed(task)
 }
 
-// move lets the watchers see a change.
-func (f *fakeRunner) move(task *mcptasks.Task) {
+// changed sends a changed task to its watchers.
+func (f *fakeRunner) changed(task *mcptasks.Task) {
 	task.UpdatedAt = task.UpdatedAt.Add(time.Second)
 	close(f.moved)
 	f.moved = make(chan struct{})
 }
 
-// question is one of the kind that its key begins with.
+// question returns a question with the key. A key that begins with "sample" is for sampling,
+// any other for elicitation.
 func question(key string) mcptasks.Question {
 	if strings.HasPrefix(key, "sample") {
 		return mcptasks.Question{Method: mcptasks.MethodSample, Params: json.RawMessage(

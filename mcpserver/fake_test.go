@@ -31,24 +31,24 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var noon = time.Date(2026, 7, 28, 12, 0, 0, 0, time.UTC)
 
-// A fakeRunner keeps tasks in memory and notes what is asked of it. A task's work
-// is done while it is watched.
+// A fakeRunner has its tasks in memory and records its calls. It runs a task while it is
+// watched.
 type fakeRunner struct {
-	fail      error                                                               // what every method returns, if set
-	failWatch error                                                               // what Watch yields after the task, if set
-	work      func(context.Context, mcptasks.CreateParams, int) *mcptasks.Outcome // nil: the work never ends
-	late      *mcptasks.Outcome                                                   // what a task has ended with when it is to be cancelled
+	fail      error                                                               // if set, every method returns it
+	failWatch error                                                               // if set, Watch yields it after the task
+	work      func(context.Context, mcptasks.CreateParams, int) *mcptasks.Outcome // nil: a run never ends
+	late      *mcptasks.Outcome                                                   // if set, a task has finished with it before Cancel is called
 
-	idle bool // nobody works on the tasks that are made
+	idle bool // created tasks are not run
 
 	watching  chan struct{} // receives when a task that never ends is watched
 	cancelled chan string   // receives the id of each task that is cancelled
-	begun     chan string   // receives the id of each task that is watched, as long as there is room
-	left      chan string   // receives the id of each task that nobody works on when a watch of it is given up
+	begun     chan string   // receives the id of each watched task, unless it is full
+	left      chan string   // receives the id of a task that is not run when a watch of it ends early
 	answered  chan string   // receives the id of each task whose question is answered
 
 	mu     sync.Mutex
-	moved  chan struct{} // closed after a change of a task that nobody works on
+	moved  chan struct{} // closed when a task that is not run changes
 	tasks  map[string]*mcptasks.Task
 	params map[string]mcptasks.CreateParams
 	calls  []string
@@ -82,7 +82,7 @@ func (f *fakeRunner) called(format string, args ...any) {
 	f.calls = append(f.calls, fmt.Sprintf(format, args...))
 }
 
-// takeCalls returns the calls since it was last called.
+// takeCalls returns the calls since the last takeCalls.
 func (f *fakeRunner) takeCalls() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -132,7 +132,7 @@ func (f *fakeRunner) Get(_ context.Context, owner mcptasks.Owner, id string) (*m
 	return clone(task), err
 }
 
-// List has pages of two.
+// List returns pages of two tasks.
 func (f *fakeRunner) List(_ context.Context, owner mcptasks.Owner, cursor string, limit int) (*mcptasks.Page, error) {
 	f.called("List %q %q %d", owner, cursor, limit)
 	f.mu.Lock()
@@ -187,7 +187,7 @@ func (f *fakeRunner) Answer(_ context.Context, owner mcptasks.Owner, id string, 
 		if task.Questions = open; len(open) == 0 {
 			task.Status = mcptasks.StatusWorking
 		}
-		f.move(task)
+		f.changed(task)
 		f.answered <- id
 	}
 	return nil
@@ -280,7 +280,7 @@ func clone(task *mcptasks.Task) *mcptasks.Task {
 	return &c
 }
 
-// end gives the task its outcome; none is a cancellation.
+// end finishes the task with the outcome. A nil outcome is a cancellation.
 func end(task *mcptasks.Task, outcome *mcptasks.Outcome) {
 	task.Outcome, task.Status, task.Questions = outcome, mcptasks.StatusCancelled, nil
 	if outcome != nil {
@@ -288,7 +288,7 @@ func end(task *mcptasks.Task, outcome *mcptasks.Outcome) {
 	}
 }
 
-// worker makes the fake's work what a worker's would be.
+// worker returns a work function that runs the tools as a real worker does.
 func worker(t *testing.T, tools *mcptasks.Tools) func(context.Context, mcptasks.CreateParams, int) *mcptasks.Outcome {
 	t.Helper()
 	caller, err := tools.Internal().NewCaller()
@@ -326,7 +326,7 @@ func newServer() *mcp.Server {
 	return mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, nil)
 }
 
-// serve listens until the test ends. Headers may be as long as a body.
+// serve serves until the test ends. Headers may be as long as a body.
 func serve(t *testing.T, handler http.Handler) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -336,7 +336,7 @@ func serve(t *testing.T, handler http.Handler) *httptest.Server {
 	return server
 }
 
-// mounted serves the tools on a server of their own.
+// mounted serves the tools on a new server.
 func mounted(t *testing.T, tools *mcptasks.Tools, runner mcptasks.Runner, opts *mcpserver.Options) *httptest.Server {
 	t.Helper()
 	server := newServer()
@@ -348,7 +348,7 @@ func endpoint(server *mcp.Server) http.Handler {
 	return mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, nil)
 }
 
-// What a client's params may hold as _meta.
+// The _meta of clients.
 const (
 	declared = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"client","version":"1"},` +
 		`"io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}`
@@ -358,7 +358,7 @@ const (
 	none   = `"_meta":{}`
 )
 
-// A request is what post sends: its headers are those its body asks for.
+// A request is sent by post, with the headers that its body requires.
 type request struct {
 	method, name string // name is the tool's or the task's
 	meta         string // "" is declared
@@ -399,7 +399,8 @@ func (r request) http(ctx context.Context, url string) *http.Request {
 	return req
 }
 
-// An answer is what a server said, its JSON-RPC message taken out of the stream.
+// An answer is a server's response. Its JSON-RPC message is read from the stream, if it was
+// sent as one.
 type answer struct {
 	status  int
 	message string
@@ -432,8 +433,8 @@ func post(t *testing.T, server *httptest.Server, r request) answer {
 	return a
 }
 
-// refused fails the test unless the answer is this error.
-func (a answer) refused(t *testing.T, code int, message string) {
+// rejected fails the test unless the answer is this error.
+func (a answer) rejected(t *testing.T, code int, message string) {
 	t.Helper()
 	if a.Error == nil || a.Error.Code != code || a.Error.Message != message {
 		t.Errorf("answer %s, want error %d %q", a.message, code, message)
@@ -460,7 +461,7 @@ func add(_ context.Context, _ *mcptasks.Run, in addArgs) (*mcp.CallToolResult, a
 	return nil, addResult{in.A + in.B}, nil
 }
 
-// textTool adds a tool that takes nothing and answers with a text.
+// textTool adds a tool without arguments that returns a text.
 func textTool(tools *mcptasks.Tools, name string, support mcptasks.TaskSupport) {
 	mcptasks.AddTool(tools, &mcp.Tool{Name: name},
 		func(context.Context, *mcptasks.Run, struct{}) (*mcp.CallToolResult, any, error) {

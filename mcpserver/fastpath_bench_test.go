@@ -54,7 +54,7 @@ func BenchmarkPoll(b *testing.B) {
 					b.Fatal(w.Code, w.Body)
 				}
 			}
-			do() // the SDK is shown the first
+			do() // the SDK answers the first
 			b.ReportAllocs()
 			for b.Loop() {
 				do()

@@ -17,8 +17,8 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// The program's middleware sees each poll if it is there when tools are mounted, or if
-// PollsThroughSDK is set.
+// The program's middleware sees each poll if it was added before Mount, or if PollsThroughSDK
+// is set.
 func TestFastPathAndMiddleware(t *testing.T) {
 	t.Parallel()
 	for name, middleware := range map[string]int{"before Mount": 1, "after Mount": 2} {
@@ -47,7 +47,7 @@ func TestFastPathAndMiddleware(t *testing.T) {
 	}
 }
 
-// The fast path finds the owner of each poll, whatever handler stands before it.
+// The fast path finds the owner of each poll, also behind other handlers.
 func TestFastPathOwners(t *testing.T) {
 	t.Parallel()
 	l := newFastEndpoint(t, nil, nil)
@@ -88,7 +88,8 @@ func owned(handler http.Handler) http.Handler {
 	})
 }
 
-// Options.Owner gets what it gets from the SDK, and a session whose methods can be called.
+// Options.Owner gets the same request as from the SDK, with a session whose methods can be
+// called.
 func TestFastPathOwnerOption(t *testing.T) {
 	t.Parallel()
 	sessions := make(map[mcp.Session]int)
@@ -133,7 +134,7 @@ func TestFastPathOwnerOption(t *testing.T) {
 	req := as("alice")
 	r := l.post(req)
 	if !strings.Contains(r.Body.String(), `"taskId":"alices"`) || said != throughSDK || req.Header.Get("X-Owner") != "alice" {
-		t.Errorf("alice got %s\nOwner was told\n%s, and by the SDK\n%s", answered(r), said, throughSDK)
+		t.Errorf("alice got %s\nOwner got\n%s, and from the SDK\n%s", answered(r), said, throughSDK)
 	}
 	wantCalls(t, l.runner, `Get "alice" alices`)
 
@@ -159,8 +160,8 @@ func TestFastPathOwnerOption(t *testing.T) {
 	}
 }
 
-// useSession calls what a session can do. A session that has no client answers with an
-// error, or with nothing; it neither panics nor blocks.
+// useSession calls the methods of a session. Those of a session without a client return an
+// error or nothing. They neither panic nor block.
 func useSession(session *mcp.ServerSession) {
 	ctx := context.Background()
 	_, _ = session.ID(), session.InitializeParams()
@@ -175,7 +176,7 @@ func useSession(session *mcp.ServerSession) {
 	_ = session.Wait()
 }
 
-// A runner's error is answered as by the SDK.
+// The fast path answers a Runner's error as the SDK does.
 func TestFastPathErrors(t *testing.T) {
 	t.Parallel()
 	for _, options := range []mcp.StreamableHTTPOptions{{}, {JSONResponse: true}} {
@@ -190,7 +191,7 @@ func TestFastPathErrors(t *testing.T) {
 				t.Errorf("%v: the fast path did not answer", err)
 			}
 			if r := l.ours.post(poll("working", declared)); strings.Contains(r.Body.String(), "hunter2") {
-				t.Errorf("%v is told as %s", err, r.Body)
+				t.Errorf("%v is answered with %s", err, r.Body)
 			}
 			l.ours.runner.takeCalls()
 			l.ours.sdk.requests()
@@ -199,7 +200,7 @@ func TestFastPathErrors(t *testing.T) {
 }
 
 // getServer is called once for each poll, and may return nil.
-func TestFastPathAsksForTheServer(t *testing.T) {
+func TestFastPathCallsGetServer(t *testing.T) {
 	t.Parallel()
 	l := newFastEndpoint(t, nil, nil).warmUp()
 	bare, _ := newLoggedServer()
@@ -230,8 +231,8 @@ func TestFastPathAsksForTheServer(t *testing.T) {
 	}
 }
 
-// A server that does not have the protocol version has no fast path.
-func TestFastPathKnowsTheServersVersions(t *testing.T) {
+// A server that does not support the protocol version has no fast path.
+func TestFastPathHeedsServerVersions(t *testing.T) {
 	t.Parallel()
 	runner := newFakeRunner()
 	fixtureTasks(runner)

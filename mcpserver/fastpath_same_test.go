@@ -15,8 +15,8 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// Whatever a task holds, the fast path's answer is the SDK's to the byte.
-func TestFastPathSaysWhatTheSDKSays(t *testing.T) {
+// For any task, the fast path's answer is the SDK's to the byte.
+func TestFastPathAnswersTasksAsTheSDK(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	for _, options := range []mcp.StreamableHTTPOptions{{}, {JSONResponse: true}} {
@@ -35,15 +35,16 @@ func TestFastPathSaysWhatTheSDKSays(t *testing.T) {
 	}
 }
 
-// put gives both runners the task.
+// put adds the task to both runners.
 func (l *twoEndpoints) put(task mcptasks.Task) {
 	for _, fast := range []*fastEndpoint{l.ours, l.sdks} {
 		fast.runner.tasks[task.ID] = clone(&task)
 	}
 }
 
-// Stored results that the SDK would spell differently, and those that cannot be sent.
-func TestFastPathSendsResultsAsTheSDKDoes(t *testing.T) {
+// The fast path sends a result as the SDK does, also if the SDK encodes it differently from
+// the stored one, or cannot send it.
+func TestFastPathAnswersResultsAsTheSDK(t *testing.T) {
 	t.Parallel()
 	l := newTwoEndpoints(t, mcp.StreamableHTTPOptions{})
 	for _, result := range []string{
@@ -53,16 +54,16 @@ func TestFastPathSendsResultsAsTheSDKDoes(t *testing.T) {
 		strings.Repeat(`{"a":`, 9000) + `1` + strings.Repeat(`}`, 9000),
 		``, ` `, `{`, `}`, `{"a":}`, `{"a":1,}`, `[1,]`, `{,}`, `{a:1}`, `01`, `+1`, `1.`, `.5`, `1e`, `-`, `nul`, `"`, `"\x"`, `"\u00g0"`, "\"a\nb\"", `{} {}`, "{}\x00",
 	} {
-		l.put(mcptasks.Task{ID: "kept", Status: mcptasks.StatusCompleted, Outcome: &mcptasks.Outcome{Result: json.RawMessage(result)}})
-		if !l.same(t, result, func() *http.Request { return poll("kept", declared) }) {
+		l.put(mcptasks.Task{ID: "stored", Status: mcptasks.StatusCompleted, Outcome: &mcptasks.Outcome{Result: json.RawMessage(result)}})
+		if !l.same(t, result, func() *http.Request { return poll("stored", declared) }) {
 			t.Errorf("%s: the fast path did not answer", result)
 		}
 	}
-	l.put(mcptasks.Task{ID: "kept", Status: mcptasks.StatusCompleted, Outcome: &mcptasks.Outcome{}})
-	l.same(t, "no result", func() *http.Request { return poll("kept", declared) })
+	l.put(mcptasks.Task{ID: "stored", Status: mcptasks.StatusCompleted, Outcome: &mcptasks.Outcome{}})
+	l.same(t, "no result", func() *http.Request { return poll("stored", declared) })
 }
 
-// anything generates valid tasks, however unusual.
+// anything generates valid tasks, also unusual ones.
 type anything struct{ *rand.Rand }
 
 func (r *anything) task() mcptasks.Task {
@@ -129,7 +130,7 @@ func (r *anything) joined(begin, end string, part func() string) string {
 	return begin + strings.Join(parts, ",") + r.space() + end
 }
 
-// space is mostly empty, as in what the SDK stores.
+// space returns white space, mostly none, as in results that the SDK encodes.
 func (r *anything) space() string {
 	if r.IntN(40) > 0 {
 		return ""

@@ -18,8 +18,8 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// sdkLog is a server's log that counts the requests that the SDK answers: the SDK logs each
-// request that belongs to no session.
+// sdkLog is a server's log handler. It counts the requests that the SDK answers: the SDK logs
+// each request that belongs to no session.
 type sdkLog struct {
 	slog.Handler
 	connects atomic.Int64
@@ -34,7 +34,7 @@ func (l *sdkLog) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// requests returns how many requests there were since the last call.
+// requests returns the number of requests since the last call of requests.
 func (l *sdkLog) requests() int64 { return l.connects.Swap(0) }
 
 func newLoggedServer() (*mcp.Server, *sdkLog) {
@@ -42,7 +42,7 @@ func newLoggedServer() (*mcp.Server, *sdkLog) {
 	return mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, &mcp.ServerOptions{Logger: slog.New(log)}), log
 }
 
-// A fastEndpoint is an endpoint that is called in process.
+// A fastEndpoint is an endpoint that the test calls without a network.
 type fastEndpoint struct {
 	t       testing.TB
 	runner  *fakeRunner
@@ -51,7 +51,7 @@ type fastEndpoint struct {
 	sdk     *sdkLog
 }
 
-// newFastEndpoint returns an endpoint that has the transcripts' tasks.
+// newFastEndpoint returns an endpoint with the tasks of the transcripts.
 func newFastEndpoint(t testing.TB, opts *mcpserver.Options, handlerOpts *mcpserver.HandlerOptions, middleware ...mcp.Middleware) *fastEndpoint {
 	runner := newFakeRunner()
 	fixtureTasks(runner)
@@ -68,7 +68,7 @@ func (l *fastEndpoint) warmUp() *fastEndpoint {
 	return l
 }
 
-// warmUp sends the requests that the fast path must have seen the SDK answer.
+// warmUp has the SDK answer one poll of each client, which opens the fast path for them.
 func warmUp(t testing.TB, handler http.Handler, runner *fakeRunner) {
 	t.Helper()
 	for _, r := range []request{{name: "working"}, {name: "completed"}, {name: "alices", token: "user:alice"}, {name: "working", meta: undeclared}} {
@@ -88,7 +88,7 @@ func poll(id, meta string) *http.Request {
 	return request{method: "tasks/get", name: id, meta: meta}.http(context.Background(), "http://localhost/")
 }
 
-// answered returns all of an answer that a client sees.
+// answered returns the part of an answer that a client sees.
 func answered(r *httptest.ResponseRecorder) string {
 	return fmt.Sprintf("%d %v\n%s", r.Code, r.Header(), r.Body)
 }
@@ -117,7 +117,7 @@ func (l *twoEndpoints) same(t testing.TB, what string, make func() *http.Request
 	return l.ours.sdk.requests() < l.sdks.sdk.requests()
 }
 
-// An unusual request is answered as by the SDK, whether the fast path answers it or not.
+// An unusual request gets the SDK's answer, from the fast path or from the SDK.
 func TestFastPathAnswersAsTheSDK(t *testing.T) {
 	t.Parallel()
 	protection := http.NewCrossOriginProtection()
@@ -128,7 +128,7 @@ func TestFastPathAnswersAsTheSDK(t *testing.T) {
 		protected := !options.DisableLocalhostProtection
 		for _, test := range []struct {
 			name  string
-			taken bool // by the fast path
+			fast  bool // the fast path answers
 			alter func(*http.Request)
 		}{
 			{"an ordinary one", true, func(*http.Request) {}},
@@ -170,7 +170,7 @@ func TestFastPathAnswersAsTheSDK(t *testing.T) {
 					req := poll("working", meta)
 					test.alter(req)
 					return req
-				}); taken != test.taken {
+				}); taken != test.fast {
 					t.Errorf("%s: the fast path answered: %t", test.name, taken)
 				}
 			}
@@ -178,15 +178,15 @@ func TestFastPathAnswersAsTheSDK(t *testing.T) {
 	}
 }
 
-// local returns the request as it arrives over a loopback connection.
+// local returns the request as if it had arrived over a loopback connection.
 func local(req *http.Request, host string) *http.Request {
 	req = req.WithContext(context.WithValue(req.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}))
 	req.Host = host
 	return req
 }
 
-// The same holds for bodies.
-func TestFastPathReadsAsTheSDKDoes(t *testing.T) {
+// An unusual body gets the SDK's answer, from the fast path or from the SDK.
+func TestFastPathAnswersBodiesAsTheSDK(t *testing.T) {
 	t.Parallel()
 	l := newTwoEndpoints(t, mcp.StreamableHTTPOptions{})
 	inMeta := func(members string) string { return strings.TrimSuffix(declared, "}") + "," + members + "}" }
@@ -233,7 +233,7 @@ func TestFastPathReadsAsTheSDKDoes(t *testing.T) {
 		params(`"taskId":"completed",` + strings.Replace(declared, `{"extensions":{"io.modelcontextprotocol/tasks":{}}}`, `null`, 1)):        false,
 		params(`"taskId":"completed",` + strings.Replace(declared, `{"extensions":{"io.modelcontextprotocol/tasks":{}}}`, `{"roots":7}`, 1)): false,
 	} {
-		for range 2 { // what was refused once must not be learned from
+		for range 2 { // a rejected client must not become trusted
 			if got := l.same(t, body, func() *http.Request {
 				req := poll("completed", declared)
 				req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), -1
@@ -245,7 +245,7 @@ func TestFastPathReadsAsTheSDKDoes(t *testing.T) {
 	}
 }
 
-// A client that is new to the fast path goes through the SDK once.
+// The SDK answers the first poll of a client.
 func TestFastPathOpensForEachClient(t *testing.T) {
 	t.Parallel()
 	l := newFastEndpoint(t, nil, nil)
@@ -253,7 +253,7 @@ func TestFastPathOpensForEachClient(t *testing.T) {
 	unnamed := `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
 	for _, test := range []struct {
 		name, id, meta string
-		asked          int64 // the SDK
+		throughSDK     int64
 	}{
 		{"the first is not answered with a task", "foreign", declared, 1},
 		{"nor the second", "foreign", declared, 1},
@@ -268,12 +268,12 @@ func TestFastPathOpensForEachClient(t *testing.T) {
 		{"the same", "working", unnamed, 0},
 		{"the first again", "cancelled", declared, 0},
 	} {
-		if r := l.post(poll(test.id, test.meta)); l.sdk.requests() != test.asked {
+		if r := l.post(poll(test.id, test.meta)); l.sdk.requests() != test.throughSDK {
 			t.Errorf("%s: the SDK was asked, or was not: %s", test.name, answered(r))
 		}
 	}
 
-	// The number of clients that are remembered is limited.
+	// The number of trusted clients is limited.
 	for i := range 300 {
 		l.post(poll("working", strings.Replace(declared, `"client"`, fmt.Sprintf(`"client %d"`, i), 1)))
 	}

@@ -18,18 +18,18 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// internals is what a server would say of its own inside.
+// internals matches text that would reveal the server's inside.
 var internals = regexp.MustCompile(`json:|Go (value|struct)|goroutine|panic|runtime error|nmarshal|pgx|SQL|sqlite|\.go\b|jsonrpc2|mcp\.[A-Z]|hunter2`)
 
-// An adversary posts what it likes, as a client of either version.
+// An adversary posts arbitrary messages, as a client of either protocol version.
 type adversary struct {
 	t       *testing.T
 	handler http.Handler
 	session string // of the 2025-11-25 client
 }
 
-// withAndWithoutFastPath runs the attack on an endpoint that has the fast path, and on one
-// that has not.
+// withAndWithoutFastPath runs the attack on an endpoint with the fast path, and on one
+// without it.
 func withAndWithoutFastPath(t *testing.T, try func(*testing.T, *fakeRunner, *adversary)) {
 	t.Helper()
 	for name, opts := range map[string]*mcpserver.HandlerOptions{"fast path": nil, "SDK": {PollsThroughSDK: true}} {
@@ -58,7 +58,7 @@ func newAdversary(t *testing.T, runner *fakeRunner, opts *mcpserver.HandlerOptio
 	return a
 }
 
-// post gives up on what is not answered soon.
+// post posts a message. It gives up if the answer does not come soon.
 func (a *adversary) post(header http.Header, body string) *httptest.ResponseRecorder {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), goneFor)
@@ -75,18 +75,19 @@ func (a *adversary) post(header http.Header, body string) *httptest.ResponseReco
 	return recorder
 }
 
-// modern is the header of a 2026-07-28 request, and old that of one in the session.
+// modern returns the header of a 2026-07-28 request.
 func modern(method, name string) http.Header {
 	return http.Header{"Mcp-Protocol-Version": {"2026-07-28"}, "Mcp-Method": {method}, "Mcp-Name": {name}}
 }
 
+// old returns the header of a request in the 2025-11-25 session.
 func (a *adversary) old() http.Header {
 	return http.Header{"Mcp-Protocol-Version": {"2025-11-25"}, "Mcp-Session-Id": {a.session}}
 }
 
-// refused posts the message and fails the test unless it is answered with an error,
-// in words that say nothing of the server's inside.
-func (a *adversary) refused(header http.Header, body string) {
+// rejected posts the message and fails the test unless the answer is an error that reveals
+// nothing of the server's inside.
+func (a *adversary) rejected(header http.Header, body string) {
 	a.t.Helper()
 	got := a.post(header, body)
 	if got.Code >= 500 || !strings.Contains(got.Body.String(), `"error":{"code":-32`) {
@@ -97,7 +98,7 @@ func (a *adversary) refused(header http.Header, body string) {
 	}
 }
 
-// Params of the wrong type are refused in both versions, wherever they are.
+// Both versions reject a param of the wrong type, at each place.
 func TestHostileParams(t *testing.T) {
 	withAndWithoutFastPath(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
 		types := map[string]string{
@@ -109,7 +110,7 @@ func TestHostileParams(t *testing.T) {
 		text := []string{"string", "NUL", "a lone surrogate", "a long one"}
 		for _, test := range []struct {
 			method, field, rest string
-			accepted            []string // types that are not wrong
+			accepted            []string // types that are valid
 			generations         string
 		}{
 			{"tasks/get", "taskId", "", nil, "both"}, // no text is a task's id
@@ -153,7 +154,7 @@ func TestHostileParams(t *testing.T) {
 					if test.field == "params" {
 						params = value
 					}
-					a.refused(header, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, test.method, params))
+					a.rejected(header, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, test.method, params))
 				}
 			}
 		}
@@ -163,7 +164,7 @@ func TestHostileParams(t *testing.T) {
 	})
 }
 
-// A body that is no message is refused in words of JSON-RPC's.
+// A body that is not a message is rejected with an error of JSON-RPC's own.
 func TestHostileBodies(t *testing.T) {
 	withAndWithoutFastPath(t, func(t *testing.T, _ *fakeRunner, a *adversary) {
 		get := `"method":"tasks/get","params":{"taskId":"working"}`
@@ -177,10 +178,10 @@ func TestHostileBodies(t *testing.T) {
 			`{"jsonrpc":"2.0","id":1,"method":"ping","x":` + strings.Repeat(`[`, 2000) + strings.Repeat(`]`, 2000) + `}`,
 			`{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"working","task` + "\xff" + `":1}}`,
 		} {
-			a.refused(modern("tasks/get", "working"), body)
-			a.refused(a.old(), body)
+			a.rejected(modern("tasks/get", "working"), body)
+			a.rejected(a.old(), body)
 		}
-		// What follows the first value is not read, by anybody.
+		// Neither we nor the SDK read past the first value.
 		got := a.post(a.old(), `{"jsonrpc":"2.0","id":1,`+get+`}`+strings.Repeat(`[`, 5000))
 		if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), `"taskId":"working"`) {
 			t.Errorf("with something behind it is answered with %d %s", got.Code, got.Body)
@@ -188,9 +189,9 @@ func TestHostileBodies(t *testing.T) {
 	})
 }
 
-// A member that is there twice is a different one to different readers: what a gateway,
-// the header's check and the handler take must be the same.
-func TestHostileTwice(t *testing.T) {
+// Different readers use different values of a repeated member. A gateway, the check of the
+// header and the handler must use the same one, so that a repeated member is rejected.
+func TestHostileDuplicates(t *testing.T) {
 	withAndWithoutFastPath(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
 		for method, params := range map[string][]string{
 			"tasks/get":    {`"taskId":"foreign","taskId":"working"`, `"taskId":"working","task\u0049d":"foreign"`, `"taskId":"working","taskId":null`},
@@ -201,8 +202,8 @@ func TestHostileTwice(t *testing.T) {
 			},
 		} {
 			for _, params := range params {
-				a.refused(a.old(), fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{%s}}`, method, params))
-				a.refused(modern(method, "working"), fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{%s,%s}}`, method, params, declared))
+				a.rejected(a.old(), fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{%s}}`, method, params))
+				a.rejected(modern(method, "working"), fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{%s,%s}}`, method, params, declared))
 			}
 		}
 		get := `"params":{"taskId":"working",` + declared + `}`
@@ -212,18 +213,18 @@ func TestHostileTwice(t *testing.T) {
 			`{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"foreign"},` + get + `}`,
 			`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"taskIds":["working"],"taskIds":[]},` + declared + `}}`,
 		} {
-			a.refused(modern("tasks/get", "working"), body)
+			a.rejected(modern("tasks/get", "working"), body)
 		}
 		two := modern("tasks/get", "working")
 		two.Add("Mcp-Name", "foreign")
-		a.refused(two, `{"jsonrpc":"2.0","id":1,"method":"tasks/get",`+get+`}`)
+		a.rejected(two, `{"jsonrpc":"2.0","id":1,"method":"tasks/get",`+get+`}`)
 		wantCalls(t, runner)
 	})
 }
 
-// No version of the protocol has tasks and batches. The SDK takes a batch in a session
-// of one with tasks, if the request does not name its version; a task asked for in it
-// would not be made one.
+// No protocol version has both tasks and batches. In a session of a version with tasks the
+// SDK accepts a batch if the request does not name its version. Such a batch is rejected,
+// since a task that it asks for would not be made.
 func TestBatchInASession(t *testing.T) {
 	withAndWithoutFastPath(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
 		call := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1},"task":{}}}`
@@ -231,11 +232,11 @@ func TestBatchInASession(t *testing.T) {
 			`[` + call + `]`, `[{"jsonrpc":"2.0","id":2,"method":"ping"},` + call + `]`,
 			`[{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"working"}}]`, `[{"jsonrpc":"2.0","id":1,"method":"tasks/list"}]`,
 		} {
-			a.refused(http.Header{"Mcp-Session-Id": {a.session}}, batch)
+			a.rejected(http.Header{"Mcp-Session-Id": {a.session}}, batch)
 		}
 		wantCalls(t, runner)
 
-		// A version that has batches goes on having them.
+		// A version that has batches still has them.
 		got := a.post(http.Header{}, `[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"forbidden"}}]`)
 		if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "forbidden is done") {
 			t.Errorf("an old batch is answered with %d %s", got.Code, got.Body)
@@ -243,8 +244,8 @@ func TestBatchInASession(t *testing.T) {
 	})
 }
 
-// Ids that there are not leave nothing behind, and are answered to the byte as those of
-// others' tasks are.
+// Requests with unknown ids leave no memory or goroutine behind. Their answers equal, to the
+// byte, those for ids of another owner's tasks.
 func TestTenThousandUnknownIDs(t *testing.T) {
 	withAndWithoutFastPath(t, func(t *testing.T, runner *fakeRunner, a *adversary) {
 		const ids = 10_000
@@ -292,8 +293,8 @@ func TestTenThousandUnknownIDs(t *testing.T) {
 	})
 }
 
-// FuzzHandler posts anything, as a client of either version: it is answered, without a
-// word of the server's inside or of another's task.
+// FuzzHandler posts arbitrary bodies, as a client of either version. The answer reveals
+// nothing of the server's inside or of another owner's task.
 func FuzzHandler(f *testing.F) {
 	for _, params := range []string{``, `null`, `7`, `{}`, `{"taskId":"completed"}`, `{"taskId":"foreign"}`, `{"taskId":7}`, `{"taskId":"completed","taskId":"foreign"}`} {
 		for _, method := range []string{"tasks/get", "tasks/update", "tasks/cancel", "tasks/result", "tasks/list", "tools/call", "subscriptions/listen"} {
@@ -324,7 +325,7 @@ func FuzzHandler(f *testing.F) {
 	})
 }
 
-// fuzzed returns how to post to an endpoint of its own.
+// fuzzed returns a function that posts to a new endpoint.
 func fuzzed(f *testing.F, opts *mcpserver.HandlerOptions) func(http.Header, string) *httptest.ResponseRecorder {
 	runner := newFakeRunner()
 	for _, id := range []string{"completed", "failed"} {
@@ -336,7 +337,7 @@ func fuzzed(f *testing.F, opts *mcpserver.HandlerOptions) func(http.Header, stri
 	handler := mcpserver.NewHandler(func(*http.Request) *mcp.Server { return server }, opts)
 	warmUp(f, handler, runner)
 	return func(header http.Header, body string) *httptest.ResponseRecorder {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // a subscription is not answered otherwise
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // the answer to a subscription ends only with its context
 		defer cancel()
 		req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(body))
 		req.Header = header.Clone()

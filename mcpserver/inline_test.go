@@ -11,7 +11,8 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// A task that asks is not waited for any longer: nobody but its client can answer.
+// The wait for a task ends when the task asks a question: only the client that waits could
+// answer it.
 func TestInlineWaitEndsWithAQuestion(t *testing.T) {
 	for name, test := range map[string]struct {
 		call request

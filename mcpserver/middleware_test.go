@@ -41,7 +41,7 @@ func TestOwnMiddlewareSeesCalls(t *testing.T) {
 		{method: "tools/call", name: "forbidden"},
 		{method: "tasks/get", name: "task"},
 		{method: "tasks/cancel", name: "task"},
-		{method: "tasks/get", name: "task", meta: undeclared}, // refused before it
+		{method: "tasks/get", name: "task", meta: undeclared}, // rejected before the middleware
 	} {
 		post(t, server, r)
 	}
@@ -51,7 +51,7 @@ func TestOwnMiddlewareSeesCalls(t *testing.T) {
 	}
 }
 
-// Middleware that changes a call's arguments changes the task's.
+// Middleware that changes a call's arguments changes those of the task.
 func TestOwnMiddlewareChangesCalls(t *testing.T) {
 	runner := newFakeRunner()
 	mcpServer := newServer()
@@ -68,10 +68,11 @@ func TestOwnMiddlewareChangesCalls(t *testing.T) {
 	wantCalls(t, runner, `Create "" add {"a":2}`)
 }
 
-// asksForTheVersion is middleware that the SDK lets end the process on a request
-// of a custom method without params: it is told of a typed nil. The panic is on a
-// goroutine of the SDK's, out of a test's reach; sawNil notes it instead.
-func asksForTheVersion(sawNil func(method string)) mcp.Middleware {
+// readsVersion is middleware that calls ProtocolVersion. For a request of a custom method
+// without params the SDK passes typed nil params, on which ProtocolVersion panics and ends
+// the process. A test cannot recover that panic, which is on a goroutine of the SDK's, so
+// that sawNil is called instead.
+func readsVersion(sawNil func(method string)) mcp.Middleware {
 	return func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
 			if versioned, ok := req.(interface{ ProtocolVersion() string }); ok {
@@ -88,7 +89,7 @@ func asksForTheVersion(sawNil func(method string)) mcp.Middleware {
 	}
 }
 
-// The bodies of requests for which the SDK has no params, or none that count.
+// Bodies of requests for which the SDK has no params, or only params that it ignores.
 var withoutParams = []string{
 	`{"jsonrpc":"2.0","id":1,"method":"tasks/get"}`,
 	`{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":null}`,
@@ -106,9 +107,9 @@ var withoutParams = []string{
 	`[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"tasks/cancel","params":null}] trailing`,
 }
 
-// No request reaches the program's middleware, wherever it is, with a typed nil
-// that would end the process.
-func TestMiddlewareThatAsksForTheVersion(t *testing.T) {
+// No request reaches the program's middleware with typed nil params, whether the middleware
+// was added before or after Mount.
+func TestMiddlewareThatReadsVersion(t *testing.T) {
 	for _, outermost := range []bool{false, true} {
 		handler := guarded(t, outermost)
 		for _, body := range withoutParams {
@@ -128,10 +129,10 @@ func FuzzNoRequestWithoutParams(f *testing.F) {
 	})
 }
 
-// guarded is an endpoint that fails the test when its middleware would panic.
+// guarded returns an endpoint that fails the test if its middleware would panic.
 func guarded(t *testing.T, outermost bool) http.Handler {
 	server := newServer()
-	middleware := asksForTheVersion(func(method string) { t.Errorf("%s came without params", method) })
+	middleware := readsVersion(func(method string) { t.Errorf("%s came without params", method) })
 	if !outermost {
 		server.AddReceivingMiddleware(middleware)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/mcptasks/mcptasks"
 )
 
-// A client must not end the process: the SDK panics, in a goroutine of its own, when it
-// adds a schema's defaults to arguments that are null (go-sdk v1.8.0).
+// Null arguments must not end the process. The SDK panics, on a goroutine of its own, when it
+// adds a schema's defaults to null arguments (go-sdk v1.8.0).
 func TestNullArguments(t *testing.T) {
 	schema := json.RawMessage(`{"type":"object","properties":{"count":{"type":"integer","default":7}}}`)
 	for _, support := range []mcptasks.TaskSupport{mcptasks.TaskOptional, mcptasks.TaskRequired, mcptasks.TaskForbidden} {

@@ -19,7 +19,7 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// verify knows the tokens user:NAME; that of nobody has no user id.
+// verify accepts the tokens user:NAME. The token user:nobody has no user id.
 func verify(_ context.Context, token string, _ *http.Request) (*auth.TokenInfo, error) {
 	name, ok := strings.CutPrefix(token, "user:")
 	if !ok {
@@ -28,7 +28,7 @@ func verify(_ context.Context, token string, _ *http.Request) (*auth.TokenInfo, 
 	return &auth.TokenInfo{UserID: strings.TrimSuffix(name, "nobody"), Expiration: time.Now().Add(time.Hour)}, nil
 }
 
-// ownedTools has a tool for each way of calling.
+// ownedTools returns a tool for each TaskSupport.
 func ownedTools() *mcptasks.Tools {
 	tools := mcptasks.NewTools()
 	mcptasks.AddTool(tools, &mcp.Tool{Name: "add"}, add, nil)
@@ -73,14 +73,14 @@ func TestOwnerIsTheTokensUser(t *testing.T) {
 		t.Errorf("alice got %s", a.message)
 	}
 	post(t, server, request{method: "tasks/get", name: "alices", token: "user:bob"}).
-		refused(t, jsonrpc.CodeInvalidParams, "task not found")
+		rejected(t, jsonrpc.CodeInvalidParams, "task not found")
 	runner.takeCalls()
 
 	// A verified token without a user must not make its bearer anonymous.
 	for name, r := range ownedRequests {
 		r.token = "user:nobody"
 		a := post(t, server, r)
-		a.refused(t, jsonrpc.CodeInternalError, "the request's owner could not be determined")
+		a.rejected(t, jsonrpc.CodeInternalError, "the request's owner could not be determined")
 		if calls := runner.takeCalls(); len(calls) > 0 {
 			t.Errorf("%s: the runner was called with %q for no owner", name, calls)
 		}
@@ -121,13 +121,13 @@ func TestOwnerOption(t *testing.T) {
 		}
 
 		a := post(t, server, request{method: "tools/call", name: "add", arguments: `{"a":1}`, meta: meta})
-		a.refused(t, jsonrpc.CodeInternalError, "the request's owner could not be determined")
+		a.rejected(t, jsonrpc.CodeInternalError, "the request's owner could not be determined")
 		wantCalls(t, runner)
 		if strings.Contains(a.message, "hunter2") || !strings.Contains(log.String(), "hunter2") {
 			t.Errorf("the cause is for the log alone; answer %s, log %s", a.message, log)
 		}
 
-		// No task, no owner: these go on.
+		// Requests that concern no task need no owner.
 		for _, r := range []request{{method: "tools/call", name: "forbidden", meta: meta}, {method: "tools/call", name: "nothing", meta: meta}} {
 			if a := post(t, server, r); strings.Contains(a.message, "owner") {
 				t.Errorf("%s was answered with %s", r.name, a.message)
@@ -136,7 +136,8 @@ func TestOwnerOption(t *testing.T) {
 	}
 }
 
-// A client that is refused for what it does not declare is not asked who it is.
+// Owner is not called for a client that is rejected because it does not declare the
+// extension.
 func TestOwnerComesAfterTheCapability(t *testing.T) {
 	server := mounted(t, ownedTools(), newFakeRunner(), &mcpserver.Options{
 		Owner: func(context.Context, mcp.Request) (mcptasks.Owner, error) {
@@ -196,8 +197,8 @@ func TestOwnersOfConcurrentRequests(t *testing.T) {
 	}
 }
 
-// Nothing but the request's own id tells apart the answers to ids that a client
-// may not ask for.
+// The answers for unknown ids and for ids of another owner's tasks differ only in the
+// request's own id.
 func TestUnknownIDsAnswerAlike(t *testing.T) {
 	runner := newFakeRunner()
 	runner.add(mcptasks.Task{ID: "foreign", Owner: "somebody else", Status: mcptasks.StatusCompleted})

@@ -11,21 +11,21 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// resumable is a conversation with a server whose clients may come back to a stream.
+// resumable returns a conversation with a server whose clients may resume a stream.
 func resumable(t *testing.T, idle time.Duration) *conversation {
 	return newConversationWith(t, &mcpserver.HandlerOptions{
 		StreamableHTTP: mcp.StreamableHTTPOptions{EventStore: mcp.NewMemoryEventStore(nil), SessionTimeout: idle},
 	})
 }
 
-// resume opens a stream that goes on where another was left, after that event. The
-// SDK refuses it until it has noticed that the other was left.
+// resume opens a stream that continues after that event of another, which was closed. It
+// repeats the request: the SDK rejects it until it has noticed the close.
 func (c *conversation) resume(stream, event string) {
 	c.t.Helper()
 	const refusal = "stream ID conflicts"
 	for began := time.Now(); time.Since(began) < goneFor; {
 		answer := c.exchange(inSession + "Method: GET\nLast-Event-ID: " + event + "\nStream: " + stream + "\n\n")
-		if answer == "" { // it begins with its first event
+		if answer == "" { // the answer begins with its first event
 			head, _ := c.heads[stream].Peek(len(refusal))
 			answer = string(head)
 		}
@@ -39,8 +39,8 @@ func (c *conversation) resume(stream, event string) {
 
 var eventID = regexp.MustCompile(`(?m)^id: (.+)$`)
 
-// A question that was written to a stream that broke is read where the client goes on
-// with the stream, which is how MCP has it: it is the same request, asked once.
+// A question was written to a stream that broke. The client reads it when it resumes the
+// stream: MCP delivers the same request, and the server does not ask again.
 func TestQuestionOnABrokenStream(t *testing.T) {
 	c := resumable(t, 0)
 	defer c.end()
@@ -52,22 +52,22 @@ func TestQuestionOnABrokenStream(t *testing.T) {
 	c.resume("again", begun)
 	question := c.read("again, 1")
 	c.wants(question, `"id": 1`, "elicitation/create", "color?")
-	c.say(`{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"color":"red"}}}`)
-	c.hears(c.runner.answered, "asking")
+	c.send(`{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"color":"red"}}}`)
+	c.receives(c.runner.answered, "asking")
 	c.do("complete asking")
 	if got := c.read("again, 1"); !strings.Contains(got, "done") || strings.Contains(got, "color?") {
 		t.Errorf("then came %s", got)
 	}
 }
 
-// A client that resumes the stream of an answer goes on hearing the rest on the
-// session's own stream.
-func TestResumedStreamIsNotTheSessions(t *testing.T) {
+// A client that resumes the stream of an answer still gets notifications on the session's own
+// stream.
+func TestResumedStreamIsNotThePushStream(t *testing.T) {
 	c := resumable(t, 0)
 	defer c.end()
 	c.begin(`{"elicitation":{}}`)
 	c.listen("session")
-	c.get(1, "progress") // it is told of its changes
+	c.get(1, "progress") // the session now follows the task
 	c.wait("result", 2, "asking")
 	begun := eventID.FindStringSubmatch(c.read("result, 1"))[1]
 	c.read("result, 1")
@@ -79,7 +79,7 @@ func TestResumedStreamIsNotTheSessions(t *testing.T) {
 	c.do("complete asking")
 	c.wants(c.until("again", "done"), `"id": 2`)
 
-	// The session's stream may itself be resumed, and is then the session's.
+	// The session's own stream may be resumed too. It is then still the session's own.
 	c.leave["session"]()
 	c.gone("progress")
 	c.resume("session again", "_0")
@@ -87,25 +87,25 @@ func TestResumedStreamIsNotTheSessions(t *testing.T) {
 	c.until("session again", "and on")
 }
 
-// What waits in a session whose client does not come back ends with the session.
-func TestIdleSessionEndsWithWhatWaits(t *testing.T) {
+// If the client does not come back, its waiting requests end with the session.
+func TestIdleSessionEndsWaitingRequests(t *testing.T) {
 	for _, task := range []string{"working", "asking"} {
 		c := resumable(t, time.Second)
 		c.begin(`{"elicitation":{}}`)
 		c.wait("result", 1, task)
-		c.hears(c.runner.begun, task)
+		c.receives(c.runner.begun, task)
 		c.leave["result"]()
 		c.gone(task)
 		c.end()
 	}
 }
 
-// Of a client that goes before its request is begun nothing waits, with or without an
-// EventStore: else nobody would end it.
-func TestClientGoneAtOnce(t *testing.T) {
+// A request whose client leaves before the request begins does not wait, with or without an
+// EventStore. Nothing would end it otherwise.
+func TestClientLeavesAtOnce(t *testing.T) {
 	for name, c := range map[string]*conversation{"resumable": resumable(t, 0), "not": newConversation(t)} {
 		t.Run(name, func(t *testing.T) {
-			defer c.end() // which the session's end would wait for
+			defer c.end() // the session's end would wait for it
 			c.begin(`{"elicitation":{}}`)
 			for id := range 50 {
 				c.wait("result", id+1, "working")
@@ -115,8 +115,8 @@ func TestClientGoneAtOnce(t *testing.T) {
 	}
 }
 
-// A DELETE that is refused ends nothing.
-func TestRefusedDelete(t *testing.T) {
+// A rejected DELETE ends nothing.
+func TestRejectedDelete(t *testing.T) {
 	c := newConversation(t)
 	defer c.end()
 	c.begin(`{}`)

@@ -13,13 +13,13 @@ func (c *conversation) begin(capabilities string) {
 	c.t.Helper()
 	c.exchange(fmt.Sprintf("\n\n"+`{"jsonrpc":"2.0","id":1000,"method":"initialize","params":{"protocolVersion":"2025-11-25",`+
 		`"capabilities":%s,"clientInfo":{"name":"client","version":"1"}}}`, capabilities))
-	c.say(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+	c.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 }
 
 const inSession = "Mcp-Protocol-Version: 2025-11-25\nMcp-Session-Id: ${session}\n"
 
-// say sends a message in the session and returns the answer.
-func (c *conversation) say(message string) string { return c.exchange(inSession + "\n" + message) }
+// send sends a message in the session and returns the answer.
+func (c *conversation) send(message string) string { return c.exchange(inSession + "\n" + message) }
 
 // wait sends tasks/result and leaves the answer open.
 func (c *conversation) wait(stream string, id int, task string) {
@@ -28,7 +28,7 @@ func (c *conversation) wait(stream string, id int, task string) {
 }
 
 func (c *conversation) get(id int, task string) string {
-	return c.say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tasks/get","params":{"taskId":%q}}`, id, task))
+	return c.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tasks/get","params":{"taskId":%q}}`, id, task))
 }
 
 // listen opens the session's own stream.
@@ -50,22 +50,22 @@ func (c *conversation) wants(got string, parts ...string) {
 
 func (c *conversation) do(what string) { c.runner.do(c.t, strings.Fields(what)) }
 
-// gone fails the test unless a watch of the task is given up soon.
+// gone fails the test unless a watch of the task ends soon.
 func (c *conversation) gone(task string) {
 	c.t.Helper()
-	c.hears(c.runner.left, task)
+	c.receives(c.runner.left, task)
 }
 
-// hears fails the test unless the fake soon tells of the task.
-func (c *conversation) hears(of <-chan string, task string) {
+// receives fails the test unless the channel soon receives the task's id.
+func (c *conversation) receives(from <-chan string, task string) {
 	c.t.Helper()
 	select {
-	case id := <-of:
+	case id := <-from:
 		if id != task {
-			c.t.Errorf("it happened to %s, want %s", id, task)
+			c.t.Errorf("received %s, want %s", id, task)
 		}
 	case <-time.After(goneFor):
-		c.t.Errorf("it does not happen to %s", task)
+		c.t.Errorf("%s was not received", task)
 	}
 }
 
@@ -74,20 +74,20 @@ func TestResultEndsWithItsClient(t *testing.T) {
 	c := newConversation(t)
 	defer c.end()
 	c.begin(`{"elicitation":{}}`)
-	c.wait("first", 1, "asking") // it has begun when it asks
+	c.wait("first", 1, "asking") // it has begun when the question comes
 	c.read("first, 1")
 	c.leave["first"]()
 	c.gone("asking")
 
-	// What was asked may still be answered, and the result be had.
-	c.say(`{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"color":"red"}}}`)
+	// The question may still be answered, and the result read.
+	c.send(`{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"color":"red"}}}`)
 	c.wait("second", 2, "asking")
 	c.do("complete asking")
 	c.wants(c.read("second, 1"), `"id": 2`, `"text": "done"`)
 }
 
-// A session ends although something waits in it, and although a question is open.
-func TestSessionEndsWithWhatWaits(t *testing.T) {
+// A session can end while a request waits in it and a question is open.
+func TestSessionEndsWaitingRequests(t *testing.T) {
 	c := newConversation(t)
 	defer c.end()
 	c.begin(`{"elicitation":{}}`)
@@ -99,7 +99,7 @@ func TestSessionEndsWithWhatWaits(t *testing.T) {
 	c.wants(c.get(2, "asking"), "404 Not Found", "session not found")
 }
 
-// A question that finds no stream open is asked when there is one, and then never again.
+// A question without an open stream is sent when a stream opens, once.
 func TestQuestionWaitsForAStream(t *testing.T) {
 	c := newConversation(t)
 	defer c.end()
@@ -118,7 +118,7 @@ func TestQuestionWaitsForAStream(t *testing.T) {
 		t.Errorf("it was asked twice: %s", got)
 	}
 
-	// Another session is asked for itself.
+	// Another session gets the questions too.
 	c.begin(`{"elicitation":{}}`)
 	c.wait("other", 1, "asking")
 	c.wants(c.read("other, 2"), "color?", "size?")
@@ -126,8 +126,8 @@ func TestQuestionWaitsForAStream(t *testing.T) {
 	c.wants(c.read("other, 1"), `"id": 1`, "done")
 }
 
-// A client's refusal to answer, by an error or by an answer that is none, leaves the
-// question to others.
+// If a client rejects a question, by an error or an invalid answer, the question stays open
+// for others.
 func TestQuestionThatIsNotAnswered(t *testing.T) {
 	for name, response := range map[string]string{
 		"an error":          `"error":{"code":-32603,"message":"Internal error"}`,
@@ -141,7 +141,7 @@ func TestQuestionThatIsNotAnswered(t *testing.T) {
 			c.begin(`{"elicitation":{}}`)
 			c.wait("result", 1, "asking")
 			c.read("result, 1")
-			c.say(`{"jsonrpc":"2.0","id":1,` + response + `}`)
+			c.send(`{"jsonrpc":"2.0","id":1,` + response + `}`)
 			c.wants(c.get(2, "asking"), "input_required")
 			c.do("complete asking")
 			c.wants(c.read("result, 1"), `"id": 1`, "done")
@@ -149,7 +149,7 @@ func TestQuestionThatIsNotAnswered(t *testing.T) {
 	}
 }
 
-// A client that has not said that it can be asked is not: the question is left to others.
+// A client without the capability gets no question. The question stays open for others.
 func TestQuestionWithoutTheCapability(t *testing.T) {
 	c := newConversation(t)
 	defer c.end()
@@ -160,15 +160,15 @@ func TestQuestionWithoutTheCapability(t *testing.T) {
 	c.wants(c.read("result, 1"), `"id": 1`, "done")
 }
 
-// make has the client's tools/call make a task on which nobody works.
+// make makes a task by a tools/call of the client. The task is not run.
 func (c *conversation) make() (task string) {
 	c.t.Helper()
 	c.runner.idle = true
-	c.wants(c.say(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1},"task":{}}}`), `"taskId": "created-1"`)
+	c.wants(c.send(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1},"task":{}}}`), `"taskId": "created-1"`)
 	return "created-1"
 }
 
-// until reads a stream up to the event with that part.
+// until reads a stream up to the event that contains the part.
 func (c *conversation) until(stream, part string) (read string) {
 	c.t.Helper()
 	for !strings.Contains(read, part) && !c.t.Failed() {
@@ -183,8 +183,8 @@ func (c *conversation) leaveSession() {
 	c.wants(c.exchange(inSession+"Method: DELETE\n\n"), "204 No Content")
 }
 
-// A client that only looks at a task is asked what it asks when the client whose task
-// it is has gone, and not before.
+// A client that only reads a task gets its questions after the task's own client has gone,
+// and not before.
 func TestOnlookerIsNotAsked(t *testing.T) {
 	for name, stay := range map[string]func(c *conversation, task string){
 		"its client has a stream": func(c *conversation, _ string) { c.listen("maker") },
@@ -218,7 +218,7 @@ func TestOnlookerIsNotAsked(t *testing.T) {
 	}
 }
 
-// A task whose client cannot be asked is anybody's to answer.
+// If a task's own client cannot answer, any client of its owner may.
 func TestOnlookerIsAskedForAnother(t *testing.T) {
 	c := newConversation(t)
 	defer c.end()
@@ -230,15 +230,16 @@ func TestOnlookerIsAskedForAnother(t *testing.T) {
 	c.listen("onlooker")
 	c.get(2, task)
 	c.until("onlooker", "color?")
-	c.say(`{"jsonrpc":"2.0","id":1,"result":{"action":"decline"}}`)
-	c.hears(c.runner.answered, task)
+	c.send(`{"jsonrpc":"2.0","id":1,"result":{"action":"decline"}}`)
+	c.receives(c.runner.answered, task)
 }
 
-// A question that its client refuses is anybody's to answer, and no other of the task's.
-func TestOnlookerIsAskedWhatWasRefused(t *testing.T) {
-	for name, refusal := range map[string]string{
-		"an error":               `"error":{"code":-32603,"message":"Internal error"}`,
-		"an answer that is none": `"result":{}`,
+// If a task's own client rejects a question, any client of its owner may answer that question,
+// and only that one.
+func TestOnlookerIsAskedRejectedQuestion(t *testing.T) {
+	for name, rejection := range map[string]string{
+		"an error":          `"error":{"code":-32603,"message":"Internal error"}`,
+		"an invalid answer": `"result":{}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newConversation(t)
@@ -255,23 +256,23 @@ func TestOnlookerIsAskedWhatWasRefused(t *testing.T) {
 			c.listen("onlooker")
 
 			c.session = maker
-			c.say(`{"jsonrpc":"2.0","id":1,` + refusal + `}`)
+			c.send(`{"jsonrpc":"2.0","id":1,` + rejection + `}`)
 			c.session = onlooker
 			got := ""
 			for deadline := time.Now().Add(goneFor); !strings.Contains(got, "elicitation") && time.Now().Before(deadline); {
-				c.get(2, task) // the refusal is noted after it was acknowledged
+				c.get(2, task) // the server handles the rejection after it has acknowledged it
 				c.do("say " + task + " and on")
 				got += c.read("onlooker, 1")
 			}
 			c.wants(got, "color?")
 			if strings.Contains(got, "size?") {
-				t.Errorf("it was asked what the maker has still to answer: %s", got)
+				t.Errorf("it was asked a question that the maker may still answer: %s", got)
 			}
 		})
 	}
 }
 
-// A plain call is asked on its own stream, as by a tool without tasks.
+// The questions of a plain call come on its own stream, as with a tool without tasks.
 func TestPlainCallIsAsked(t *testing.T) {
 	c := newConversation(t)
 	defer c.end()
@@ -290,21 +291,21 @@ func TestPlainCallIsAsked(t *testing.T) {
 	if strings.Contains(got, "related-task") {
 		t.Errorf("it names a task that the client does not know: %s", got)
 	}
-	c.say(`{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"color":"red"}}}`)
-	c.hears(c.runner.answered, "created-1")
+	c.send(`{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"color":"red"}}}`)
+	c.receives(c.runner.answered, "created-1")
 	c.do("complete created-1")
 	c.wants(c.read("call, 1"), `"id": 7`, "done")
 
-	// It ends with its session, and its task with it.
+	// The end of the session ends the call and cancels its task.
 	call("left", 8)
 	c.do("ask created-2 size")
 	c.wants(c.read("left, 1"), "size?")
 	c.leaveSession()
 	c.gone("created-2")
-	c.hears(c.runner.cancelled, "created-2")
+	c.receives(c.runner.cancelled, "created-2")
 }
 
-// The stream of one user's session is not another's, nor is its end.
+// A user can neither read nor end another user's session.
 func TestSessionOfAnotherUser(t *testing.T) {
 	c := newConversation(t)
 	defer c.end()
@@ -319,8 +320,8 @@ func TestSessionOfAnotherUser(t *testing.T) {
 	c.wants(c.exchange(alice+"\n"+get), `"taskId": "alices"`)
 }
 
-// What goes around the SDK cannot be forged.
-func TestForgedCarrier(t *testing.T) {
+// A client cannot forge the sideband: HTTP does not carry a header with its name.
+func TestForgedSideband(t *testing.T) {
 	c := newConversation(t)
 	defer c.end()
 	c.begin(`{}`)
@@ -329,7 +330,7 @@ func TestForgedCarrier(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header["mcptasks carrier"] = []string{"1", "http"}
+	req.Header["mcptasks sideband"] = []string{"1", "http"}
 	if res, err := c.server.Client().Do(req); err == nil {
 		_ = res.Body.Close()
 		t.Errorf("the header was sent: %s", res.Status)

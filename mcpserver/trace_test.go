@@ -20,7 +20,7 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// traceparent is what a client sends with a call.
+// traceparent is the trace context that a client sends with a call.
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 // inTrace adds the client's trace context to _meta.
@@ -28,7 +28,7 @@ func inTrace(meta string) string {
 	return strings.Replace(meta, `"_meta":{`, `"_meta":{"traceparent":"`+traceparent+`",`, 1)
 }
 
-// tracedTools has a tool for each way in which a call can end.
+// tracedTools returns a tool for each way in which a call can end.
 func tracedTools() *mcptasks.Tools {
 	tools := ownedTools()
 	fails := func(context.Context, *mcptasks.Run, struct{}) (*mcp.CallToolResult, any, error) {
@@ -39,8 +39,8 @@ func tracedTools() *mcptasks.Tools {
 	return tools
 }
 
-// Requests that do something have a span, which is the client's span's child; those
-// that only look have none, and neither have calls of tools that are not ours.
+// A request that changes something has a span, a child of the client's span. A request that
+// only reads has no span, and neither has a call of another tool.
 func TestRequestsAreTraced(t *testing.T) {
 	const tool = " gen_ai.operation.name=execute_tool gen_ai.tool.name="
 	const version = " mcp.protocol.version=2026-07-28"
@@ -124,7 +124,7 @@ func describe(spans ...sdk.ReadOnlySpan) string {
 		}
 		text += " " + span.Status().Code.String()
 		if span.Status().Code == codes.Error && span.Status().Description != "" {
-			text += " " + span.Status().Description // may be what a client is not told
+			text += " " + span.Status().Description // may be text that clients do not get
 		}
 	}
 	return text
@@ -137,8 +137,8 @@ func parentOf(span sdk.ReadOnlySpan) string {
 	return ""
 }
 
-// The span of the HTTP request is the parent of a call that names none, also in a
-// session, and linked to a call that does.
+// The span of the HTTP request is the parent of a call without a trace context, also in a
+// session. It is linked to a call that has one.
 func TestHTTPSpanIsTheParent(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	provider := sdk.NewTracerProvider(sdk.WithSpanProcessor(spans))

@@ -24,9 +24,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the transcripts in testdata")
 
-// TestTranscripts sends the requests in testdata/*.txtar, in their order, to a
-// server of their own. After each request comes what was answered and what the
-// Runner was asked for; the latter not where a stream is open, whose watching has no order.
+// TestTranscripts sends the requests of each file in testdata/*.txtar, in their order, to a
+// new server. After each request the file has the answer and the calls of the Runner. The
+// calls are left out while a stream is open, because those of its watch have no fixed order.
 //
 // In a request ${declared} and ${undeclared} stand for the _meta of a client that
 // does, or does not, declare the extension, ${long} for a megabyte, and ${session} for
@@ -37,8 +37,8 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata")
 //	Read: name, 2           send nothing, read two events of that stream
 //	Do: ask working color   send nothing, change a task; see fakeRunner.do
 //
-// Each is sent twice: to a server whose polls the SDK answers, which is what -update
-// writes down, and to one that uses the fast path.
+// Each file is sent twice: to a server whose polls the SDK answers, which is the answer that
+// -update writes, and to a server with the fast path.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {

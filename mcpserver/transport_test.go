@@ -15,13 +15,13 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// A wired client speaks to a server on a transport of NewTransport's.
+// A wired client is connected to a server by a transport of NewTransport.
 type wired struct {
 	t      *testing.T
 	runner *fakeRunner
 	conn   mcp.Connection
 	stop   context.CancelFunc // ends the server's Run
-	ended  chan error         // what Run returned
+	ended  chan error         // the error of Run
 }
 
 func wire(t *testing.T, opts *mcpserver.Options) *wired {
@@ -92,7 +92,7 @@ func (w *wired) begin() string {
 
 const workingTask = `"taskId":"%s","status":"%s","createdAt":"2026-07-28T12:00:00Z","lastUpdatedAt":"2026-07-28T12:00:0%sZ","ttl":86400000,"pollInterval":1000`
 
-// The tasks of 2025-11-25 on a connection.
+// A connection serves the tasks of 2025-11-25.
 func TestTransport(t *testing.T) {
 	w := wire(t, &mcpserver.Options{Owner: func(context.Context, mcp.Request) (mcptasks.Owner, error) { return "", nil }})
 	defer w.end()
@@ -111,7 +111,7 @@ func TestTransport(t *testing.T) {
 	}
 	w.exchange(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1},"task":{"ttl":1000}}}`,
 		`{"jsonrpc":"2.0","id":1,"result":{"task":{"taskId":"created-1","status":"working","createdAt":"2026-07-28T12:00:00Z","lastUpdatedAt":"2026-07-28T12:00:00Z","ttl":1000,"pollInterval":1000}}}`)
-	<-w.runner.watching // for its news
+	<-w.runner.watching // the session follows the task
 	w.exchange(`{"jsonrpc":"2.0","id":2,"method":"tasks/get","params":{"taskId":"working"}}`,
 		`{"jsonrpc":"2.0","id":2,"result":{`+fmt.Sprintf(workingTask, "working", "working", "1.5")+`}}`)
 	w.runner.do(t, []string{"ask", "working", "color"})
@@ -132,8 +132,8 @@ func TestTransport(t *testing.T) {
 		`{"jsonrpc":"2.0","id":3,"result":{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"working"}},"content":[{"type":"text","text":"done"}]}}`)
 }
 
-// What must not reach the SDK is refused on a connection as it is over HTTP.
-func TestTransportRefuses(t *testing.T) {
+// A connection rejects the same messages as HTTP.
+func TestTransportRejects(t *testing.T) {
 	w := wire(t, nil)
 	defer w.end()
 	w.begin()
@@ -159,7 +159,7 @@ func TestTransportRefuses(t *testing.T) {
 		`{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found: \"tasks/list\""}}`)
 }
 
-// A subscription of 2026-07-28 on a connection, and its end by the client.
+// A connection serves subscriptions of 2026-07-28, and the client can end them.
 func TestTransportSubscription(t *testing.T) {
 	w := wire(t, nil)
 	defer w.end()
@@ -180,8 +180,8 @@ func TestTransportSubscription(t *testing.T) {
 	w.read()
 }
 
-// Thousands wait on one connection, and none of them keeps the server from ending.
-func TestThousandsWait(t *testing.T) {
+// Thousands of requests may wait on one connection. The server can still end.
+func TestThousandsOfWaitingRequests(t *testing.T) {
 	const waiters = 2000
 	w := wire(t, nil)
 	w.begin()

@@ -20,10 +20,10 @@ import (
 	"github.com/mcptasks/mcptasks/mcpserver"
 )
 
-// plainClients are those that are not given a task.
+// plainClients are the clients that get no task.
 var plainClients = map[string]string{"undeclared": undeclared, "legacy": legacy}
 
-// A toolPair is one tool, made durable and as the SDK has it.
+// A toolPair is the same tool twice: durable, and as a plain tool of the SDK.
 type toolPair struct {
 	durable func(*mcptasks.Tools)
 	inline  func(*mcp.Server)
@@ -43,7 +43,8 @@ func pair[In, Out any](tool mcp.Tool, fn func(In) (*mcp.CallToolResult, Out, err
 	}
 }
 
-// ends is a tool that takes nothing. It makes its result anew: the SDK writes into it.
+// ends returns a tool without arguments. result is called for each call, because the SDK
+// writes into the result.
 func ends[Out any](result func() *mcp.CallToolResult, out Out, err error) toolPair {
 	return pair(mcp.Tool{}, func(struct{}) (*mcp.CallToolResult, Out, error) { return result(), out, err })
 }
@@ -54,8 +55,8 @@ func textResult(s string) func() *mcp.CallToolResult {
 	return func() *mcp.CallToolResult { return text(s) }
 }
 
-// A client that waits for a task gets what the same tool answers under the SDK
-// alone, to the byte but for how <, > and & are spelt.
+// A client that waits for a task gets the answer that the same tool gives under the SDK
+// alone. Only the escaping of <, > and & may differ.
 func TestPlainAnswerIsTheInlineAnswer(t *testing.T) {
 	type out struct {
 		Big  int64   `json:"big"`
@@ -143,7 +144,7 @@ func TestPlainAnswerIsTheInlineAnswer(t *testing.T) {
 
 var spelt = strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace
 
-// A task that its waiting client will not see the end of is cancelled.
+// If the wait ends before the task, the task is cancelled.
 func TestWaitEndsBeforeTheTask(t *testing.T) {
 	const gaveUp = "The tool did not finish within 1ms and was cancelled. A client that supports MCP tasks can wait for it."
 	late := func(result string) *mcptasks.Outcome { return &mcptasks.Outcome{Result: json.RawMessage(result)} }
@@ -203,7 +204,7 @@ func TestWaitEndsBeforeTheTask(t *testing.T) {
 
 				got := post(t, server, request{method: "tools/call", name: "add", meta: meta, arguments: `{"a":1}`})
 				if test.message != "" {
-					got.refused(t, test.code, test.message)
+					got.rejected(t, test.code, test.message)
 				} else if !strings.Contains(withoutServerInfo(t, got.Result), test.result) {
 					t.Errorf("the answer is %s, want %s", got.message, test.result)
 				}
@@ -233,8 +234,8 @@ func withoutServerInfo(t *testing.T, result json.RawMessage) string {
 	return string(data)
 }
 
-// A client that goes away while it waits takes its task with it, in every version
-// of the protocol and whatever the SDK is told of cancellation.
+// If a client leaves while it waits, its task is cancelled: in every protocol version, and
+// whether or not the client also sends a cancellation.
 func TestWaitingClientGoesAway(t *testing.T) {
 	for client, meta := range plainClients {
 		for _, propagate := range []bool{false, true} {
@@ -261,8 +262,8 @@ func TestWaitingClientGoesAway(t *testing.T) {
 	}
 }
 
-// callAndLeave makes a call, gives it up when its task is watched, and returns the
-// id of the task that is cancelled then.
+// callAndLeave makes a call, leaves when its task is watched, and returns the id of the task
+// that is cancelled then.
 func callAndLeave(t *testing.T, server *httptest.Server, runner *fakeRunner, call request) string {
 	t.Helper()
 	ctx, leave := context.WithCancel(t.Context())
@@ -289,11 +290,11 @@ func callAndLeave(t *testing.T, server *httptest.Server, runner *fakeRunner, cal
 	}
 }
 
-// goneFor is when a test gives up; the server gives up later, so that it ends.
+// goneFor is how long a test waits. The server waits longer, so that the test ends first.
 const goneFor = 10 * time.Second
 
-// A client that declares the extension may go as soon as it has its handle, or
-// before: the task goes on.
+// If a client that declares the extension leaves, its task continues: after it got its handle,
+// and before.
 func TestDeclaringClientNeedNotStay(t *testing.T) {
 	runner := newFakeRunner()
 	tools := mcptasks.NewTools()

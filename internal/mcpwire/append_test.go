@@ -28,7 +28,7 @@ func TestAppendDetailed(t *testing.T) {
 	}
 }
 
-// What the SDK would not answer at all is an error.
+// A task that cannot be encoded is an error.
 func TestAppendDetailedFails(t *testing.T) {
 	for name, task := range map[string]mcptasks.Task{
 		"a result":        {Outcome: &mcptasks.Outcome{Result: json.RawMessage(`{`)}},

@@ -39,10 +39,10 @@ func TestCoreTaskOnTheWire(t *testing.T) {
 		{"working", NewCoreTask(&task), fields(`"status":"working"`)},
 		{"a handle", NewCoreHandle(&task), `{"task":` + fields(`"status":"working"`) + `}`},
 		{"progress", NewCoreTask(with(func(t *mcptasks.Task) { t.StatusMessage = "2/5" })), fields(`"status":"working","statusMessage":"2/5"`)},
-		{"a result tells nothing of itself", NewCoreTask(with(func(t *mcptasks.Task) {
+		{"a result is not part of the task", NewCoreTask(with(func(t *mcptasks.Task) {
 			t.Status, t.Outcome = mcptasks.StatusCompleted, result(false, text("secret"))
 		})), fields(`"status":"completed"`)},
-		{"an error result is a failure", NewCoreTask(with(func(t *mcptasks.Task) {
+		{"an error result is a failed task", NewCoreTask(with(func(t *mcptasks.Task) {
 			t.Status, t.StatusMessage, t.Outcome = mcptasks.StatusCompleted, "4/5", result(true, text("disk full")+`,{"type":"image","text":"no"},`+text("sorry"))
 		})), fields(`"status":"failed","statusMessage":"disk full\nsorry"`)},
 		{"an error result without a text", NewCoreTask(with(func(t *mcptasks.Task) {
@@ -61,7 +61,7 @@ func TestCoreTaskOnTheWire(t *testing.T) {
 	}
 }
 
-// What the SDK's results have is kept, whatever it is.
+// The additions leave the other members of the SDK's results unchanged.
 func TestCoreAdditions(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -98,7 +98,7 @@ func TestCoreAdditions(t *testing.T) {
 	}
 }
 
-// A failed task's message is text, of bounded length, whatever its result is.
+// ResultText returns valid text of bounded length for any result.
 func FuzzResultText(f *testing.F) {
 	for _, result := range []string{``, `null`, `7`, `{"content":7}`, `{"content":[7]}`, `{"content":[{"type":"text","text":7}]}`, `{"content":[{"type":"text","text":"a\u0000\ud800"},{"type":"text"}]}`} {
 		f.Add([]byte(result))

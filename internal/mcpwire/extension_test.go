@@ -31,8 +31,8 @@ func TestTaskOnTheWire(t *testing.T) {
 		got  any
 		want string
 	}{
-		{"a handle tells no outcome", Handle(&task), `{"resultType":"task",` + fields + `}`},
-		{"nor an error", Handle(&failed), `{"resultType":"task",` + strings.Replace(fields, "completed", "failed", 1) + `}`},
+		{"a handle has no result", Handle(&task), `{"resultType":"task",` + fields + `}`},
+		{"a handle has no error", Handle(&failed), `{"resultType":"task",` + strings.Replace(fields, "completed", "failed", 1) + `}`},
 		{"a completed task", Detailed(&task), `{"resultType":"complete",` + fields +
 			`,"result":{"resultType":"complete","content":[],"structuredContent":{"n":9007199254740993}}}`},
 		{"a failed task, its error without code or text", Detailed(&failed), `{"resultType":"complete",` + strings.Replace(fields, "completed", "failed", 1) +
@@ -58,7 +58,7 @@ func FuzzWithResultType(f *testing.F) {
 		data := withResultType(result)
 		want, ok := object(result)
 		if _, has := want["resultType"]; !ok || has {
-			return // no stored result
+			return // not a stored result
 		}
 		got, ok := object(data)
 		if !ok {
@@ -145,10 +145,9 @@ func FuzzTaskParams(f *testing.F) {
 	})
 }
 
-// object returns the members of a JSON object, and whether it is one, whose keys
-// differ by more than case: the SDK writes no other.
-func object(data []byte) (map[string]json.RawMessage, bool) {
-	var members map[string]json.RawMessage
+// object returns the members of a JSON object. ok is false for other JSON, and for an object
+// with keys that differ only by case: the SDK writes none.
+func object(data []byte) (members map[string]json.RawMessage, ok bool) {
 	if json.Unmarshal(data, &members) != nil || members == nil || len(data) == 0 || bytes.Count(data, []byte("{")) == 0 {
 		return nil, false
 	}
@@ -163,7 +162,7 @@ func object(data []byte) (map[string]json.RawMessage, bool) {
 	return members, true
 }
 
-// sameJSON compares what a value is, its numbers to the digit.
+// sameJSON compares two JSON values. Numbers are equal if they are written alike.
 func sameJSON(a, b json.RawMessage) bool {
 	return reflect.DeepEqual(exact(a), exact(b))
 }

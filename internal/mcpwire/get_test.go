@@ -21,13 +21,13 @@ func TestReadGet(t *testing.T) {
 		string(get.Capabilities) != string(want.Capabilities) || !bytes.HasPrefix(get.Meta, []byte(`{"io.`)) || !bytes.HasSuffix(get.Meta, []byte(`null]}`)) {
 		t.Errorf("%s was read as %s", plainGet, get)
 	}
-	for member, twice := range map[string]string{
+	for member, duplicate := range map[string]string{
 		`"jsonrpc":"2.0"`: `"jsonrpc":"1.0"`, `"id":1`: `"id":1`, `"method":"tasks/get"`: `"method":"tasks/cancel"`, `"params":{`: `"params":{"taskId":"other"}`,
 		`"taskId":"task"`: `"taskId":"other"`, `"_meta":{`: `"_meta":{}`, `"name":"client"`: ``,
 		`"io.modelcontextprotocol/protocolVersion":"2026-07-28"`: `"io.modelcontextprotocol/protocolVersion":"2025-11-25"`,
 		`"io.modelcontextprotocol/clientCapabilities":{`:         `"io.modelcontextprotocol/clientCapabilities":{}`,
 	} {
-		for _, body := range []string{strings.Replace(plainGet, member, twice+","+member, 1), strings.Replace(plainGet, member, member[:len(member)-1], 1)} {
+		for _, body := range []string{strings.Replace(plainGet, member, duplicate+","+member, 1), strings.Replace(plainGet, member, member[:len(member)-1], 1)} {
 			if _, ok := ReadGet([]byte(body)); ok {
 				t.Errorf("%s was read", body)
 			}
@@ -35,7 +35,7 @@ func TestReadGet(t *testing.T) {
 	}
 }
 
-// FuzzReadGet holds what is read of a body to what the SDK and encoding/json read.
+// FuzzReadGet compares ReadGet with the SDK's and encoding/json's reading of the same body.
 func FuzzReadGet(f *testing.F) {
 	f.Add([]byte(plainGet))
 	f.Add([]byte(" " + strings.ReplaceAll(plainGet, ":", " :\n") + "\t"))
@@ -66,9 +66,9 @@ func FuzzReadGet(f *testing.F) {
 			t.Fatalf("%s: %v", body, err)
 		}
 		same := func(part []byte, key string) bool {
-			value, there := params.Meta[key]
-			if !there || part == nil {
-				return !there && part == nil
+			value, ok := params.Meta[key]
+			if !ok || part == nil {
+				return !ok && part == nil
 			}
 			var own any
 			err := json.Unmarshal(part, &own)
@@ -84,7 +84,7 @@ func FuzzReadGet(f *testing.F) {
 	})
 }
 
-// FuzzIsCompact holds the scanner to encoding/json.
+// FuzzIsCompact compares isCompact with encoding/json.
 func FuzzIsCompact(f *testing.F) {
 	for _, data := range []string{
 		`{}`, `[]`, `{"a":[1,-2.5e+3,{"b":null}],"c":"\u00e9\n"}`, `"a b"`, `true`, `-0`, ` 1`, `1 `, `[1, 2]`, ``, `01`, `1.`, `"`, `"\`, `"\u12`, `{"a"}`, `[1,]`, `{,}`,

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A session is idle while nothing is posted in it, however long a POST takes.
+// A session is idle while it has no POST in progress. A POST may take longer than the idle
+// time.
 func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &handler{idleFor: time.Hour, streams: make(map[string]*sessionStream), posts: make(map[string]int)}
@@ -38,7 +39,7 @@ func TestIdle(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		lives(false, "an hour later")
 
-		h.stream("session", false) // for a stream, with nothing posted at all
+		h.stream("session", false) // a stream alone does not make the session busy
 		time.Sleep(61 * time.Minute)
 		lives(false, "an hour after it was made")
 		if len(h.posts) > 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// A push stream that no request of its session uses ends with its GET: nothing would end
-// it otherwise before the session.
+// A push stream that no request of its session uses ends with its GET. Otherwise only the end
+// of the session would end it.
 func TestUnusedStreamEnds(t *testing.T) {
 	server := mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, nil)
 	h := New(func(*http.Request) *mcp.Server { return server }, mcp.StreamableHTTPOptions{}, nil).(*handler)
@@ -36,7 +36,7 @@ func TestUnusedStreamEnds(t *testing.T) {
 			t.Fatal("there is no push stream")
 		}
 		if used {
-			h.stream(session, true) // as a request does that needs it
+			h.stream(session, true) // as a request that needs the stream does
 		}
 		open := stream.WhileOpen()
 		hangUp()
@@ -55,7 +55,7 @@ func TestUnusedStreamEnds(t *testing.T) {
 	}
 }
 
-// send returns the response, whose body may go on.
+// send returns the response. Its body may still be open.
 func send(t *testing.T, srv *httptest.Server, ctx context.Context, method, session, body string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, srv.URL, strings.NewReader(body))

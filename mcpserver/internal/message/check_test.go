@@ -12,9 +12,9 @@ import (
 	"github.com/mcptasks/mcptasks/internal/mcpwire"
 )
 
-// FuzzCheck holds Check to what the SDK makes of the same body: a tasks/* request
-// that it lets pass has an object for params and, in the extension's version, the
-// taskId that the header names. What it answers is valid JSON-RPC.
+// FuzzCheck compares Check with the SDK's reading of the same body. A tasks/* request that
+// Check accepts has an object as params and, in the extension's version, the taskId of the
+// header. A rejection is valid JSON-RPC.
 func FuzzCheck(f *testing.F) {
 	for _, body := range []string{
 		``, `null`, `[]`, `{}`, `7`, `{"id":1}`,
@@ -94,7 +94,7 @@ func checkRejection(t *testing.T, id json.RawMessage, rejection *jsonrpc.Error) 
 		switch (*answer.ID).(type) {
 		case string, float64:
 		default:
-			t.Errorf("the answer %s has an id that is none", recorder.Body)
+			t.Errorf("the answer %s has an invalid id", recorder.Body)
 		}
 	}
 }

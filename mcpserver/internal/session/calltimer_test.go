@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The wait of a plain call stands still while a question is open, and then begins anew.
+// The timer of a plain call stops while a question is open, and starts again afterwards.
 func TestCallWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
@@ -16,7 +16,7 @@ func TestCallWait(t *testing.T) {
 		w.hold()
 		time.Sleep(time.Hour)
 		w.hold()
-		w.release() // the first is open still
+		w.release() // the first question is still open
 		time.Sleep(time.Hour)
 		w.release()
 		if got, want := <-over, 50*time.Second+2*time.Hour+time.Minute; got != want {
