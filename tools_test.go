@@ -57,7 +57,7 @@ func TestAddToolPanics(t *testing.T) {
 			tool := &mcp.Tool{Name: "report", InputSchema: &jsonschema.Schema{Type: "array"}}
 			mcptasks.AddTool(tools, tool, idle[nothing, any], nil)
 		}},
-		{"InputSchema that is none", []string{`"report"`, "input schema"}, func(tools *mcptasks.Tools) {
+		{"invalid InputSchema", []string{`"report"`, "input schema"}, func(tools *mcptasks.Tools) {
 			tool := &mcp.Tool{Name: "report", InputSchema: map[string]any{"type": 7}}
 			mcptasks.AddTool(tools, tool, idle[nothing, any], nil)
 		}},
@@ -67,7 +67,7 @@ func TestAddToolPanics(t *testing.T) {
 			}}
 			mcptasks.AddTool(tools, tool, idle[nothing, any], nil)
 		}},
-		{"OutputSchema that is none", []string{`"report"`, "output schema"}, func(tools *mcptasks.Tools) {
+		{"invalid OutputSchema", []string{`"report"`, "output schema"}, func(tools *mcptasks.Tools) {
 			tool := &mcp.Tool{Name: "report", OutputSchema: map[string]any{"$ref": "#/$defs/missing"}}
 			mcptasks.AddTool(tools, tool, idle[nothing, any], nil)
 		}},

@@ -54,8 +54,8 @@ func TestNilTools(t *testing.T) {
 	}
 }
 
-// entries are the ways to a node, on databases that there are none of: nothing may be
-// opened.
+// entries are the functions that return a node, called with databases that do not exist: a
+// test fails if one of them is opened.
 var entries = map[string]func(*testing.T, *mcptasks.Tools, *runner.Config) error{
 	"Open": func(t *testing.T, tools *mcptasks.Tools, config *runner.Config) error {
 		_, err := runner.Open(t.Context(), "sqlite:/no/such/directory/tasks.db", tools, config)

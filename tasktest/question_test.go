@@ -385,7 +385,7 @@ func TestMistakesWithQuestionsFailTheTest(t *testing.T) {
 		test        func(task *tasktest.Task)
 	}{
 		{"answer against the schema", `Answer("size"): content does not match`, func(task *tasktest.Task) { task.Answer("size", accept("large")) }},
-		{"answer that is none", `Answer("size"): action "" is none of`, func(task *tasktest.Task) { task.Answer("size", verse) }},
+		{"invalid answer", `Answer("size"): action "" is none of`, func(task *tasktest.Task) { task.Answer("size", verse) }},
 		{"answer that is no JSON", "unsupported type", func(task *tasktest.Task) { task.Answer("size", func() {}) }},
 		{"nil answer", "none of", func(task *tasktest.Task) { task.Answer("size", nil) }},
 		{"unknown key", `the task has asked ["poem" "size"]`, func(task *tasktest.Task) { task.Answer("zise", accept(4)) }},

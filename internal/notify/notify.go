@@ -3,8 +3,8 @@
 // knows what is pending and who has subscribed. It does not know what a task or a job
 // is, and no SQL: the database is a [Database].
 //
-// Every notification may be lost, with a connection or a process. Whoever subscribes
-// looks for changes from time to time besides.
+// Every notification may be lost, with a connection or a process. A subscriber
+// therefore also looks for changes from time to time.
 package notify
 
 import (

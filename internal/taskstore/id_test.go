@@ -21,7 +21,7 @@ func TestIDsAreInTheOrderOfTime(t *testing.T) {
 				t.Errorf("the ids from %s are not greater than %s, of an earlier time", from, ids[len(ids)-1])
 			}
 			if !isTaskID(id) || id >= idGreater {
-				t.Errorf("the id %q is none", id)
+				t.Errorf("the id %q is invalid", id)
 			}
 			defer func() { ids = append(ids, id) }()
 		}

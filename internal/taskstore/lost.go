@@ -8,8 +8,8 @@ import (
 	"github.com/mcptasks/mcptasks/internal/telemetry"
 )
 
-// RecoverLost gives a fresh job to the task of a job whose fetch the node never heard of:
-// its reply was lost. This does not count as a death. It returns whether it did so: not
+// RecoverLost gives a fresh job to the task of a job whose fetch never reached the node:
+// the reply was lost. This does not count as a death. It returns whether it did so: not
 // while another transaction has the task locked, nor if the task no longer has the job.
 // It then discards the job, unless the task still has it. by is the node's id.
 func (s *Store[TTx]) RecoverLost(ctx context.Context, lost driver.Job, by string) (bool, error) {

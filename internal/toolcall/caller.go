@@ -84,8 +84,8 @@ func resultOutcome(result mcp.Result) (*Outcome, error) {
 	if r.InputRequests != nil || r.RequestState != "" {
 		return nil, errors.New("the handler returned InputRequests: a durable tool's questions are not part of its result")
 	}
-	kept := &mcp.CallToolResult{Meta: r.Meta, Content: r.Content, StructuredContent: r.StructuredContent, IsError: r.IsError}
-	data, err := kept.MarshalJSON() // json.Marshal would scan the output once more
+	stored := &mcp.CallToolResult{Meta: r.Meta, Content: r.Content, StructuredContent: r.StructuredContent, IsError: r.IsError}
+	data, err := stored.MarshalJSON() // json.Marshal would scan the output once more
 	if err != nil {
 		return nil, err
 	}

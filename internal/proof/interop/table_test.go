@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// told is what a client writes that takes every step of its own, and fails those named.
-func told(column string, failing ...string) []byte {
+// output returns what a client writes that takes every step of its column and fails those
+// named.
+func output(column string, failing ...string) []byte {
 	var out strings.Builder
 	for _, step := range steps {
 		if !step.takenBy(column) {
@@ -28,7 +29,7 @@ func filled(t *testing.T, failing ...string) *table {
 	t.Helper()
 	all := &table{}
 	for _, c := range clients {
-		if err := all.read("sqlite", c.column, told(c.column, failing...)); err != nil {
+		if err := all.read("sqlite", c.column, output(c.column, failing...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,7 +62,7 @@ func TestTableFails(t *testing.T) {
 
 func TestTableMissesSteps(t *testing.T) {
 	all := filled(t)
-	first, _, _ := strings.Cut(string(told("modern")), "\n")
+	first, _, _ := strings.Cut(string(output("modern")), "\n")
 	if err := all.read("sqlite", "modern", []byte(first)); err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ var licenceKinds = []struct{ kind, text string }{
 	{"BSD", "redistribution and use in source and binary forms, with or without modification"},
 }
 
-// licenceOf returns the kind of a licence's text, or an empty string if it is none that
-// is allowed.
+// licenceOf returns the kind of a licence's text, or an empty string if the licence is
+// not allowed.
 func licenceOf(text string) string {
 	// Licences differ in line breaks and case, and Apache's also in punctuation.
 	text = strings.Join(strings.Fields(strings.ToLower(text)), " ")

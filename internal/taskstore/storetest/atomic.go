@@ -15,7 +15,7 @@ import (
 var errFault = errors.New("the connection broke")
 
 // faulty is a driver whose methods do their work and then fail, as when the
-// connection breaks before the commit. A nil function is none.
+// connection breaks before the commit. A nil function has no fault.
 type faulty[TTx any] struct {
 	driver.Driver[TTx]
 	insert, park, answer, requeue, end, forget func() error
@@ -63,7 +63,7 @@ func (d *faulty[TTx]) Orphans(ctx context.Context, lease time.Duration, limit in
 }
 
 // atomicTests break a write in its middle: nothing of it may be there afterwards,
-// and nobody may be told of it. What failed then succeeds.
+// and nobody may be notified of it. What failed then succeeds.
 func atomicTests[TTx any]() []test[TTx] {
 	var tests []test[TTx]
 	for name, tc := range map[string]struct {

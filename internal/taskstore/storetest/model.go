@@ -49,7 +49,7 @@ type modelQuestion struct {
 func (q *modelQuestion) open() bool { return q.response == "" && !q.expired }
 
 type modelJob struct {
-	id    int64 // 0 until it is learned
+	id    int64 // 0 until it is assigned
 	task  *modelTask
 	state rivertype.JobState
 	node  string // that began it last

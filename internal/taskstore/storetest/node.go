@@ -124,7 +124,7 @@ func (f *fixture[TTx]) beat(id string) {
 	f.beatAs(driver.Node{ID: id, Host: "host", Tools: f.tools, Queues: []string{"reports"}})
 }
 
-// beatAs beats, and fails the test unless it is told now, by the database's clock.
+// beatAs sends a heartbeat, and fails the test unless it returns the database's time.
 func (f *fixture[TTx]) beatAs(node driver.Node) {
 	f.Helper()
 	began := time.Now()

@@ -92,7 +92,7 @@ func traced[TTx any](run func(*fixture[TTx], *spans)) func(*fixture[TTx]) {
 }
 
 // wantOrigin fails the test unless the run's task was made, and the run made
-// necessary, in these spans; nil is none.
+// necessary, in these spans. nil means no span.
 func (f *fixture[TTx]) wantOrigin(run *driver.Claimed, creator, cause trace.Span) {
 	f.Helper()
 	equal(f.T, "the stored context", run.TraceContext, origin(creator, cause))

@@ -39,8 +39,8 @@ func (w *walk[TTx]) check(*rapid.T) {
 	}
 }
 
-// lines says what the tables hold, as the model says what they must, once it has
-// told the model the ids of its new jobs.
+// lines says what the tables hold, as the model says what they must, once the model
+// has the ids of its new jobs.
 func (w *walk[TTx]) lines() []string {
 	var lines []string
 	tasks := make(map[string]mcptasks.Status)
@@ -70,7 +70,7 @@ func (w *walk[TTx]) lines() []string {
 		lines = append(lines, fmt.Sprintf("event %v %d: %v", row[0], events[row[0]], row[1]))
 		events[row[0]]++
 	}
-	w.learn(jobOf)
+	w.assignJobIDs(jobOf)
 	jobs, err := w.allJobs()
 	w.must(err)
 	for _, job := range jobs {
@@ -89,8 +89,8 @@ func (w *walk[TTx]) lines() []string {
 	return lines
 }
 
-// learn gives the model's new jobs the ids that the store gave theirs.
-func (w *walk[TTx]) learn(jobOf map[string]int64) {
+// assignJobIDs gives the model's new jobs the ids that the store gave theirs.
+func (w *walk[TTx]) assignJobIDs(jobOf map[string]int64) {
 	known := make(map[int64]bool)
 	for _, job := range w.jobs {
 		known[job.id] = true
