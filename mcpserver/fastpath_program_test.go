@@ -172,6 +172,7 @@ func useSession(session *mcp.ServerSession) {
 	_, _ = session.Elicit(ctx, &mcp.ElicitParams{Message: "?", RequestedSchema: map[string]any{"type": "object"}}) // needs a capability
 	_ = session.Log(ctx, &mcp.LoggingMessageParams{Level: "error", Data: "x"})
 	_ = session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ProgressToken: 1})
+	_ = session.NotifyElicitationComplete(ctx, &mcp.ElicitationCompleteParams{ElicitationID: "1"})
 	_ = session.Close()
 	_ = session.Wait()
 }
