@@ -4,7 +4,8 @@
 // only ordinary polls. It leaves every other request to the SDK, including each request that
 // the SDK might reject.
 //
-// It knows how a poll is written and answered, and which clients the SDK has accepted. It does not know how tasks are stored, nor any other method.
+// It knows how a poll is written and answered, and which clients the SDK has accepted. It
+// does not know how tasks are stored, nor any other method.
 package poll
 
 import (

@@ -1,6 +1,6 @@
 // Package call answers tools/call: it makes a call a task, and answers with the task's
 // handle or its result, as the client's generation of the protocol and its capabilities
-// ask. It knows how long whom to wait for. It does not know how tasks are stored and run.
+// ask. It knows how long to wait for a task. It does not know how tasks are stored and run.
 package call
 
 import (

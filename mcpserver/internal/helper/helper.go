@@ -1,6 +1,6 @@
 // Package helper has the tools by which a client that does not know tasks asks for them:
-// task_status, task_result, task_answer, task_cancel. It knows how
-// calls wait for a task, and no generation of the protocol.
+// task_status, task_result, task_answer, task_cancel. It knows how calls wait for a task.
+// It does not know the generations of the protocol.
 package helper
 
 import (
